@@ -1,0 +1,48 @@
+# Works from any folder: make -C "/where/overstory is" run
+# tools/setup.sh picks the interpreter, tools/setup.py fills .venv and compiles build/overstory-exec; both are instant when
+# nothing changed, and need no network then.
+
+MINUTES ?= 30
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup setup-test run test check bench soak clean
+
+help:
+	@echo "make setup              prepare .venv and the exec shim (PYTHON=python3.12 chooses an interpreter)"
+	@echo "make run                start Overstory here; Ctrl-C stops all of it (ARGS=--no-examples, see manage.py up --help)"
+	@echo "make test               static checks, then the tests"
+	@echo "make check              static checks only: ruff, mypy, import-linter, migrations"
+	@echo "make bench              measure against the bare loop and the peers"
+	@echo "make soak MINUTES=30    random kills and long property runs"
+	@echo "make clean              remove .venv, build/ and caches; var/ (your data) stays"
+
+setup:
+	@exec sh tools/setup.sh run
+
+setup-test:
+	@exec sh tools/setup.sh test
+
+# exec, here and below: a signal sent to make alone reaches the program itself, not a shell that would leave it behind.
+run: setup
+	@exec .venv/bin/python manage.py up $(ARGS)
+
+check: setup-test
+	@exec .venv/bin/python -m ruff format --check .
+	@exec .venv/bin/python -m ruff check .
+	@exec .venv/bin/python -m mypy
+	@exec .venv/bin/python -c 'from importlinter.cli import lint_imports_command as main; main()'
+	@exec .venv/bin/python manage.py makemigrations --check --dry-run
+
+test: check
+	@exec .venv/bin/python -m pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
+
+bench: setup-test
+	@exec .venv/bin/python -m bench $(ARGS)
+
+soak: setup-test
+	@OVERSTORY_SOAK_MINUTES=$(MINUTES) exec .venv/bin/python -m pytest -m soak --timeout 0 $(ARGS)
+
+clean:
+	@exec rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
