@@ -1,0 +1,430 @@
+"""Starting a process: plain posix_spawn where that is enough, through the C shim where it is not.
+
+Why not subprocess: Popen adds 0.1 ms to every restart, `user=` 0.8 (it leaves vfork) and `preexec_fn` 1.3; the shim 0.35.
+What posix_spawn has no attribute for is done to ourselves around the spawn and undone after it: working directory,
+umask, and the soft limits that cannot hurt us meanwhile. The node has one thread, so nobody sees it. The rest (user,
+groups, hard limits, nice, cgroup, inherited sockets, and soft limits whose lowering would hurt the node) is the shim's.
+
+Descriptors 0, 1 and 2 of the launching process must be open: the child's files are opened in their place, which also
+works when the node holds more files than the child may.
+"""
+
+import errno
+import fcntl
+import grp
+import os
+import pwd
+import resource
+import select
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+What = Literal["executable", "cwd", "user", "limit", "nice", "cgroup", "output", "socket", "shim", "process"]
+
+FIRST_SOCKET = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
+# How long launch() waits for the shim to exec. It execs in about 0.35 ms; a file system that hangs must not hold the
+# node past its heartbeat (2 s). After that the child counts as started: a failed exec is then its exit 127.
+SHIM_BOUND_MS = 500
+# Lowering these around the spawn cannot hurt the launcher. The others can: a soft CPU limit below our own use sends
+# us SIGXCPU, AS and DATA make the spawn's own stack fail, NPROC counts what runs already.
+_HARMLESS = frozenset(
+    {resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK}
+)
+
+
+class LaunchError(OSError):
+    """A process could not be started; `what` failed and str() is a sentence for people.
+
+    `errno` is the kernel's. The caller may try again or show the words; nothing is left running.
+    """
+
+    def __init__(self, number: int, what: What, message: str) -> None:
+        super().__init__(number, message)
+        self.what: What = what
+
+    @property
+    def message(self) -> str:
+        return str(self.args[1])
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class UserIds:
+    """A user as the kernel knows it, looked up beforehand so that no name service is asked on the restart path."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str = "/"
+
+    @classmethod
+    def lookup(cls, user: str, group: str | None = None) -> "UserIds":
+        """Resolve names (or decimal ids) now. LaunchError("user") when there is no such user or group."""
+        try:
+            entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
+        except KeyError:
+            if not (user.isdecimal() and group is not None):
+                raise LaunchError(errno.ESRCH, "user", f"user {user} does not exist") from None
+            entry = None
+        try:
+            gid = _group_id(group) if group is not None else entry.pw_gid if entry else 0
+        except KeyError:
+            raise LaunchError(errno.ESRCH, "user", f"group {group} does not exist") from None
+        if entry is None:
+            return cls(user, int(user), gid, (gid,))
+        return cls(entry.pw_name, entry.pw_uid, gid, tuple(os.getgrouplist(entry.pw_name, gid)), entry.pw_dir)
+
+
+def _group_id(group: str) -> int:
+    return int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchPlan:
+    """Everything one launch needs, resolved beforehand.
+
+    `stdout` and `stderr` are absolute paths, created 0600 and appended to. `environment` is the child's whole
+    environment. `executable` is what is exec'd; without it argv[0] is found by the child's own PATH on each launch.
+    Limits are keyed by resource.RLIMIT_*; a soft limit leaves the hard one, a hard limit is (soft, hard).
+    `sockets` become descriptors 3, 4, ... with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID set as systemd sets them.
+    """
+
+    argv: list[str]
+    environment: dict[str, str]
+    cwd: str | None
+    stdout: str
+    stderr: str
+    executable: str | None = None
+    soft_limits: Mapping[int, int] = field(default_factory=dict)
+    hard_limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    user: UserIds | None = None
+    nice: int | None = None
+    umask: int | None = None
+    cgroup: str | None = None
+    oom_score_adj: int | None = None
+    sockets: tuple[tuple[str, int], ...] = ()
+
+
+class Launcher:
+    """Starts processes in sessions of their own, with clean signals and nothing of ours inherited.
+
+    `old_nofile` is what `linux.raise_nofile()` returned: children get that limit back. `shim_path` is the built
+    overstory-exec, or None when it was not built (plans that need it then fail by name). Single-threaded use only.
+    """
+
+    def __init__(self, old_nofile: tuple[int, int], shim_path: str | None) -> None:
+        self._old_nofile = old_nofile
+        self._own_nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._shim_path = shim_path
+        # All of them, not the ignored ones only: glibc's child makes one call for a listed signal and two for others.
+        self._signals = tuple(int(s) for s in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+        try:
+            self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:  # our own directory is closed to us
+            self._home = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        os.close(self._home)
+
+    def launch(self, plan: LaunchPlan) -> int:
+        """Start `plan` and return its pid; LaunchError names what failed, and then no process is left.
+
+        A plan without user, hard limits, nice, cgroup and sockets returns when the program runs; another waits at most
+        SHIM_BOUND_MS for the shim to hand over.
+        """
+        executable = plan.executable
+        if executable is None:
+            executable = resolve_executable(plan.argv[0], plan.environment.get("PATH"), plan.cwd)
+        if needs_shim(plan):
+            return self._launch_by_shim(plan, executable)
+        return self._launch_plain(plan, executable)
+
+    def _launch_plain(self, plan: LaunchPlan, executable: str) -> int:
+        limits: list[tuple[int, tuple[int, int]]] = []
+        old_umask = None
+        moved = False
+        try:
+            if self._own_nofile != self._old_nofile and resource.RLIMIT_NOFILE not in plan.soft_limits:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (self._old_nofile[0], self._own_nofile[1]))
+                limits.append((resource.RLIMIT_NOFILE, self._own_nofile))
+            for number, soft in plan.soft_limits.items():
+                own = resource.getrlimit(number)
+                _lower(number, soft, own[1])
+                limits.append((number, own))
+            if plan.cwd is not None:
+                try:
+                    os.chdir(plan.cwd)
+                except OSError as error:
+                    raise _cwd_error(plan.cwd, error) from error
+                moved = True
+            if plan.umask is not None:
+                old_umask = os.umask(plan.umask)
+            return os.posix_spawn(
+                executable,
+                plan.argv,
+                plan.environment,
+                file_actions=_output_actions(plan),
+                setsid=True,
+                setsigmask=(),
+                setsigdef=self._signals,
+            )
+        except LaunchError:
+            raise
+        except OSError as error:
+            raise _explain(error, plan, executable) from error
+        finally:
+            if moved:
+                os.fchdir(self._home)
+            if old_umask is not None:
+                os.umask(old_umask)
+            for number, own in limits:
+                resource.setrlimit(number, own)
+
+    def _launch_by_shim(self, plan: LaunchPlan, executable: str) -> int:
+        if self._shim_path is None:
+            raise LaunchError(errno.ENOENT, "shim", "the exec shim is not built: run make setup")
+        report_at = FIRST_SOCKET + len(plan.sockets)
+        environment = plan.environment
+        if plan.sockets:
+            # LISTEN_PID is a place for the shim to fill in.
+            environment = environment | {
+                "LISTEN_PID": "0",
+                "LISTEN_FDS": str(len(plan.sockets)),
+                "LISTEN_FDNAMES": ":".join(name for name, _ in plan.sockets),
+            }
+        argv = [self._shim_path, str(report_at), *self._steps(plan), "exec", executable, *plan.argv]
+        report, hand = os.pipe2(os.O_CLOEXEC)
+        opened = [hand]
+        try:
+            actions = _output_actions(plan)
+            for target, source in enumerate([*(fd for _, fd in plan.sockets), hand], start=FIRST_SOCKET):
+                if FIRST_SOCKET <= source <= report_at:
+                    # It stands where a dup2 will write: move it out of the way first.
+                    source = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, report_at + 1)
+                    opened.append(source)
+                actions.append((os.POSIX_SPAWN_DUP2, source, target))
+            try:
+                pid = os.posix_spawn(
+                    self._shim_path,
+                    argv,
+                    environment,
+                    file_actions=actions,
+                    setsid=True,
+                    setsigmask=(),
+                    setsigdef=self._signals,
+                )
+            except OSError as error:
+                raise _explain(error, plan, self._shim_path, by_shim=True) from error
+            for descriptor in opened:
+                os.close(descriptor)
+            opened = []
+            self._await_exec(pid, report, plan, executable)
+            return pid
+        finally:
+            os.close(report)
+            for descriptor in opened:
+                os.close(descriptor)
+
+    def _await_exec(self, pid: int, report: int, plan: LaunchPlan, executable: str) -> None:
+        """End of file means exec'd (or killed, which the pidfd tells); bytes are the step that failed."""
+        poll = select.poll()
+        poll.register(report, select.POLLIN)
+        if not poll.poll(SHIM_BOUND_MS):
+            return
+        said = os.read(report, 512)
+        if not said:
+            return
+        os.kill(pid, signal.SIGKILL)  # it is about to exit by itself; this bounds the wait
+        os.waitpid(pid, 0)
+        raise _explain_step(said, plan, executable)
+
+    def _steps(self, plan: LaunchPlan) -> list[str]:
+        """The shim's program, in its order: what needs privileges, the user, what the user must be allowed to do."""
+        steps: list[str] = []
+        if plan.cgroup is not None:
+            steps += ("cgroup", plan.cgroup)
+        if plan.oom_score_adj is not None:
+            steps += ("oom", str(plan.oom_score_adj))
+        if plan.nice is not None:
+            steps += ("nice", str(plan.nice))
+        for number, (soft, hard) in self._limits(plan).items():
+            steps += ("limit", str(number), _limit(soft), _limit(hard) if hard is not None else "=")
+        if plan.user is not None:
+            groups = ",".join(str(gid) for gid in plan.user.groups)
+            steps += ("groups", groups or "-", "gid", str(plan.user.gid), "uid", str(plan.user.uid))
+        if plan.umask is not None:
+            steps += ("umask", f"{plan.umask:o}")
+        if plan.cwd is not None:
+            steps += ("chdir", plan.cwd)
+        if plan.sockets:
+            steps.append("listen")
+        return steps
+
+    def _limits(self, plan: LaunchPlan) -> dict[int, tuple[int, int | None]]:
+        limits: dict[int, tuple[int, int | None]] = {}
+        if self._own_nofile != self._old_nofile:
+            limits[resource.RLIMIT_NOFILE] = (self._old_nofile[0], None)
+        limits.update({number: (soft, None) for number, soft in plan.soft_limits.items()})
+        limits.update(plan.hard_limits)
+        return limits
+
+
+def needs_shim(plan: LaunchPlan) -> bool:
+    """Whether posix_spawn alone cannot do it."""
+    return bool(
+        plan.user is not None
+        or plan.hard_limits
+        or plan.sockets
+        or plan.nice is not None
+        or plan.cgroup is not None
+        or plan.oom_score_adj is not None
+        or (plan.soft_limits and not _HARMLESS.issuperset(plan.soft_limits))
+        # the log files are created under this mask, and we must stay able to read them
+        or (plan.umask is not None and plan.umask & 0o600)
+    )
+
+
+def resolve_executable(argv0: str, environment_path: str | None, cwd: str | None) -> str:
+    """The absolute path that exec would use, searched as execvp(3) does but in the *child's* PATH and directory.
+
+    LaunchError("executable") says whether it is missing or not executable.
+    """
+    base = cwd or os.getcwd()
+    if "/" in argv0:
+        path = argv0 if argv0[0] == "/" else os.path.join(base, argv0)
+        problem = _problem_with(path)
+        if problem is not None:
+            raise problem
+        return path
+    if not argv0:
+        raise LaunchError(errno.ENOENT, "executable", "the command is empty")
+    refused: LaunchError | None = None
+    search = os.defpath if environment_path is None else environment_path
+    for directory in search.split(":"):
+        path = os.path.join(base, directory, argv0)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+        problem = _problem_with(path)
+        if refused is None and problem is not None and problem.errno != errno.ENOENT:
+            refused = problem
+    raise refused or LaunchError(errno.ENOENT, "executable", f"{argv0} is not in PATH ({search})")
+
+
+def _problem_with(path: str) -> LaunchError | None:
+    """Why `path` cannot be executed, as far as can be told without trying."""
+    if os.path.isdir(path):
+        return LaunchError(errno.EACCES, "executable", f"{path} is a directory")
+    if not os.path.lexists(path):
+        return LaunchError(errno.ENOENT, "executable", f"{path} does not exist")
+    if not os.path.exists(path):
+        return LaunchError(errno.ENOENT, "executable", f"{path} is a link to a file that does not exist")
+    if not os.access(path, os.X_OK):
+        return LaunchError(errno.EACCES, "executable", f"{path} is not executable")
+    return None
+
+
+FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
+
+
+def _output_actions(plan: LaunchPlan) -> list[FileAction]:
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    actions: list[FileAction] = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, plan.stdout, append, 0o600),
+    ]
+    if plan.stderr == plan.stdout:
+        actions.append((os.POSIX_SPAWN_DUP2, 1, 2))
+    else:
+        actions.append((os.POSIX_SPAWN_OPEN, 2, plan.stderr, append, 0o600))
+    return actions
+
+
+def _lower(number: int, soft: int, hard: int) -> None:
+    try:
+        resource.setrlimit(number, (soft, hard))
+    except (OSError, ValueError) as error:
+        raise LaunchError(
+            getattr(error, "errno", None) or errno.EPERM,
+            "limit",
+            f"limit {limit_name(number)} cannot be {_limit(soft)}: the hard limit is {_limit(hard)}",
+        ) from error
+
+
+def _limit(value: int) -> str:
+    return "unlimited" if value == resource.RLIM_INFINITY else str(value)
+
+
+def limit_name(number: int) -> str:
+    """`nofile` for RLIMIT_NOFILE, as tree files and ulimit write it."""
+    for name in dir(resource):
+        if name.startswith("RLIMIT_") and getattr(resource, name) == number:
+            return name.removeprefix("RLIMIT_").lower()
+    return str(number)
+
+
+def _cwd_error(cwd: str, error: OSError) -> LaunchError:
+    words = {
+        errno.ENOENT: "does not exist",
+        errno.ENOTDIR: "is not a directory",
+        errno.EACCES: "may not be entered",
+    }
+    number = error.errno or 0
+    return LaunchError(number, "cwd", f"working directory {cwd} {words.get(number, os.strerror(number))}")
+
+
+def _explain(error: OSError, plan: LaunchPlan, executable: str, *, by_shim: bool = False) -> LaunchError:
+    """Which step of the spawn failed: the kernel says only a number, so look at what each step needed."""
+    number = error.errno or 0
+    for path in (plan.stdout, plan.stderr):
+        directory = os.path.dirname(path) or "."
+        if not os.path.isdir(directory):
+            return LaunchError(number, "output", f"output directory {directory} does not exist")
+        if os.path.isdir(path) or not os.access(path if os.path.exists(path) else directory, os.W_OK):
+            return LaunchError(number, "output", f"output file {path} may not be written")
+    if by_shim:
+        return LaunchError(number, "shim", f"the exec shim {executable}: {os.strerror(number)}")
+    return _explain_exec(number, executable)
+
+
+def _explain_exec(number: int, executable: str) -> LaunchError:
+    if number in (errno.EAGAIN, errno.ENOMEM):
+        return LaunchError(number, "process", f"no new process: {os.strerror(number)}")
+    if number == errno.E2BIG:
+        return LaunchError(number, "executable", "the arguments and the environment are too long")
+    problem = _problem_with(executable)
+    if problem is not None:
+        return problem
+    words = {
+        errno.ENOENT: "names an interpreter or a loader that does not exist",
+        errno.ENOEXEC: "is not a program: no #! line and no format this kernel runs",
+        errno.EACCES: "may not be executed here",
+        errno.ETXTBSY: "is being written",
+    }
+    return LaunchError(number, "executable", f"{executable} {words.get(number, os.strerror(number))}")
+
+
+def _explain_step(said: bytes, plan: LaunchPlan, executable: str) -> LaunchError:
+    """The shim's report is `errno step argument`."""
+    text, step, argument = [*said.decode(errors="replace").rstrip("\n").split(" ", 2), "", ""][:3]
+    number = int(text) if text.isdecimal() else 0
+    reason = os.strerror(number)
+    if step == "exec":
+        return _explain_exec(number, executable)
+    if step == "chdir":
+        return _cwd_error(argument, OSError(number, reason))
+    if step in ("groups", "gid", "uid"):
+        name = plan.user.name if plan.user else argument
+        return LaunchError(number, "user", f"this node may not run as user {name}: {reason}")
+    if step == "limit":
+        name = limit_name(int(argument)) if argument.isdecimal() else argument
+        return LaunchError(number, "limit", f"limit {name} may not be set: {reason}")
+    if step == "nice":
+        return LaunchError(number, "nice", f"nice {argument} may not be set: {reason}")
+    if step == "cgroup":
+        return LaunchError(number, "cgroup", f"control group {argument} may not be joined: {reason}")
+    return LaunchError(number, "shim", f"the exec shim failed at {step} {argument}: {reason}")

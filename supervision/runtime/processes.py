@@ -1,0 +1,219 @@
+"""Lists of processes out of /proc: children, descendants, and who carries a mark in its environment.
+
+Everything here may be out of date when it returns; what acts on it opens a pidfd and looks again.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable
+from typing import TypedDict
+
+from supervision.runtime.clock import SystemClock
+from supervision.runtime.identity import Stat, read_stat
+
+MARK = "OVERSTORY_MARK"
+_TICKS = os.sysconf("SC_CLK_TCK")
+# A posix_spawn stands between vfork and exec for about a millisecond; one that stands longer is a forked worker.
+_YOUNG_S = 10.0
+_RETRIES = 40
+_RETRY_S = 0.001
+
+
+def _read(path: str, limit: int = 1 << 18) -> bytes:
+    """Whole content of a /proc file, empty when the process is gone or not ours to read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return b""
+    try:
+        return _read_all(descriptor, limit)
+    except (ProcessLookupError, PermissionError):
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int, limit: int) -> bytes:
+    pieces = []
+    size = 0
+    while size < limit and (piece := os.read(descriptor, 1 << 16)):
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
+
+
+def all_pids() -> list[int]:
+    """Every process of our pid namespace."""
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
+def direct_children(pid: int) -> list[int]:
+    """Children of every thread of `pid`, zombies included; empty when it is gone."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    if _has_children_files():
+        found: list[int] = []
+        for task in tasks:
+            found += map(int, _read(f"/proc/{pid}/task/{task}/children", 1 << 24).split())
+        return found
+    return [stat.pid for stat in map(read_stat, all_pids()) if stat is not None and stat.ppid == pid]
+
+
+def _has_children_files() -> bool:
+    return os.path.exists(f"/proc/self/task/{os.getpid()}/children")
+
+
+class ChildCounter:
+    """Counts our own direct children without opening anything: 0.17 ms for 1,000.
+
+    Counts those of the thread that made it; the node has one. Zombies count.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+
+    def count(self) -> int:
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        total = 0
+        while piece := os.read(self._descriptor, 1 << 16):
+            total += piece.count(b" ")  # the kernel ends each number with a blank
+        return total
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def count_direct_children_fast() -> ChildCounter:
+    """A reader for this process's children; OSError where the kernel lists none (CONFIG_PROC_CHILDREN)."""
+    return ChildCounter()
+
+
+def descendants(pid: int) -> list[int]:
+    """Everything below `pid`, parents before their children; `pid` itself is not in it."""
+    return [child for _, child in _edges([pid])]
+
+
+def _edges(roots: Iterable[int]) -> list[tuple[int, int]]:
+    edges: list[tuple[int, int]] = []
+    seen = set(roots)
+    level = list(seen)
+    while level:
+        below = []
+        for parent in level:
+            for child in direct_children(parent):
+                if child not in seen:
+                    seen.add(child)
+                    edges.append((parent, child))
+                    below.append(child)
+        level = below
+    return edges
+
+
+def find_marked(prefix: str) -> dict[str, list[int]]:
+    """Every process whose OVERSTORY_MARK begins with `prefix`, by mark.
+
+    A process caught between vfork and exec still shows its parent's environment, or none: such young ones are asked
+    again until they exec'd, for at most 40 ms. What erased its environment is not found here.
+    """
+    found: dict[str, list[int]] = {}
+    undecided = []
+    for pid in all_pids():
+        mark = mark_of(pid)
+        if mark is not None and mark.startswith(prefix):
+            found.setdefault(mark, []).append(pid)
+        elif _may_be_about_to_exec(pid):
+            undecided.append(pid)
+    for _ in range(_RETRIES):
+        if not undecided:
+            break
+        time.sleep(_RETRY_S)
+        still = []
+        for pid in undecided:
+            mark = mark_of(pid)
+            if mark is not None and mark.startswith(prefix):
+                found.setdefault(mark, []).append(pid)
+            elif _may_be_about_to_exec(pid):
+                still.append(pid)
+        undecided = still
+    return found
+
+
+def mark_of(pid: int) -> str | None:
+    """The mark in the environment that `pid` was exec'd with, or None."""
+    key = f"\0{MARK}=".encode()
+    environ = b"\0" + _read(f"/proc/{pid}/environ")
+    at = environ.find(key)
+    if at < 0:
+        return None
+    begin = at + len(key)
+    end = environ.find(b"\0", begin)
+    return environ[begin : end if end >= 0 else None].decode(errors="replace")
+
+
+def _may_be_about_to_exec(pid: int) -> bool:
+    stat = read_stat(pid)
+    if stat is None or stat.is_zombie or stat.is_kernel_thread:
+        return False
+    if not stat.is_between_fork_and_exec and _read(f"/proc/{pid}/environ", 1):
+        return False
+    return _age(stat) < _YOUNG_S
+
+
+def _age(stat: Stat) -> float:
+    return max(0.0, SystemClock().boot() - stat.start_time / _TICKS)
+
+
+class Description(TypedDict):
+    """A process as a page shows it. `start_time` in ticks since boot, `age_s` in seconds."""
+
+    pid: int
+    ppid: int
+    command: list[str]
+    start_time: int
+    age_s: float
+
+
+def describe(pid: int) -> Description | None:
+    """What a stray looks like; None when it is gone. A process without arguments is named in brackets, as ps does."""
+    stat = read_stat(pid)
+    if stat is None:
+        return None
+    arguments = _read(f"/proc/{pid}/cmdline").rstrip(b"\0")
+    command = (
+        [part.decode(errors="replace") for part in arguments.split(b"\0")]
+        if arguments
+        else [f"[{stat.comm}]"]
+    )
+    return {
+        "pid": pid,
+        "ppid": stat.ppid,
+        "command": command,
+        "start_time": stat.start_time,
+        "age_s": _age(stat),
+    }
+
+
+def kill_tree(pids: Iterable[int]) -> list[int]:
+    """SIGKILL `pids` and all their descendants; returns those that were hit.
+
+    Call it until nothing is hit: a process may fork between the list and the kill, and what loses its parent comes up
+    as a child of the nearest subreaper. A descendant is hit through a pidfd, and only while its parent is still the
+    one in the list, so a recycled pid is not. `pids` themselves are the caller's unreaped children.
+    """
+    roots = list(pids)
+    hit = []
+    for parent, pid in [(0, root) for root in roots] + _edges(roots):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            pidfd = os.pidfd_open(pid)
+            try:
+                stat = read_stat(pid)
+                if stat is not None and not stat.is_zombie and (parent == 0 or stat.ppid == parent):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                    hit.append(pid)
+            finally:
+                os.close(pidfd)
+    return hit
