@@ -1,0 +1,11 @@
+"""Decides like OTP's supervisor, without a clock and without I/O: events in, actions out.
+
+Start reading in `kernel.py`.
+"""
+
+from supervision.kernel import actions, events, spec
+from supervision.kernel.checks import SpecError
+from supervision.kernel.kernel import ChildView, Kernel
+from supervision.kernel.plan import PlanStep
+
+__all__ = ["ChildView", "Kernel", "PlanStep", "SpecError", "actions", "events", "spec"]
