@@ -7,7 +7,6 @@ One at a time: a lock in `build/` makes a second `make` wait. Standard library o
 
 import fcntl
 import hashlib
-import os
 import shutil
 import signal
 import subprocess
@@ -118,27 +117,18 @@ def install(level: str) -> None:
 
 
 def compile_shim() -> None:
-    """Compile the exec shim, static where the C library allows it: it is executed on the restart path."""
+    """Compile the exec shim, which `supervision/runtime/shim` knows how to."""
     if not SHIM_SOURCE.exists():
         return
     wanted = digest(SHIM_SOURCE.read_bytes())
     stamp = BUILD / ".overstory-exec"
     if SHIM.exists() and stamp_is(stamp, wanted):
         return
-    compiler = next(
-        (path for name in (os.environ.get("CC") or "cc", "gcc", "clang") if (path := shutil.which(name))),
-        None,
+    SHIM.unlink(missing_ok=True)
+    run(
+        [sys.executable, "-m", "supervision.runtime.shim", BUILD],
+        what="compiling the exec shim (apt-get install gcc libc6-dev)",
     )
-    if compiler is None:
-        raise SetupError(
-            "no C compiler found (cc, gcc or clang). On Debian or Ubuntu: apt-get install gcc libc6-dev"
-        )
-    fresh = BUILD / "overstory-exec.new"
-    try:
-        run([compiler, "-O2", "-static", "-o", fresh, SHIM_SOURCE], what="compiling the exec shim")
-    except SetupError:
-        run([compiler, "-O2", "-o", fresh, SHIM_SOURCE], what="compiling the exec shim")
-    fresh.replace(SHIM)
     stamp.write_text(wanted)
 
 

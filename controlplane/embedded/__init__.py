@@ -1,0 +1,1 @@
+"""Local PostgreSQL and Redis for `make run`: ordinary supervised children, reached over Unix sockets only."""

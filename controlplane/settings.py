@@ -1,0 +1,44 @@
+"""Django's settings, all from the environment and the data directory; docs/deployment.md lists the variables.
+
+There is no default password and no default secret: the secret key is made on first use and stays in the data directory.
+"""
+
+import os
+
+from controlplane.embedded.connections import Connections
+from controlplane.secret_key import secret_key
+from supervision.runtime.paths import Paths
+
+PATHS = Paths.from_environment()
+CONNECTIONS = Connections.from_environment(PATHS, os.environ)
+
+SECRET_KEY = secret_key(PATHS.data_dir, os.environ)
+DEBUG = False
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *os.environ.get("OVERSTORY_ALLOWED_HOSTS", "").split()]
+
+INSTALLED_APPS = [
+    "controlplane.apps.ControlPlaneConfig",
+    "agents.apps.AgentsConfig",
+    "supervision.apps.SupervisionConfig",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "controlplane.urls"
+ASGI_APPLICATION = "controlplane.asgi.application"
+APPEND_SLASH = False
+
+DATABASES = {"default": CONNECTIONS.django_database()}
+
+CELERY_BROKER_URL = CONNECTIONS.celery_broker_url()
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
