@@ -17,11 +17,13 @@ import os
 import signal
 from collections.abc import Collection
 
+from supervision.exceptions import SupervisionError
+
 CGROUP2 = "cgroup2"
 _KILL_ROUNDS = 200
 
 
-class CgroupUnsupported(Exception):  # noqa: N818 it states a fact about the host
+class CgroupUnsupported(SupervisionError):  # noqa: N818 it states a fact about the host
     """This host cannot do it; the message says why in words for the operator."""
 
 
@@ -35,7 +37,6 @@ class NodeCgroup:
         self.path = os.path.join(base, f"overstory-{node_id8}")
         self.run_path = os.path.join(self.path, "run")
         self.guardian_path = os.path.join(base, f"overstory-{node_id8}-guardian")
-        self._memory: str | None = None
         self._oom_before: dict[str, int] = {}
 
     @classmethod
@@ -55,8 +56,7 @@ class NodeCgroup:
 
     def _create(self) -> None:
         for path in (self.path, self.run_path):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path, 0o755)
+            _make_group(path)
         if not os.access(os.path.join(self.run_path, "cgroup.procs"), os.W_OK):
             raise CgroupUnsupported(f"{self.run_path} may not be written")
 
@@ -69,8 +69,7 @@ class NodeCgroup:
     def enter_guardian(self) -> None:
         """Move this process beside the node's group: out of what `kill` kills, and out of our own group, which can
         then hand on its memory controller."""
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(self.guardian_path, 0o755)
+        _make_group(self.guardian_path)
         _write(os.path.join(self.guardian_path, "cgroup.procs"), "0")
 
     def members(self) -> list[int]:
@@ -123,8 +122,7 @@ class NodeCgroup:
         path = self.child_path(key)
         with contextlib.suppress(FileNotFoundError, OSError):
             os.rmdir(path)  # counters begin at zero again
-        with contextlib.suppress(FileExistsError):  # still holds descendants that were kept
-            os.mkdir(path, 0o755)
+        _make_group(path)  # still holds descendants that were kept
         _write(os.path.join(path, "memory.max"), str(memory_max_bytes))
         with contextlib.suppress(OSError):  # Linux 4.19
             _write(os.path.join(path, "memory.oom.group"), "1")
@@ -154,17 +152,8 @@ class NodeCgroup:
         return ""
 
     def _enable_memory(self) -> None:
-        if self._memory is None:
-            try:
-                for path in (self.base, self.path):
-                    _hand_on_memory(path)
-                self._memory = ""
-            except CgroupUnsupported as error:
-                if not error.__cause__:  # for good; a group that is busy may be free later
-                    self._memory = str(error)
-                raise
-        elif self._memory:
-            raise CgroupUnsupported(self._memory)
+        for path in (self.base, self.path):
+            _hand_on_memory(path)
 
 
 def _hand_on_memory(path: str) -> None:
@@ -259,6 +248,11 @@ def _write(path: str, text: str) -> None:
         os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
+
+
+def _make_group(path: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o755)
 
 
 def _rmdir(path: str) -> bool:

@@ -11,9 +11,9 @@ from typing import Literal
 
 from supervision.runtime.exits_file import ExitsFile
 from supervision.runtime.identity import read_stat
-from supervision.runtime.linux import pidfd_exit_status
+from supervision.runtime.linux import is_unreaped, pidfd_exit_status
 
-__all__ = ["ExitObservation", "ExitsFile", "exit_reason", "observe", "peek", "reap"]
+__all__ = ["ExitObservation", "ExitsFile", "exit_reason", "observe", "peek", "reap", "wait_status"]
 
 Source = Literal["wait", "pidfd", "stat", "guardian", "none"]
 _CAP_SYS_PTRACE = 1 << 19
@@ -28,7 +28,8 @@ class ExitObservation:
     source: Source
 
 
-def _wait_status(result: os.waitid_result) -> int:
+def wait_status(result: os.waitid_result) -> int:
+    """The status that waitpid would have given for what waitid says."""
     if result.si_code == os.CLD_EXITED:
         return result.si_status << 8
     return result.si_status | (0x80 if result.si_code == os.CLD_DUMPED else 0)
@@ -40,7 +41,7 @@ def peek(pid: int) -> int | None:
         result = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
     except ChildProcessError:
         return None
-    return None if result is None else _wait_status(result)
+    return None if result is None else wait_status(result)
 
 
 def reap(pid: int) -> int | None:
@@ -52,23 +53,24 @@ def reap(pid: int) -> int | None:
     return status if done else None
 
 
-def observe(pid: int, pidfd: int, start_time: int, exits: ExitsFile) -> ExitObservation:
+def observe(pid: int, pidfd: int, start_time: int | None, exits: ExitsFile) -> ExitObservation:
     """The wait status of the ended process behind `pidfd`, from the first source that knows; reaps nothing.
 
     Asked in an order that has no gap: its reaper may take the zombie away between two questions, so the pidfd is asked
     again after /proc, and the guardian writes to `exits` before it reaps. `start_time` guards against a recycled pid;
-    0 means not known, and then /proc is trusted only while the pidfd is not reaped.
+    without
+    one (None, 0) the pidfd must still own its pid.
     """
     try:
         result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
         if result is not None:
-            return ExitObservation(_wait_status(result), "wait")
+            return ExitObservation(wait_status(result), "wait")
     except ChildProcessError:
         pass
     status = pidfd_exit_status(pidfd)
     if status is not None:
         return ExitObservation(status, "pidfd")
-    status = _zombie_status(pid, start_time)
+    status = _zombie_status(pid, pidfd, start_time)
     if status is not None:
         return ExitObservation(status, "stat")
     status = pidfd_exit_status(pidfd)
@@ -80,10 +82,13 @@ def observe(pid: int, pidfd: int, start_time: int, exits: ExitsFile) -> ExitObse
     return ExitObservation(None, "none")
 
 
-def _zombie_status(pid: int, start_time: int) -> int | None:
+def _zombie_status(pid: int, pidfd: int, start_time: int | None) -> int | None:
     stat = read_stat(pid)
-    if stat is None or not stat.is_zombie or start_time not in (0, stat.start_time):
+    if stat is None or not stat.is_zombie:
         return None
+    is_it = stat.start_time == start_time if start_time else is_unreaped(pidfd)
+    if not is_it:
+        return None  # a later owner of that pid
     if stat.exit_code == 0 and not _may_read_exit_code(pid):
         return None  # the kernel shows 0 for what we may not see
     return stat.exit_code

@@ -4,14 +4,16 @@ One writer (the guardian) and any readers (the node). A line is one write to a d
 either side leaves whole lines; only a full disk or power loss can tear the last one. The next writer closes a torn line
 with a mark that makes it unreadable, and a reader never takes a line without its end.
 
-Bounded: past `bound_bytes` the file becomes `exits.1` and a new one begins. Lines only ever move from `exits` to
-`exits.1`, so a reader that opens the current file first and the previous one after misses nothing.
+Bounded: past `bound_bytes` the current file takes the place of the previous one and a new one begins. Lines only ever
+move from current to previous, so a reader that opens the current file first and the previous one after misses nothing.
+Both names hold the boot id, because pids and start times begin again with each boot; the writer removes older ones.
 """
 
 import contextlib
 import os
 from collections.abc import Iterator
 
+from supervision.runtime.identity import boot_id
 from supervision.runtime.linux import fallocate_keep
 
 TORN = b"?\n"
@@ -20,10 +22,10 @@ TORN = b"?\n"
 class ExitsFile:
     """Both ends of the exits file. Each instance is used by one process, as writer or as reader."""
 
-    def __init__(self, directory: str | os.PathLike[str], *, bound_bytes: int = 1 << 20) -> None:
+    def __init__(self, directory: str | os.PathLike[str], *, bound_bytes: int = 1 << 18) -> None:
         self._directory = os.fspath(directory)
-        self._current = os.path.join(self._directory, "exits")
-        self._previous = os.path.join(self._directory, "exits.1")
+        self._current = os.path.join(self._directory, f"exits.{boot_id()[:8]}")
+        self._previous = f"{self._current}.1"
         self._bound = bound_bytes
         self._writer = -1
         self._size = 0
@@ -58,6 +60,9 @@ class ExitsFile:
 
     def _open_writer(self) -> None:
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        for entry in os.scandir(self._directory):
+            if entry.name.startswith("exits.") and entry.path not in (self._current, self._previous):
+                os.unlink(entry.path)  # of another boot
         self._writer = os.open(self._current, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._writer).st_size
         with contextlib.suppress(
@@ -73,8 +78,11 @@ class ExitsFile:
 
     # reader
 
-    def lookup(self, pid: int, start_time: int) -> int | None:
-        """The status written for that process, or None. A start time of 0 takes the latest line of that pid."""
+    def lookup(self, pid: int, start_time: int | None) -> int | None:
+        """The status written for that process, or None.
+
+        An unknown start time (None, 0) takes the latest line of that pid.
+        """
         for _ in self.read_new():
             pass
         if start_time:

@@ -11,7 +11,7 @@ import select
 from dataclasses import dataclass
 from typing import Any
 
-from supervision.runtime.linux import pidfd_inode, signal_process
+from supervision.runtime.linux import is_unreaped, pidfd_inode
 
 PF_KTHREAD = 0x00200000
 PF_FORKNOEXEC = 0x00000040
@@ -129,7 +129,7 @@ def identify(pid: int, pidfd: int | None = None, *, read_start_time: bool = True
     if pidfd is not None:
         inode = pidfd_inode(pidfd) or None
         # Not reaped now, so the pid was not recycled when its stat was read.
-        if read_start_time and not _is_unreaped(pidfd):
+        if read_start_time and not is_unreaped(pidfd):
             return None
     return ProcessIdentity(boot_id(), pid_namespace(), pid, stat.start_time if stat else 0, inode)
 
@@ -142,7 +142,7 @@ def is_same(identity: ProcessIdentity, pidfd: int) -> bool:
     if inode and identity.inode:
         return inode == identity.inode
     stat = read_stat(identity.pid)
-    return stat is not None and stat.start_time == identity.start_time and _is_unreaped(pidfd)
+    return stat is not None and stat.start_time == identity.start_time and is_unreaped(pidfd)
 
 
 def is_alive_same(identity: ProcessIdentity, pidfd: int) -> bool:
@@ -155,10 +155,3 @@ def has_exited(pidfd: int) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def _is_unreaped(pidfd: int) -> bool:
-    try:
-        return signal_process(pidfd, 0)
-    except PermissionError:
-        return True

@@ -19,9 +19,19 @@ import select
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-What = Literal["executable", "cwd", "user", "limit", "nice", "cgroup", "output", "socket", "shim", "process"]
+from supervision.runtime.launch_errors import (
+    LaunchError,
+    cwd_error,
+    explain_spawn,
+    explain_step,
+    limit_name,
+    limit_text,
+    problem_with,
+)
+from supervision.runtime.linux import seal_descriptors
+
+__all__ = ["LaunchError", "LaunchPlan", "Launcher", "UserIds", "needs_shim", "resolve_executable"]
 
 FIRST_SOCKET = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
 # How long launch() waits for the shim to exec. It execs in about 0.35 ms; a file system that hangs must not hold the
@@ -32,24 +42,6 @@ SHIM_BOUND_MS = 500
 _HARMLESS = frozenset(
     {resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK}
 )
-
-
-class LaunchError(OSError):
-    """A process could not be started; `what` failed and str() is a sentence for people.
-
-    `errno` is the kernel's. The caller may try again or show the words; nothing is left running.
-    """
-
-    def __init__(self, number: int, what: What, message: str) -> None:
-        super().__init__(number, message)
-        self.what: What = what
-
-    @property
-    def message(self) -> str:
-        return str(self.args[1])
-
-    def __str__(self) -> str:
-        return self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +71,10 @@ class UserIds:
             return cls(user, int(user), gid, (gid,))
         return cls(entry.pw_name, entry.pw_uid, gid, tuple(os.getgrouplist(entry.pw_name, gid)), entry.pw_dir)
 
+    def is_self(self) -> bool:
+        """Whether it is who we are already; then nothing is changed, for which an ordinary user has no right anyway."""
+        return self.uid == os.geteuid() and self.gid == os.getegid()
+
 
 def _group_id(group: str) -> int:
     return int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
@@ -94,7 +90,7 @@ class LaunchPlan:
     `sockets` become descriptors 3, 4, ... with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID set as systemd sets them.
     """
 
-    argv: list[str]
+    argv: list[str] | tuple[str, ...]
     environment: dict[str, str]
     cwd: str | None
     stdout: str
@@ -121,6 +117,7 @@ class Launcher:
         self._old_nofile = old_nofile
         self._own_nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._shim_path = shim_path
+        seal_descriptors()
         # All of them, not the ignored ones only: glibc's child makes one call for a listed signal and two for others.
         self._signals = tuple(int(s) for s in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
         try:
@@ -137,12 +134,15 @@ class Launcher:
         A plan without user, hard limits, nice, cgroup and sockets returns when the program runs; another waits at most
         SHIM_BOUND_MS for the shim to hand over.
         """
-        executable = plan.executable
-        if executable is None:
-            executable = resolve_executable(plan.argv[0], plan.environment.get("PATH"), plan.cwd)
-        if needs_shim(plan):
-            return self._launch_by_shim(plan, executable)
-        return self._launch_plain(plan, executable)
+        executable = plan.executable or _executable(plan)
+        try:
+            if needs_shim(plan):
+                return self._launch_by_shim(plan, executable)
+            return self._launch_plain(plan, executable)
+        except ValueError as error:
+            raise LaunchError(
+                errno.EINVAL, "executable", f"no argument or variable may hold this: {error}"
+            ) from error
 
     def _launch_plain(self, plan: LaunchPlan, executable: str) -> int:
         limits: list[tuple[int, tuple[int, int]]] = []
@@ -160,7 +160,7 @@ class Launcher:
                 try:
                     os.chdir(plan.cwd)
                 except OSError as error:
-                    raise _cwd_error(plan.cwd, error) from error
+                    raise cwd_error(plan.cwd, error) from error
                 moved = True
             if plan.umask is not None:
                 old_umask = os.umask(plan.umask)
@@ -173,10 +173,8 @@ class Launcher:
                 setsigmask=(),
                 setsigdef=self._signals,
             )
-        except LaunchError:
-            raise
         except OSError as error:
-            raise _explain(error, plan, executable) from error
+            raise explain_spawn(error, plan.stdout, plan.stderr, executable) from error
         finally:
             if moved:
                 os.fchdir(self._home)
@@ -219,7 +217,7 @@ class Launcher:
                     setsigdef=self._signals,
                 )
             except OSError as error:
-                raise _explain(error, plan, self._shim_path, by_shim=True) from error
+                raise explain_spawn(error, plan.stdout, plan.stderr, self._shim_path, by_shim=True) from error
             for descriptor in opened:
                 os.close(descriptor)
             opened = []
@@ -241,7 +239,7 @@ class Launcher:
             return
         os.kill(pid, signal.SIGKILL)  # it is about to exit by itself; this bounds the wait
         os.waitpid(pid, 0)
-        raise _explain_step(said, plan, executable)
+        raise explain_step(said, plan.user.name if plan.user else "", executable)
 
     def _steps(self, plan: LaunchPlan) -> list[str]:
         """The shim's program, in its order: what needs privileges, the user, what the user must be allowed to do."""
@@ -253,8 +251,8 @@ class Launcher:
         if plan.nice is not None:
             steps += ("nice", str(plan.nice))
         for number, (soft, hard) in self._limits(plan).items():
-            steps += ("limit", str(number), _limit(soft), _limit(hard) if hard is not None else "=")
-        if plan.user is not None:
+            steps += ("limit", str(number), limit_text(soft), limit_text(hard) if hard is not None else "=")
+        if plan.user is not None and not plan.user.is_self():
             groups = ",".join(str(gid) for gid in plan.user.groups)
             steps += ("groups", groups or "-", "gid", str(plan.user.gid), "uid", str(plan.user.uid))
         if plan.umask is not None:
@@ -277,7 +275,7 @@ class Launcher:
 def needs_shim(plan: LaunchPlan) -> bool:
     """Whether posix_spawn alone cannot do it."""
     return bool(
-        plan.user is not None
+        (plan.user is not None and not plan.user.is_self())
         or plan.hard_limits
         or plan.sockets
         or plan.nice is not None
@@ -295,37 +293,30 @@ def resolve_executable(argv0: str, environment_path: str | None, cwd: str | None
     LaunchError("executable") says whether it is missing or not executable.
     """
     base = cwd or os.getcwd()
+    if not argv0:
+        raise LaunchError(errno.ENOENT, "executable", "the command is empty")
     if "/" in argv0:
-        path = argv0 if argv0[0] == "/" else os.path.join(base, argv0)
-        problem = _problem_with(path)
+        path = os.path.join(base, argv0)
+        problem = problem_with(path)
         if problem is not None:
             raise problem
         return path
-    if not argv0:
-        raise LaunchError(errno.ENOENT, "executable", "the command is empty")
     refused: LaunchError | None = None
     search = os.defpath if environment_path is None else environment_path
     for directory in search.split(":"):
         path = os.path.join(base, directory, argv0)
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path
-        problem = _problem_with(path)
-        if refused is None and problem is not None and problem.errno != errno.ENOENT:
-            refused = problem
+        if refused is None and os.path.lexists(path):
+            refused = problem_with(path)
     raise refused or LaunchError(errno.ENOENT, "executable", f"{argv0} is not in PATH ({search})")
 
 
-def _problem_with(path: str) -> LaunchError | None:
-    """Why `path` cannot be executed, as far as can be told without trying."""
-    if os.path.isdir(path):
-        return LaunchError(errno.EACCES, "executable", f"{path} is a directory")
-    if not os.path.lexists(path):
-        return LaunchError(errno.ENOENT, "executable", f"{path} does not exist")
-    if not os.path.exists(path):
-        return LaunchError(errno.ENOENT, "executable", f"{path} is a link to a file that does not exist")
-    if not os.access(path, os.X_OK):
-        return LaunchError(errno.EACCES, "executable", f"{path} is not executable")
-    return None
+def _executable(plan: LaunchPlan) -> str:
+    """As `resolve_executable`, leaving the checks of a plain path to exec itself."""
+    if "/" in plan.argv[0]:
+        return plan.argv[0] if plan.cwd is None else os.path.join(plan.cwd, plan.argv[0])
+    return resolve_executable(plan.argv[0], plan.environment.get("PATH"), plan.cwd)
 
 
 FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
@@ -351,80 +342,5 @@ def _lower(number: int, soft: int, hard: int) -> None:
         raise LaunchError(
             getattr(error, "errno", None) or errno.EPERM,
             "limit",
-            f"limit {limit_name(number)} cannot be {_limit(soft)}: the hard limit is {_limit(hard)}",
+            f"limit {limit_name(number)} cannot be {limit_text(soft)}: the hard limit is {limit_text(hard)}",
         ) from error
-
-
-def _limit(value: int) -> str:
-    return "unlimited" if value == resource.RLIM_INFINITY else str(value)
-
-
-def limit_name(number: int) -> str:
-    """`nofile` for RLIMIT_NOFILE, as tree files and ulimit write it."""
-    for name in dir(resource):
-        if name.startswith("RLIMIT_") and getattr(resource, name) == number:
-            return name.removeprefix("RLIMIT_").lower()
-    return str(number)
-
-
-def _cwd_error(cwd: str, error: OSError) -> LaunchError:
-    words = {
-        errno.ENOENT: "does not exist",
-        errno.ENOTDIR: "is not a directory",
-        errno.EACCES: "may not be entered",
-    }
-    number = error.errno or 0
-    return LaunchError(number, "cwd", f"working directory {cwd} {words.get(number, os.strerror(number))}")
-
-
-def _explain(error: OSError, plan: LaunchPlan, executable: str, *, by_shim: bool = False) -> LaunchError:
-    """Which step of the spawn failed: the kernel says only a number, so look at what each step needed."""
-    number = error.errno or 0
-    for path in (plan.stdout, plan.stderr):
-        directory = os.path.dirname(path) or "."
-        if not os.path.isdir(directory):
-            return LaunchError(number, "output", f"output directory {directory} does not exist")
-        if os.path.isdir(path) or not os.access(path if os.path.exists(path) else directory, os.W_OK):
-            return LaunchError(number, "output", f"output file {path} may not be written")
-    if by_shim:
-        return LaunchError(number, "shim", f"the exec shim {executable}: {os.strerror(number)}")
-    return _explain_exec(number, executable)
-
-
-def _explain_exec(number: int, executable: str) -> LaunchError:
-    if number in (errno.EAGAIN, errno.ENOMEM):
-        return LaunchError(number, "process", f"no new process: {os.strerror(number)}")
-    if number == errno.E2BIG:
-        return LaunchError(number, "executable", "the arguments and the environment are too long")
-    problem = _problem_with(executable)
-    if problem is not None:
-        return problem
-    words = {
-        errno.ENOENT: "names an interpreter or a loader that does not exist",
-        errno.ENOEXEC: "is not a program: no #! line and no format this kernel runs",
-        errno.EACCES: "may not be executed here",
-        errno.ETXTBSY: "is being written",
-    }
-    return LaunchError(number, "executable", f"{executable} {words.get(number, os.strerror(number))}")
-
-
-def _explain_step(said: bytes, plan: LaunchPlan, executable: str) -> LaunchError:
-    """The shim's report is `errno step argument`."""
-    text, step, argument = [*said.decode(errors="replace").rstrip("\n").split(" ", 2), "", ""][:3]
-    number = int(text) if text.isdecimal() else 0
-    reason = os.strerror(number)
-    if step == "exec":
-        return _explain_exec(number, executable)
-    if step == "chdir":
-        return _cwd_error(argument, OSError(number, reason))
-    if step in ("groups", "gid", "uid"):
-        name = plan.user.name if plan.user else argument
-        return LaunchError(number, "user", f"this node may not run as user {name}: {reason}")
-    if step == "limit":
-        name = limit_name(int(argument)) if argument.isdecimal() else argument
-        return LaunchError(number, "limit", f"limit {name} may not be set: {reason}")
-    if step == "nice":
-        return LaunchError(number, "nice", f"nice {argument} may not be set: {reason}")
-    if step == "cgroup":
-        return LaunchError(number, "cgroup", f"control group {argument} may not be joined: {reason}")
-    return LaunchError(number, "shim", f"the exec shim failed at {step} {argument}: {reason}")

@@ -98,6 +98,14 @@ def signal_process(pidfd: int, sig: int) -> bool:
     return True
 
 
+def is_unreaped(pidfd: int) -> bool:
+    """Whether the process behind `pidfd`, alive or zombie, still owns its pid."""
+    try:
+        return signal_process(pidfd, 0)
+    except PermissionError:
+        return True
+
+
 def signal_group(pidfd: int, pid: int, sig: int) -> bool:
     """Send `sig` to the process group led by `pid`; False when nobody is left in it.
 

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import Any
 
 from supervision.runtime.clock import SystemClock
 from supervision.runtime.identity import Stat, read_stat
@@ -67,7 +67,7 @@ def _has_children_files() -> bool:
     return os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
 
-class ChildCounter:
+class OwnChildrenCounter:
     """Counts our own direct children without opening anything: 0.17 ms for 1,000.
 
     Counts those of the thread that made it; the node has one. Zombies count.
@@ -87,9 +87,9 @@ class ChildCounter:
         os.close(self._descriptor)
 
 
-def count_direct_children_fast() -> ChildCounter:
+def count_direct_children_fast() -> OwnChildrenCounter:
     """A reader for this process's children; OSError where the kernel lists none (CONFIG_PROC_CHILDREN)."""
-    return ChildCounter()
+    return OwnChildrenCounter()
 
 
 def descendants(pid: int) -> list[int]:
@@ -122,8 +122,8 @@ def find_marked(prefix: str) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     undecided = []
     for pid in all_pids():
-        mark = mark_of(pid)
-        if mark is not None and mark.startswith(prefix):
+        mark = read_mark(pid, prefix)
+        if mark is not None:
             found.setdefault(mark, []).append(pid)
         elif _may_be_about_to_exec(pid):
             undecided.append(pid)
@@ -133,8 +133,8 @@ def find_marked(prefix: str) -> dict[str, list[int]]:
         time.sleep(_RETRY_S)
         still = []
         for pid in undecided:
-            mark = mark_of(pid)
-            if mark is not None and mark.startswith(prefix):
+            mark = read_mark(pid, prefix)
+            if mark is not None:
                 found.setdefault(mark, []).append(pid)
             elif _may_be_about_to_exec(pid):
                 still.append(pid)
@@ -142,8 +142,8 @@ def find_marked(prefix: str) -> dict[str, list[int]]:
     return found
 
 
-def mark_of(pid: int) -> str | None:
-    """The mark in the environment that `pid` was exec'd with, or None."""
+def read_mark(pid: int, prefix: str = "") -> str | None:
+    """The mark in the environment that `pid` was exec'd with, if it begins with `prefix`."""
     key = f"\0{MARK}=".encode()
     environ = b"\0" + _read(f"/proc/{pid}/environ")
     at = environ.find(key)
@@ -151,7 +151,8 @@ def mark_of(pid: int) -> str | None:
         return None
     begin = at + len(key)
     end = environ.find(b"\0", begin)
-    return environ[begin : end if end >= 0 else None].decode(errors="replace")
+    mark = environ[begin : end if end >= 0 else None].decode(errors="replace")
+    return mark if mark.startswith(prefix) else None
 
 
 def _may_be_about_to_exec(pid: int) -> bool:
@@ -167,21 +168,14 @@ def _age(stat: Stat) -> float:
     return max(0.0, SystemClock().boot() - stat.start_time / _TICKS)
 
 
-class Description(TypedDict):
-    """A process as a page shows it. `start_time` in ticks since boot, `age_s` in seconds."""
+def describe(pid: int) -> dict[str, Any]:  # Any: a JSON object
+    """What a stray looks like: pid, ppid, command (argv), start_time (ticks since boot), age_s (seconds).
 
-    pid: int
-    ppid: int
-    command: list[str]
-    start_time: int
-    age_s: float
-
-
-def describe(pid: int) -> Description | None:
-    """What a stray looks like; None when it is gone. A process without arguments is named in brackets, as ps does."""
+    A process without arguments is named in brackets, as ps does; one that is gone has no command and zeros.
+    """
     stat = read_stat(pid)
     if stat is None:
-        return None
+        return {"pid": pid, "ppid": 0, "command": [], "start_time": 0, "age_s": 0.0}
     arguments = _read(f"/proc/{pid}/cmdline").rstrip(b"\0")
     command = (
         [part.decode(errors="replace") for part in arguments.split(b"\0")]

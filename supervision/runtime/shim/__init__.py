@@ -5,11 +5,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from supervision.exceptions import SupervisionError
+
 SOURCE = Path(__file__).with_name("overstory-exec.c")
 NAME = "overstory-exec"
 
 
-class ShimBuildError(Exception):
+class ShimBuildError(SupervisionError):
     """The shim could not be compiled; the message holds the compiler's words."""
 
 
