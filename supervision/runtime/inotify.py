@@ -109,14 +109,17 @@ class Changes:
             return False
         return True
 
-    def wait(self, timeout_s: float, *, blind: bool = False) -> None:
-        """Return when something may have changed, at the latest after `timeout_s`; `blind`: a watch is missing."""
+    def wait(self, timeout_s: float, *, blind: bool = False) -> bool:
+        """Return when something may have changed, at the latest after `timeout_s`; `blind`: a watch is missing.
+
+        True when there may be new or renamed entries, not only more bytes.
+        """
         if self._inotify is None:
             select.select([], [], [], max(0.0, min(timeout_s, self.POLL_S)))
-            return
+            return True
         self._inotify.wait(min(timeout_s, self.POLL_S) if blind else timeout_s)
-        for _ in self._inotify.read():
-            pass
+        entries = CREATE | MOVED_TO | QUEUE_OVERFLOW
+        return any([event.mask & entries for event in self._inotify.read()]) or blind
 
     def close(self) -> None:
         if self._inotify is not None:

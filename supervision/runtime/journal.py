@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from supervision.exceptions import SupervisionError
 from supervision.runtime.clock import Clock
+from supervision.runtime.journal_reader import last_seq, read
 from supervision.runtime.journal_reserve import FULL, UNSUPPORTED, Allocate, Ballast, Preallocation
 from supervision.runtime.journal_scan import Scan, lines
 from supervision.runtime.journal_segments import (
@@ -44,7 +45,7 @@ from supervision.runtime.journal_segments import (
 )
 from supervision.runtime.linux import fallocate_keep
 
-__all__ = ["Cut", "Damage", "Journal", "JournalFull", "Record", "sync"]
+__all__ = ["Cut", "Damage", "Journal", "JournalFull", "Record", "last_seq", "read", "sync"]
 
 MIB = 1 << 20
 SNAPSHOT_MIN_BYTES = MIB
@@ -188,7 +189,7 @@ class Journal:
 
     def refill(self) -> int:
         """Try to make the reserve whole again (tried by `append` too); answers `room`. For a timer while `short`."""
-        self._reserve.prepare(self._fd, self._size, self._clock.boot())
+        self._reserve.prepare(self._fd, self._size, self._clock.boot(), force=True)
         return self.room
 
     def close(self) -> None:

@@ -32,8 +32,9 @@ class Reserve(Protocol):
     def room(self, size: int) -> int:
         """Bytes that can certainly be written behind `size`."""
 
-    def prepare(self, fd: int, size: int, now: float) -> None:
-        """Called when little may be left behind `size`: take more. Never raises for a full disk."""
+    def prepare(self, fd: int, size: int, now: float, *, force: bool = False) -> None:
+        """Called when little may be left behind `size`: take more, at most each RETRY_S unless `force`. Never raises for
+        a full disk."""
 
     def give(self, wanted: int) -> bool:
         """A write found the disk full: free `wanted` bytes if there are any to free, True when a new try makes sense."""
@@ -62,8 +63,10 @@ class Preallocation:
     def room(self, size: int) -> int:
         return max(0, self._end - size)
 
-    def prepare(self, fd: int, size: int, now: float) -> None:
-        if self._end - size >= self.ahead or (not self.whole and now - self._tried_at < RETRY_S):
+    def prepare(self, fd: int, size: int, now: float, *, force: bool = False) -> None:
+        if self._end - size >= self.ahead or (
+            not self.whole and not force and now - self._tried_at < RETRY_S
+        ):
             return
         self._tried_at = now
         start = max(self._end, size)
@@ -95,8 +98,8 @@ class Ballast:
     def room(self, size: int) -> int:
         return self._size
 
-    def prepare(self, fd: int, size: int, now: float) -> None:
-        if self.whole or now - self._tried_at < RETRY_S:
+    def prepare(self, fd: int, size: int, now: float, *, force: bool = False) -> None:
+        if self.whole or (not force and now - self._tried_at < RETRY_S):
             return
         self._tried_at = now
         try:
