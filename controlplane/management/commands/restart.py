@@ -1,0 +1,34 @@
+"""`manage.py restart`"""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from controlplane.cli.acting import act
+from controlplane.cli.arguments import START_TIMEOUT_S, add_keys, add_wait, add_yes
+from controlplane.cli.command import Invocation, OperatorCommand
+from controlplane.cli.exits import ExitCode
+from controlplane.cli.verbs import RESTART
+
+
+class Command(OperatorCommand):
+    help = (
+        "Stop and start children or whole subtrees once, several keys one after the other. Does not count as a restart "
+        "in the intensity window."
+    )
+    example = "manage.py restart shop/web/api@2"
+
+    def arguments(self, parser: CommandParser) -> None:
+        add_keys(parser)
+        add_yes(parser)
+        add_wait(parser, default=START_TIMEOUT_S)
+
+    def run(self, invocation: Invocation, options: dict[str, Any]) -> ExitCode:
+        return act(
+            invocation,
+            RESTART,
+            options["keys"],
+            yes=options["yes"],
+            wait=not options["no_wait"],
+            timeout_s=options["timeout"],
+        )
