@@ -130,7 +130,7 @@ def find_marked(prefix: str) -> dict[str, list[int]]:
     for _ in range(_RETRIES):
         if not undecided:
             break
-        time.sleep(_RETRY_S)
+        _pause()
         still = []
         for pid in undecided:
             mark = read_mark(pid, prefix)
@@ -140,6 +140,10 @@ def find_marked(prefix: str) -> dict[str, list[int]]:
                 still.append(pid)
         undecided = still
     return found
+
+
+def _pause() -> None:
+    time.sleep(_RETRY_S)
 
 
 def read_mark(pid: int, prefix: str = "") -> str | None:

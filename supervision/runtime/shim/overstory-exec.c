@@ -8,174 +8,282 @@
  *   cgroup DIR                 join the control group: write 0 to DIR/cgroup.procs
  *   oom N                      write N to /proc/self/oom_score_adj
  *   nice N                     set (not add) the nice value
- *   limit RESOURCE SOFT HARD   setrlimit; RESOURCE is the kernel's number, a value is a number, "unlimited", or
- *                              "=" to leave it as it is
- *   groups N[,N...] | -        setgroups; "-" for none
+ *   limit RESOURCE SOFT HARD   prlimit; RESOURCE is the kernel's number, a value is a number, "unlimited", or "=" to
+ *                              leave it as it is
+ *   groups N[,N...] | -        supplementary groups; "-" for none
  *   gid N, uid N               real, effective and saved
  *   umask OCTAL
  *   chdir DIR
  *   listen                     put our pid into the LISTEN_PID= entry of the environment, which must be there
  *
  * REPORT_FD is the writing end of a pipe. It is made close-on-exec first, so end of file means that the program runs.
- * A step that fails writes one line, "errno step first-argument", to it, the same in words to standard error, and exits
- * with status 127. The environment and descriptors are passed on as they are. No allocation, no shell, no name service.
+ * A step that fails writes one line, "errno step first-argument", to it and to standard error, and exits with status
+ * 127. The environment and other descriptors are passed on as they are. No allocation, no shell, no name service.
+ *
+ * Without a C library where we know how (x86-64, arm64): measured on a virtual machine, going through this program costs
+ * a start 0.05 ms so, and 0.30 ms with a static glibc, whose start-up asks the processor what it is (CPUID traps to the
+ * hypervisor) and touches ten times the pages. Elsewhere the same text compiles against libc's syscall(). 64-bit Linux.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
-extern char **environ;
+#define FILE_FLAGS 02000001 /* O_WRONLY | O_CLOEXEC */
+#define AT_CWD (-100)
+#define E_INVAL 22
+#define E_NAMETOOLONG 36
+#define F_SETFD_ 2
+#define FD_CLOEXEC_ 1
+#define GROUPS_MAX 65536
+#define UNLIMITED (~0UL)
+
+#if defined FREESTANDING && defined __x86_64__
+static long sys(long call, long a, long b, long c, long d)
+{
+    long result;
+    register long fourth __asm__("r10") = d;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(call), "D"(a), "S"(b), "d"(c), "r"(fourth)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall begin\n");
+#elif defined FREESTANDING && defined __aarch64__
+static long sys(long call, long a, long b, long c, long d)
+{
+    register long x8 __asm__("x8") = call;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+    return x0;
+}
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tbl begin\n");
+#elif defined FREESTANDING
+#error "no system calls of our own for this processor: compile against libc"
+#else
+#include <errno.h>
+#include <unistd.h>
+static long sys(long call, long a, long b, long c, long d)
+{
+    long result = syscall(call, a, b, c, d);
+    return result == -1 ? -errno : result;
+}
+#endif
+
+struct limit {
+    unsigned long soft, hard;
+};
+
+static char **environment;
 static int report_fd = -1;
 
-static void fail(int number, const char *step, const char *argument)
+static int same(const char *a, const char *b)
 {
-    char line[384];
-    int length = snprintf(line, sizeof line, "%d %s %.300s\n", number, step, argument);
-    if (report_fd >= 0 && length > 0 && write(report_fd, line, length) < 0)
-        number = number; /* nobody listens any more; standard error is left */
-    length = snprintf(line, sizeof line, "overstory-exec: %s %.200s: %.100s\n", step, argument, strerror(number));
-    if (length > 0 && write(2, line, length) < 0)
-        _exit(127);
-    _exit(127);
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
 }
 
-static long number(const char *step, const char *text, int base)
+static unsigned long length(const char *text)
 {
-    char *end;
-    errno = 0;
-    long value = strtol(text, &end, base);
-    if (errno || end == text || *end)
-        fail(EINVAL, step, text);
-    return value;
+    unsigned long count = 0;
+    while (text[count])
+        count++;
+    return count;
 }
 
-static rlim_t limit_value(const char *text, rlim_t now)
+/* Append to a buffer of `size` bytes, cutting what does not fit; returns the new end. */
+static unsigned long append(char *buffer, unsigned long at, unsigned long size, const char *text)
 {
-    char *end;
-    if (strcmp(text, "=") == 0)
-        return now;
-    if (strcmp(text, "unlimited") == 0)
-        return RLIM_INFINITY;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno || end == text || *end)
-        fail(EINVAL, "limit", text);
-    return (rlim_t)value;
+    while (*text && at < size)
+        buffer[at++] = *text++;
+    return at;
+}
+
+static unsigned long append_number(char *buffer, unsigned long at, unsigned long size, unsigned long value)
+{
+    char digits[24];
+    int begin = sizeof digits - 1;
+    digits[begin] = 0;
+    do
+        digits[--begin] = (char)('0' + value % 10);
+    while (value /= 10);
+    return append(buffer, at, size, digits + begin);
+}
+
+static void __attribute__((noreturn)) fail(long number, const char *step, const char *argument)
+{
+    static const char name[] = "overstory-exec: error ";
+    char line[400];
+    unsigned long begin = append(line, 0, sizeof line - 1, name);
+    unsigned long end = append_number(line, begin, sizeof line - 1, (unsigned long)number);
+    end = append(line, end, sizeof line - 1, " ");
+    end = append(line, end, sizeof line - 1, step);
+    end = append(line, end, sizeof line - 1, " ");
+    end = append(line, end, sizeof line - 1, argument);
+    line[end++] = '\n';
+    if (report_fd >= 0)
+        sys(__NR_write, report_fd, (long)(line + begin), (long)(end - begin), 0);
+    sys(__NR_write, 2, (long)line, (long)end, 0);
+    for (;;)
+        sys(__NR_exit_group, 127, 0, 0, 0);
+}
+
+static void check(long result, const char *step, const char *argument)
+{
+    if (result < 0)
+        fail(-result, step, argument);
+}
+
+/* A number up to `stop` or the end of the text; anything else in it fails the step. */
+static long number(const char *step, const char *text, int base, char stop, const char **rest)
+{
+    const char *at = text;
+    unsigned long value = 0, before;
+    int negative = *at == '-';
+    at += negative;
+    if (!*at || *at == stop)
+        fail(E_INVAL, step, text);
+    for (; *at && *at != stop; at++) {
+        before = value;
+        value = value * (unsigned long)base + (unsigned long)(*at - '0');
+        if (*at < '0' || *at >= '0' + base || value < before)
+            fail(E_INVAL, step, text);
+    }
+    if (rest)
+        *rest = at;
+    return negative ? -(long)value : (long)value;
+}
+
+static long decimal(const char *step, const char *text)
+{
+    return number(step, text, 10, 0, 0);
 }
 
 static void write_file(const char *step, const char *path, const char *text, const char *argument)
 {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, text, strlen(text)) < 0)
-        fail(errno, step, argument);
-    close(fd);
+    long fd = sys(__NR_openat, AT_CWD, (long)path, FILE_FLAGS, 0);
+    check(fd, step, argument);
+    check(sys(__NR_write, fd, (long)text, (long)length(text), 0), step, argument);
+    sys(__NR_close, fd, 0, 0, 0);
 }
 
 static void join_cgroup(const char *directory)
 {
     char path[4096];
-    if (snprintf(path, sizeof path, "%s/cgroup.procs", directory) >= (int)sizeof path)
-        fail(ENAMETOOLONG, "cgroup", directory);
+    unsigned long end = append(path, 0, sizeof path, directory);
+    end = append(path, end, sizeof path, "/cgroup.procs");
+    if (end == sizeof path)
+        fail(E_NAMETOOLONG, "cgroup", directory);
+    path[end] = 0;
     write_file("cgroup", path, "0", directory);
+}
+
+static unsigned long limit_value(const char *text, unsigned long now)
+{
+    return same(text, "=") ? now : same(text, "unlimited") ? UNLIMITED : (unsigned long)decimal("limit", text);
 }
 
 static void set_limit(const char *resource, const char *soft, const char *hard)
 {
-    struct rlimit limit;
-    int which = (int)number("limit", resource, 10);
-    if (getrlimit(which, &limit) != 0)
-        fail(errno, "limit", resource);
-    limit.rlim_max = limit_value(hard, limit.rlim_max);
-    limit.rlim_cur = limit_value(soft, limit.rlim_cur);
-    if (setrlimit(which, &limit) != 0)
-        fail(errno, "limit", resource);
+    struct limit limit = {0, 0};
+    long which = decimal("limit", resource);
+    check(sys(__NR_prlimit64, 0, which, 0, (long)&limit), "limit", resource);
+    limit.hard = limit_value(hard, limit.hard);
+    limit.soft = limit_value(soft, limit.soft);
+    check(sys(__NR_prlimit64, 0, which, (long)&limit, 0), "limit", resource);
 }
 
 static void set_groups(const char *list)
 {
-    static gid_t groups[65536]; /* NGROUPS_MAX */
-    size_t count = 0;
-    const char *at = list;
-    while (strcmp(list, "-") != 0) {
-        char *end;
-        groups[count++] = (gid_t)strtoul(at, &end, 10);
-        if (end == at || (*end && *end != ',') || (*end && count == sizeof groups / sizeof *groups))
-            fail(EINVAL, "groups", list);
-        if (!*end)
+    static unsigned int groups[GROUPS_MAX];
+    long count = 0;
+    for (const char *at = list; !same(list, "-"); at++) {
+        if (count == GROUPS_MAX)
+            fail(E_INVAL, "groups", list);
+        groups[count++] = (unsigned int)number("groups", at, 10, ',', &at);
+        if (!*at)
             break;
-        at = end + 1;
     }
-    if (setgroups(count, groups) != 0)
-        fail(errno, "groups", list);
+    check(sys(__NR_setgroups, count, (long)groups, 0, 0), "groups", list);
 }
 
 static void set_listen_pid(void)
 {
+    static const char name[] = "LISTEN_PID=";
     static char entry[40];
-    snprintf(entry, sizeof entry, "LISTEN_PID=%ld", (long)getpid());
-    for (char **at = environ; *at; at++)
-        if (strncmp(*at, "LISTEN_PID=", 11) == 0) {
+    for (char **at = environment; *at; at++) {
+        unsigned long i = 0;
+        while (name[i] && (*at)[i] == name[i])
+            i++;
+        if (!name[i]) {
+            unsigned long end = append(entry, 0, sizeof entry - 1, name);
+            append_number(entry, end, sizeof entry - 1, (unsigned long)sys(__NR_getpid, 0, 0, 0, 0));
             *at = entry;
             return;
         }
-    fail(EINVAL, "listen", "LISTEN_PID");
+    }
+    fail(E_INVAL, "listen", "LISTEN_PID");
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2)
-        fail(EINVAL, "usage", "REPORT_FD [STEP...] exec PATH ARGV0 [ARG...]");
-    int fd = (int)number("usage", argv[1], 10);
-    if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
-        fail(errno, "usage", argv[1]);
-    report_fd = fd;
+        fail(E_INVAL, "usage", "REPORT_FD [STEP...] exec PATH ARGV0 [ARG...]");
+    long fd = decimal("usage", argv[1]);
+    check(sys(__NR_fcntl, fd, F_SETFD_, FD_CLOEXEC_, 0), "usage", argv[1]);
+    report_fd = (int)fd;
 
     for (int i = 2; i < argc;) {
         const char *step = argv[i];
         char **argument = argv + i + 1;
         int left = argc - i - 1;
-        int used = 1;
-#define STEP(word, arguments) (strcmp(step, word) == 0 && left >= (used = (arguments)))
+        int used = 0;
+#define STEP(word, arguments) (same(step, word) && left >= (used = (arguments)))
         if (STEP("listen", 0))
             set_listen_pid();
         else if (STEP("cgroup", 1))
             join_cgroup(argument[0]);
         else if (STEP("oom", 1))
-            write_file("oom", "/proc/self/oom_score_adj", argument[0], argument[0]);
-        else if (STEP("nice", 1)) {
-            if (setpriority(PRIO_PROCESS, 0, (int)number(step, argument[0], 10)) != 0)
-                fail(errno, step, argument[0]);
-        } else if (STEP("limit", 3))
+            write_file(step, "/proc/self/oom_score_adj", argument[0], argument[0]);
+        else if (STEP("nice", 1)) /* which: PRIO_PROCESS */
+            check(sys(__NR_setpriority, 0, 0, decimal(step, argument[0]), 0), step, argument[0]);
+        else if (STEP("limit", 3))
             set_limit(argument[0], argument[1], argument[2]);
         else if (STEP("groups", 1))
             set_groups(argument[0]);
         else if (STEP("gid", 1)) {
-            gid_t gid = (gid_t)number(step, argument[0], 10);
-            if (setresgid(gid, gid, gid) != 0)
-                fail(errno, step, argument[0]);
+            long gid = decimal(step, argument[0]);
+            check(sys(__NR_setresgid, gid, gid, gid, 0), step, argument[0]);
         } else if (STEP("uid", 1)) {
-            uid_t uid = (uid_t)number(step, argument[0], 10);
-            if (setresuid(uid, uid, uid) != 0)
-                fail(errno, step, argument[0]);
+            long uid = decimal(step, argument[0]);
+            check(sys(__NR_setresuid, uid, uid, uid, 0), step, argument[0]);
         } else if (STEP("umask", 1))
-            umask((mode_t)number(step, argument[0], 8));
-        else if (STEP("chdir", 1)) {
-            if (chdir(argument[0]) != 0)
-                fail(errno, step, argument[0]);
-        } else if (STEP("exec", 2)) {
-            execve(argument[0], argument + 1, environ);
-            fail(errno, step, argument[0]);
-        } else
-            fail(EINVAL, "usage", step);
+            sys(__NR_umask, number(step, argument[0], 8, 0, 0), 0, 0, 0);
+        else if (STEP("chdir", 1))
+            check(sys(__NR_chdir, (long)argument[0], 0, 0, 0), step, argument[0]);
+        else if (STEP("exec", 2))
+            check(sys(__NR_execve, (long)argument[0], (long)(argument + 1), (long)environment, 0), step, argument[0]);
+        else
+            fail(E_INVAL, "usage", step);
 #undef STEP
         i += 1 + used;
     }
-    fail(EINVAL, "usage", "exec is missing");
+    fail(E_INVAL, "usage", "exec is missing");
 }
+
+#ifdef FREESTANDING
+/* What the kernel leaves on the stack: argc, argv, NULL, environment, NULL. */
+__attribute__((used)) void begin(long *stack)
+{
+    environment = (char **)(stack + 1) + stack[0] + 1;
+    run((int)stack[0], (char **)(stack + 1));
+}
+#else
+int main(int argc, char **argv, char **envp)
+{
+    environment = envp;
+    return run(argc, argv);
+}
+#endif
