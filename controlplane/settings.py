@@ -5,6 +5,8 @@ There is no default password and no default secret: the secret key is made on fi
 
 import os
 
+from django.utils.functional import SimpleLazyObject
+
 from controlplane.embedded.connections import Connections
 from controlplane.secret_key import secret_key
 from supervision.runtime.paths import Paths
@@ -12,7 +14,8 @@ from supervision.runtime.paths import Paths
 PATHS = Paths.from_environment()
 CONNECTIONS = Connections.from_environment(PATHS, os.environ)
 
-SECRET_KEY = secret_key(PATHS.data_dir, os.environ)
+SECRET_KEY = SimpleLazyObject(lambda: secret_key(PATHS.data_dir, os.environ))
+"""Made when something is signed, not when a command merely loads the settings."""
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *os.environ.get("OVERSTORY_ALLOWED_HOSTS", "").split()]
 

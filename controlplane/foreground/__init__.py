@@ -1,0 +1,1 @@
+"""`manage.py up`: everything in the foreground of one terminal, and nothing left when it ends."""

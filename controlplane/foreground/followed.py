@@ -1,0 +1,58 @@
+"""What the foreground tells about children while they start and stop: each change once, in words."""
+
+from dataclasses import dataclass, field
+
+from controlplane.foreground.progress import Progress
+from supervision.runtime.observed import Child, Observed
+
+UNSETTLED = frozenset({"waiting", "starting"})
+
+
+@dataclass(slots=True)
+class Followed:
+    """Compares what the node says now with what was said before."""
+
+    progress: Progress
+    seen: dict[str, Child] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+    def starting(self, observed: Observed, trees: frozenset[str]) -> bool:
+        """Tell who runs now; True once each child of `trees` has run, or stands still for a reason of its own."""
+        settled = True
+        for child in observed.processes():
+            self.seen[child.key] = child
+            if child.key.split("/", 1)[0] not in trees or child.key in self.told:
+                continue
+            if child.state in UNSETTLED or (child.state == "stopping" and child.wanted == "up"):
+                settled = False
+                continue
+            self.told.add(child.key)
+            self.progress.step(f"{child.key:<32} {_stands(child)}")
+        return settled and trees <= {tree.name for tree in observed.trees}
+
+    def not_ready(self) -> list[str]:
+        """A line for each child that has not got anywhere."""
+        return [f"{key}: {_stands(child)}" for key, child in self.seen.items() if key not in self.told]
+
+    def stopping(self, observed: Observed) -> None:
+        """Tell whose process is gone now."""
+        for child in observed.processes():
+            before = self.seen.get(child.key)
+            if before is not None and before.pid is not None and child.pid is None:
+                self.progress.step(f"{child.key:<32} stopped")
+            self.seen[child.key] = child
+
+    def alive(self) -> list[Child]:
+        """Children that had a process when last seen."""
+        return [child for child in self.seen.values() if child.pid is not None]
+
+
+def _stands(child: Child) -> str:
+    if child.state == "running":
+        return f"running   pid {child.pid}"
+    words = child.state
+    if child.waiting_for:
+        words += f" for {', '.join(child.waiting_for)}"
+    if child.last_exit is not None:
+        words += f", last exit {child.last_exit.reason}"
+    return words

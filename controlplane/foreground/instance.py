@@ -1,0 +1,125 @@
+"""One instance as the foreground prepares it: its stores, its system tree, its examples, its ports."""
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from controlplane import system_tree
+from controlplane.embedded.connections import Connections
+from controlplane.embedded.postgres_server import PostgresServer
+from controlplane.embedded.privileges import choose
+from controlplane.embedded.redis_server import RedisServer
+from controlplane.foreground.examples import Example, load_examples
+from controlplane.foreground.network_ports import next_free
+from controlplane.foreground.progress import Progress
+from supervision.runtime.paths import Paths
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_PORT = 8400
+MESSAGE = "applied by manage.py up"
+"""How our own revisions are told from an operator's."""
+
+
+class PrepareError(Exception):
+    """The instance cannot be prepared; the message says what to change."""
+
+
+@dataclass(slots=True)
+class Instance:
+    """Everything about one instance that is known before its guardian starts."""
+
+    paths: Paths
+    connections: Connections
+    environ: Mapping[str, str]
+    with_examples: bool = True
+    message: str = MESSAGE
+    port: int = 0
+    system: system_tree.SystemTree | None = None
+    examples: list[Example] = field(default_factory=list)
+    system_name: str = system_tree.NAME
+
+    def prepare(self, progress: Progress) -> None:
+        """Make or check the stores' data, write their settings, choose ports. Takes the first start about a second."""
+        data_dir, runtime_dir = self.paths.data_dir, self.paths.runtime_dir
+        postgres = redis = None
+        if self.connections.given_database_url is None:
+            privileges = choose(self.paths.instance_id)
+            postgres = PostgresServer.of(data_dir=data_dir, socket_dir=runtime_dir, privileges=privileges)
+            fresh = not postgres.data_dir.exists()
+            postgres.prepare()
+            postgres.link_socket(runtime_dir)
+            made = "new database" if fresh else "database found"
+            progress.step(f"PostgreSQL: {made} in {postgres.data_dir}, runs {privileges.how}")
+        else:
+            progress.step("PostgreSQL: DATABASE_URL is given, none is started here")
+        if self.connections.given_redis_url is None:
+            redis = RedisServer.of(data_dir=data_dir, socket_dir=runtime_dir)
+            redis.prepare()
+        else:
+            progress.step("Redis: REDIS_URL is given, none is started here")
+        self.port = self._choose_port(progress)
+        stores_file = system_tree.write_stores_file(self.paths, self.connections)
+        self.system = system_tree.SystemTree(self.paths, self.port, postgres, redis, stores_file)
+        self.examples = self._load_examples(progress)
+
+    def system_document(self) -> dict[str, Any]:
+        """The system tree's document; prepare() comes first."""
+        if self.system is None:
+            raise PrepareError("prepare() comes first")
+        return self.system.document()
+
+    def example_documents(self) -> list[dict[str, Any]]:
+        return [example.document for example in self.examples]
+
+    def urls(self) -> list[tuple[str, str]]:
+        """What answers where: name and address."""
+        served = [(example.name, url) for example in self.examples for url in example.urls()]
+        return [("livez", f"http://127.0.0.1:{self.port}/livez"), *served]
+
+    def prefix(self) -> str:
+        """What a second terminal has to put before a command to mean this instance."""
+        if (
+            self.paths.data_dir == Paths.from_environment().data_dir
+            and "OVERSTORY_DATA_DIR" not in self.environ
+        ):
+            return ""
+        return f"OVERSTORY_DATA_DIR={shlex.quote(str(self.paths.data_dir))} "
+
+    def clean_up(self) -> None:
+        """Remove what only a running instance needs."""
+        if self.system is not None and self.system.postgres is not None:
+            self.system.postgres.unlink_socket(self.paths.runtime_dir)
+
+    def _choose_port(self, progress: Progress) -> int:
+        given = self.environ.get("OVERSTORY_PORT", "")
+        try:
+            wanted = int(given) if given else DEFAULT_PORT
+            if not 0 < wanted < 65536:
+                raise ValueError(given)
+        except ValueError:
+            raise PrepareError(
+                f"OVERSTORY_PORT is {given!r}; it has to be a number from 1 to 65535"
+            ) from None
+        port = next_free(wanted)
+        if port != wanted:
+            progress.step(f"port {wanted} is taken, using {port}")
+        return port
+
+    def _load_examples(self, progress: Progress) -> list[Example]:
+        if not self.with_examples:
+            return []
+        available = self.connections.examples_environment().keys() | os.environ.keys()
+        taken = {self.port}
+        kept = []
+        for example in load_examples():
+            missing = example.needs - available
+            if missing:
+                progress.step(f"example {example.name}: left out, {', '.join(sorted(missing))} is not set")
+                continue
+            for line in example.move_ports(taken):
+                progress.step(line)
+            kept.append(example)
+        return kept

@@ -1,0 +1,42 @@
+"""`manage.py guardian`: the guardian as a service, without the foreground of `up`."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from controlplane.embedded.connections import Connections
+from controlplane.foreground.guardian_process import ROOT, guardian_environment
+from supervision.runtime import boot
+from supervision.runtime.paths import Paths
+
+
+class Command(BaseCommand):
+    help = "Become the guardian: it starts the node, which starts the trees that were applied. For services; see `up`."
+    requires_system_checks: list[str] = []  # Django's own type; nothing of Django is used here
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--data-dir", help="instead of OVERSTORY_DATA_DIR, or var/ in the checkout")
+        parser.add_argument(
+            "--on-guardian-death",
+            choices=("promote", "stop"),
+            default="promote",
+            help="what the node does when the guardian is killed: take its place and keep every child, or stop them",
+        )
+        parser.add_argument(
+            "--log-file", default="-", help="where guardian and node write; - is standard error"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Hand over by exec: nothing of Django stays in the supervising processes."""
+        paths = Paths.from_environment(options["data_dir"])
+        argv = boot.command(
+            "guardian",
+            f"--data-dir={paths.data_dir}",
+            f"--on-guardian-death={options['on_guardian_death']}",
+            f"--log-file={options['log_file']}",
+        )
+        environment = guardian_environment(os.environ, paths, Connections.from_environment(paths, os.environ))
+        os.chdir(ROOT)
+        os.execve(argv[0], argv, environment)

@@ -1,0 +1,93 @@
+"""The system tree: the embedded stores and the web server, as ordinary children of one_for_one.
+
+Started in order behind readiness; nothing here takes a user's tree with it, and a store that restarts does not take the web
+server with it. The document is made by code because it holds this machine's paths.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controlplane.embedded.connections import Connections
+from controlplane.embedded.files import write_atomically
+from controlplane.embedded.postgres_server import PostgresServer
+from controlplane.embedded.redis_server import RedisServer
+from supervision.runtime.paths import Paths
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "system"
+STORES_FILE = "stores.env"
+HTTP_SOCKET_FD = 3
+"""LISTEN_FDS starts here; the web server has one socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemTree:
+    """What the instance runs for itself; a store given by URL is not started."""
+
+    paths: Paths
+    port: int
+    postgres: PostgresServer | None
+    redis: RedisServer | None
+    stores_file: Path | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The tree document. Any: its values are checked by the tree's own parser."""
+        stores = [store.child() for store in (self.postgres, self.redis) if store is not None]
+        for store in stores:
+            store["backoff"] = {"initial": "200ms", "factor": 2, "cap": "10s", "reset_after": "30s"}
+        web = self._web(depends_on=[str(store["id"]) for store in stores])
+        return {
+            "version": 1,
+            "tree": NAME,
+            "on_failure": {"action": "retry", "initial": "1s", "factor": 2, "cap": "30s"},
+            "supervisor": {
+                "strategy": "one_for_one",
+                "intensity": 3,
+                "period": "5s",
+                "children": [*stores, web],
+            },
+        }
+
+    def _web(self, depends_on: list[str]) -> dict[str, Any]:
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "--fd",
+            str(HTTP_SOCKET_FD),
+            "--no-access-log",
+            "--no-server-header",
+        ]
+        process: dict[str, Any] = {
+            "command": [*command, "controlplane.asgi:application"],
+            "cwd": str(ROOT),
+            "environment": {
+                "OVERSTORY_DATA_DIR": str(self.paths.data_dir),
+                "DJANGO_SETTINGS_MODULE": "controlplane.settings",
+            },
+            "sockets": [{"name": "http", "type": "tcp", "address": f"127.0.0.1:{self.port}"}],
+            "readiness": {
+                "http": {"url": f"http://127.0.0.1:{self.port}/livez", "status": 200},
+                "interval": "100ms",
+                "timeout": "2s",
+                "deadline": "60s",
+            },
+        }
+        if self.stores_file is not None:
+            process["environment_files"] = [str(self.stores_file)]
+        return {"id": "web", "shutdown": "10s", "depends_on": depends_on, "process": process}
+
+
+def write_stores_file(paths: Paths, connections: Connections) -> Path | None:
+    """A 0600 file with the URLs that were given, for children that need them: a URL may hold a password, and a tree must
+    not; None when there is none. `#` and quotes are percent-encoded in a URL, so the plain form is enough."""
+    given = {"DATABASE_URL": connections.given_database_url, "REDIS_URL": connections.given_redis_url}
+    lines = [f"{name}={value}" for name, value in given.items() if value is not None]
+    path = paths.data_dir / STORES_FILE
+    if not lines:
+        path.unlink(missing_ok=True)
+        return None
+    write_atomically(path, "\n".join(lines) + "\n")
+    return path
