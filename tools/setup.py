@@ -19,7 +19,7 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 BUILD = ROOT / "build"
-SHIM_SOURCE = ROOT / "supervision/runtime/shim/overstory-exec.c"
+SHIM_SOURCES = [ROOT / "supervision/runtime/shim" / name for name in ("overstory-exec.c", "__init__.py")]
 SHIM = BUILD / "overstory-exec"
 LOG = BUILD / "setup.log"
 PROGRESS_EVERY_S = 5.0
@@ -116,11 +116,14 @@ def install(level: str) -> None:
         (VENV / ".installed-run").write_text(digest((ROOT / "requirements.txt").read_bytes()))
 
 
+def shim_digest() -> str:
+    """Of the source and of how it is compiled."""
+    return digest(*(path.read_bytes() for path in SHIM_SOURCES))
+
+
 def compile_shim() -> None:
     """Compile the exec shim, which `supervision/runtime/shim` knows how to."""
-    if not SHIM_SOURCE.exists():
-        return
-    wanted = digest(SHIM_SOURCE.read_bytes())
+    wanted = shim_digest()
     stamp = BUILD / ".overstory-exec"
     if SHIM.exists() and stamp_is(stamp, wanted):
         return
@@ -135,9 +138,7 @@ def compile_shim() -> None:
 def is_done(level: str) -> bool:
     """Whether nothing is left to do; needs no lock and no right to write, so any user of the checkout may ask."""
     pins = digest(*((ROOT / name).read_bytes() for name in REQUIREMENTS[level]))
-    shim = not SHIM_SOURCE.exists() or (
-        SHIM.exists() and stamp_is(BUILD / ".overstory-exec", digest(SHIM_SOURCE.read_bytes()))
-    )
+    shim = SHIM.exists() and stamp_is(BUILD / ".overstory-exec", shim_digest())
     return shim and inside_venv() and stamp_is(VENV / f".installed-{level}", pins)
 
 
