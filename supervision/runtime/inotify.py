@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MODIFY = 0x2
+CLOSE_WRITE = 0x8
 MOVED_TO = 0x80
 CREATE = 0x100
 DELETE = 0x200
@@ -118,8 +119,10 @@ class Changes:
             select.select([], [], [], max(0.0, min(timeout_s, self.POLL_S)))
             return True
         self._inotify.wait(min(timeout_s, self.POLL_S) if blind else timeout_s)
-        entries = CREATE | MOVED_TO | QUEUE_OVERFLOW
-        return any([event.mask & entries for event in self._inotify.read()]) or blind
+        seen = 0
+        for event in self._inotify.read():
+            seen |= event.mask
+        return blind or bool(seen & (CREATE | MOVED_TO | QUEUE_OVERFLOW))
 
     def close(self) -> None:
         if self._inotify is not None:

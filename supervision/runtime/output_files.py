@@ -19,6 +19,7 @@ import os
 import re
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,11 +67,15 @@ class Stream:
 
 def list_streams(directory: str) -> dict[tuple[int, StreamName], Stream]:
     """Every stream with a file in `directory`; empty where there is none."""
-    found: dict[tuple[int, StreamName], Stream] = {}
     try:
-        names = os.listdir(directory)
+        return streams_of(directory, os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError):
-        return found
+        return {}
+
+
+def streams_of(directory: str, names: Iterable[str]) -> dict[tuple[int, StreamName], Stream]:
+    """The streams that these names of files in `directory` belong to."""
+    found: dict[tuple[int, StreamName], Stream] = {}
     for name in names:
         match = _FILE.fullmatch(name)
         if match is None:
