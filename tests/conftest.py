@@ -1,0 +1,44 @@
+"""Every test has a home, a data directory and an environment of its own; nothing reads or writes the developer's."""
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+OURS = ("OVERSTORY_", "EXAMPLE_", "LISTEN_", "WATCHDOG_")
+FOREIGN = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "NOTIFY_SOCKET",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "NO_COLOR",
+)
+KEPT = ("OVERSTORY_SOAK_MINUTES",)
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def session_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Short, because Unix sockets are bound below it."""
+    return tmp_path_factory.mktemp("s")
+
+
+@pytest.fixture(autouse=True)
+def isolated(session_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data directory that does not exist yet, an empty home, and none of the caller's settings."""
+    for name in list(os.environ):
+        if (name.startswith(OURS) and name not in KEPT) or name in FOREIGN:
+            monkeypatch.delenv(name)
+    number = next(_numbers)
+    monkeypatch.setenv("OVERSTORY_DATA_DIR", str(session_dir / f"d{number}"))
+    monkeypatch.setenv("HOME", str(session_dir))
+
+
+@pytest.fixture
+def data_dir(isolated: None) -> Path:
+    """Where OVERSTORY_DATA_DIR points in this test; not made yet."""
+    return Path(os.environ["OVERSTORY_DATA_DIR"])
