@@ -72,7 +72,7 @@ def explain_spawn(
             return LaunchError(number, "output", f"output directory {directory} does not exist")
         if os.path.isdir(path) or not os.access(path if os.path.exists(path) else directory, os.W_OK):
             return LaunchError(number, "output", f"output file {path} may not be written")
-    if by_shim:
+    if by_shim and number not in (errno.E2BIG, errno.EAGAIN, errno.ENOMEM):
         return LaunchError(number, "shim", f"the exec shim {executable}: {os.strerror(number)}")
     return _explain_exec(number, executable)
 

@@ -196,22 +196,28 @@ def describe(pid: int) -> dict[str, Any]:  # Any: a JSON object
 
 
 def kill_tree(pids: Iterable[int]) -> list[int]:
-    """SIGKILL `pids` and all their descendants; returns those that were hit.
+    """SIGKILL `pids` and all their descendants; returns those that were alive to be hit.
 
     Call it until nothing is hit: a process may fork between the list and the kill, and what loses its parent comes up
-    as a child of the nearest subreaper. A descendant is hit through a pidfd, and only while its parent is still the
-    one in the list, so a recycled pid is not. `pids` themselves are the caller's unreaped children.
+    as a child of the nearest subreaper. A descendant is hit through a pidfd, and only if its parent was still the one
+    in the list after the pidfd was opened, so a recycled pid is not. `pids` themselves are the caller's unreaped
+    children.
     """
     roots = list(pids)
+    held: list[tuple[int, int]] = []
     hit = []
-    for parent, pid in [(0, root) for root in roots] + _edges(roots):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            pidfd = os.pidfd_open(pid)
-            try:
+    try:
+        for parent, pid in [(0, root) for root in roots] + _edges(roots):
+            with contextlib.suppress(ProcessLookupError):
+                held.append((pid, os.pidfd_open(pid)))
                 stat = read_stat(pid)
-                if stat is not None and not stat.is_zombie and (parent == 0 or stat.ppid == parent):
-                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                    hit.append(pid)
-            finally:
-                os.close(pidfd)
+                if stat is None or stat.is_zombie or parent not in (0, stat.ppid):
+                    os.close(held.pop()[1])
+        for pid, pidfd in held:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                hit.append(pid)
+    finally:
+        for _, pidfd in held:
+            os.close(pidfd)
     return hit
