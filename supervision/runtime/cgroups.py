@@ -13,6 +13,7 @@ with a limit have one. On a hybrid host (v1 with a v2 mount beside it) v2 has no
 
 import contextlib
 import errno
+import hashlib
 import os
 import signal
 from collections.abc import Collection
@@ -130,7 +131,10 @@ class NodeCgroup:
         return path
 
     def oom_killed(self, path: str) -> bool:
-        """Whether the out-of-memory killer was at work in that group since its `child_group`."""
+        """Whether the out-of-memory killer was at work in that group since its `child_group`.
+
+        For an adopted child pass `child_path(key)`: its group began at zero with the incarnation.
+        """
         return _oom_kills(path) > self._oom_before.get(path, 0)
 
     def remove_child(self, path: str) -> bool:
@@ -139,8 +143,14 @@ class NodeCgroup:
         return _rmdir(path)
 
     def remove(self) -> bool:
-        """Remove the node's groups, emptied before; False when something is still in one."""
+        """Remove the node's groups, emptied before; False when something is still in one. The guardian's goes too, and
+        the guardian back to where it came from, where that is possible."""
         removed = [_rmdir(path) for path in reversed(_subtree(self.path))]
+        if os.path.isdir(self.guardian_path):
+            with contextlib.suppress(OSError):
+                if os.getpid() in _pids(self.guardian_path):
+                    _write(os.path.join(self.base, "cgroup.procs"), "0")
+                _rmdir(self.guardian_path)
         return all(removed)
 
     def why_no_memory(self) -> str:
@@ -174,15 +184,14 @@ def _hand_on_memory(path: str) -> None:
 
 
 def _v1_has_memory() -> bool:
-    with open("/proc/self/cgroup") as file:
-        return any("memory" in line.split(":")[1].split(",") for line in file)
+    return any("memory" in line.split(":")[1].split(",") for line in _read("/proc/self/cgroup").splitlines())
 
 
 def _own_base(node_id8: str, root: str) -> str:
     """The directory of our own group, or of the one above when we already stand in one of the node's."""
     mount, mounted = _cgroup2_mount(root)
-    with open("/proc/self/cgroup") as file:
-        own = next((line[3:].strip() for line in file if line.startswith("0::")), None)
+    groups = _read("/proc/self/cgroup").splitlines()
+    own = next((line[3:] for line in groups if line.startswith("0::")), None)
     if own is None:
         raise CgroupUnsupported("this process is in no cgroup v2 group")
     inside = os.path.relpath(own, mounted)
@@ -202,17 +211,18 @@ def _own_base(node_id8: str, root: str) -> str:
 
 def _cgroup2_mount(root: str) -> tuple[str, str]:
     """(mount point, the group that is mounted there) of the cgroup2 file system at or below `root`."""
-    with open("/proc/self/mountinfo") as file:
-        for line in file:
-            before, _, after = line.partition(" - ")
-            fields = before.split()
-            if after.split()[0] == CGROUP2 and (fields[4] + "/").startswith(root.rstrip("/") + "/"):
-                return fields[4], fields[3]
+    for line in _read("/proc/self/mountinfo").splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        if after.split()[0] == CGROUP2 and (fields[4] + "/").startswith(root.rstrip("/") + "/"):
+            return fields[4], fields[3]
     raise CgroupUnsupported(f"no cgroup v2 file system is mounted below {root}")
 
 
 def _escape(key: str) -> str:
-    return key.replace("/", ":")
+    """A directory's name for a child's key; a key too long for one keeps its end and is told apart by its digest."""
+    name = key.replace("/", ":")
+    return name if len(name) <= 200 else f"{hashlib.sha256(key.encode()).hexdigest()[:16]}:{name[-160:]}"
 
 
 def _subtree(path: str) -> list[str]:
@@ -222,7 +232,8 @@ def _subtree(path: str) -> list[str]:
 
 def _pids(path: str) -> list[int]:
     try:
-        return [int(pid) for pid in _read(os.path.join(path, "cgroup.procs")).split()]
+        # 0 stands for a process outside our pid namespace; as an argument of kill it would mean our own group
+        return [int(pid) for pid in _read(os.path.join(path, "cgroup.procs")).split() if pid != "0"]
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENODEV):  # removed meanwhile
             return []
