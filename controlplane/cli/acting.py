@@ -17,9 +17,10 @@ from controlplane.cli.keys import is_pattern, resolve
 from controlplane.cli.outcome import (
     Goal,
     Seen,
+    concerned,
+    everything_of,
     in_the_way,
     judge,
-    processes_of,
     progress_words,
     seen_of,
     under,
@@ -27,8 +28,8 @@ from controlplane.cli.outcome import (
 from controlplane.cli.progress import Progress
 from controlplane.cli.settling import settle
 from controlplane.cli.terminal import Tone
-from controlplane.cli.words import count, listing
-from supervision.runtime.observed import Child, Member, Observed
+from supervision.explain.words import count, listing
+from supervision.runtime.observed import Member, Observed
 
 Words = Callable[[Member, Seen | None, float], str]
 """(what is, what was, Unix time) -> what happened to it, in words; its key stands before them."""
@@ -127,7 +128,7 @@ def _group(
 
     def show(left: list[str]) -> None:
         if feed.observed is not None:
-            verdict = judge(_concerned(feed.observed, left), verb.goal, older=older)
+            verdict = judge(_concerned(feed.observed, left, verb.goal), verb.goal, older=older)
             progress.show(f"{verb.doing}: {progress_words(verdict, verb.goal, now=clock.wall())}")
 
     asked = ask_all(
@@ -145,7 +146,7 @@ def _group(
         invocation,
         feed,
         progress,
-        lambda seen: _concerned(seen, good) if wait else [],
+        lambda seen: _concerned(seen, good, verb.goal) if wait else [],
         goal=verb.goal,
         doing=verb.doing,
         deadline=deadline,
@@ -154,10 +155,9 @@ def _group(
     return observed, [_row(verb, one, observed, before, older, now=clock.wall(), wait=wait) for one in asked]
 
 
-def _concerned(observed: Observed, keys: list[str]) -> list[Child]:
-    return [
-        child for key in keys if (member := observed.find(key)) is not None for child in processes_of(member)
-    ]
+def _concerned(observed: Observed, keys: list[str], goal: Goal) -> list[Member]:
+    members = [member for key in keys if (member := observed.find(key)) is not None]
+    return [one for member in members for one in concerned(member, goal)]
 
 
 def _row(
@@ -176,8 +176,8 @@ def _row(
         return Row(key, "", False, old, new, error=from_control(asked.error))
     if member is None:
         return Row(key, "gone", True, old, None)
-    changed = any(before.get(one.key) != Seen.of(one) for one in (member, *processes_of(member)))
-    verdict = judge(processes_of(member), verb.goal, older=older)
+    changed = any(before.get(one.key) != Seen.of(one) for one in everything_of(member))
+    verdict = judge(concerned(member, verb.goal), verb.goal, older=older)
     row = Row(key, verb.words(member, old, now), changed, old, new)
     if verdict.reached or (not wait and asked.answered):
         return row
@@ -186,7 +186,7 @@ def _row(
         error = CliError(f"not done in time, the request stands: {words}", exit_code=ExitCode.TIMEOUT)
     else:
         error = CliError(f"not {verb.goal.value}: {words}")
-    return Row(key, row.what, changed, old, new, tuple(in_the_way(verdict, now=now)), error)
+    return Row(key, row.what, changed, old, new, tuple(in_the_way(verdict, observed, now=now)), error)
 
 
 def _report(

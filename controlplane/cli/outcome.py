@@ -1,11 +1,12 @@
 """Did what was asked for come true? Judged from what is, not from what was answered: the node may have been replaced."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from controlplane.cli.text import printable
 from controlplane.cli.treeview import note_of
-from controlplane.cli.words import count, listing, printable
+from supervision.explain.words import count, listing
 from supervision.runtime.observed import Child, Member, Observed, Supervisor
 
 
@@ -27,70 +28,86 @@ UP = frozenset({"running", "completed"})
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Where the processes that a request concerns stand."""
+    """Where the members that a request concerns stand. `total` and `done` count processes only."""
 
     total: int
     done: int
-    pending: tuple[Child, ...]
-    stuck: tuple[Child, ...]
-    """Those that will not get there by themselves: failed, held, lost."""
+    pending: tuple[Member, ...]
+    stuck: tuple[Member, ...]
+    """Those that will not get there by themselves: failed, held, lost, or below a supervisor that is down."""
 
     @property
     def reached(self) -> bool:
         return not self.pending and not self.stuck
 
 
-def processes_of(member: Member) -> list[Child]:
-    """The processes that `member` stands for."""
-    return [member] if isinstance(member, Child) else list(member.processes())
-
-
-def judge(children: Iterable[Child], goal: Goal, *, older: Mapping[str, int] | None = None) -> Judgement:
-    """How far `children` are. Under UP a child that an operator stopped is no concern: stopped stays stopped.
-
-    older: incarnations from before a restart; a child that still has its old one is pending however well it runs.
-    """
-    total = done = 0
-    pending: list[Child] = []
-    stuck: list[Child] = []
-    for child in children:
-        if goal is Goal.UP and child.wanted == "down" and child.state != "stopping":
+def concerned(member: Member, goal: Goal) -> Iterator[Member]:
+    """`member` and what is below it, as far as `goal` is about it: what an operator stopped stays stopped."""
+    stack = [member]
+    while stack:
+        one = stack.pop()
+        if goal is Goal.UP and one.wanted == "down" and one.state != "stopping":
             continue
-        total += 1
-        if child.state in PENDING[goal] or (older or {}).get(child.key) == child.incarnation:
-            pending.append(child)
-        elif goal is Goal.UP and child.state not in UP:
-            stuck.append(child)
+        yield one
+        if isinstance(one, Supervisor):
+            stack.extend(reversed(one.children))
+
+
+def judge(members: Iterable[Member], goal: Goal, *, older: Mapping[str, int] | None = None) -> Judgement:
+    """How far they are. older: incarnations from before a restart; what still has its old one is pending even if it runs."""
+    total = done = 0
+    pending: list[Member] = []
+    stuck: list[Member] = []
+    for member in members:
+        process = isinstance(member, Child)
+        total += process
+        if member.state in PENDING[goal] or (older or {}).get(member.key) == member.incarnation:
+            pending.append(member)
+        elif goal is Goal.UP and member.state not in UP:
+            stuck.append(member)
         else:
-            done += 1
+            done += process
     return Judgement(total, done, tuple(pending), tuple(stuck))
 
 
 def progress_words(verdict: Judgement, goal: Goal, *, now: float) -> str:
-    """`12 of 20 running; starting: api@3, api@4; backoff: mail (next try in 4s; exit(3))`."""
+    """`12 of 20 running; starting: api@3 and api@4; backoff: mail (next try in 4s; exit(3))`."""
     parts = [f"{verdict.done} of {verdict.total} {'running' if goal is Goal.UP else 'stopped'}"]
-    by_state: dict[str, list[Child]] = {}
-    for child in (*verdict.pending, *verdict.stuck):
-        by_state.setdefault(child.state, []).append(child)
-    for state, children in by_state.items():
-        if len(children) > 3:
-            parts.append(f"{len(children)} {state}")
+    by_state: dict[str, list[Member]] = {}
+    for member in (*verdict.pending, *verdict.stuck):
+        by_state.setdefault(member.state, []).append(member)
+    for state, members in by_state.items():
+        if len(members) > 3:
+            parts.append(f"{len(members)} {state}")
             continue
         names = [
-            child.id + (f" ({note})" if (note := note_of(child, now=now)) and goal is Goal.UP else "")
-            for child in children
+            one.id + (f" ({note})" if goal is Goal.UP and (note := note_of(one, now=now)) else "")
+            for one in members
         ]
         parts.append(f"{state}: {listing(names)}")
     return printable("; ".join(parts))
 
 
-def in_the_way(verdict: Judgement, *, now: float) -> list[str]:
-    """One line for each process that is not where it should be, and why."""
+def in_the_way(verdict: Judgement, observed: Observed, *, now: float) -> list[str]:
+    """One line for each member that is not where it should be, and why."""
     lines = []
-    for child in (*verdict.stuck, *verdict.pending):
-        note = note_of(child, now=now)
-        lines.append(f"{child.key}: {child.state}" + (f" ({note})" if note else ""))
+    for member in (*verdict.stuck, *verdict.pending):
+        note = note_of(member, now=now)
+        above = _down_above(member.key, observed)
+        if above is not None:
+            note = f"its supervisor {above.key} is {above.state}"
+        lines.append(f"{member.key}: {member.state}" + (f" ({note})" if note else ""))
     return lines
+
+
+def _down_above(key: str, observed: Observed) -> Member | None:
+    """The nearest supervisor above `key` that does not run."""
+    parts = key.split("/")
+    for n in range(len(parts) - 1, 0, -1):
+        above = observed.find("/".join(parts[:n]))
+        if above is not None and above.state != "running":
+            return above
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,11 @@ class Seen:
 def seen_of(observed: Observed) -> dict[str, Seen]:
     """Every key's `Seen`."""
     return {member.key: Seen.of(member) for member in observed.walk()}
+
+
+def everything_of(member: Member) -> list[Member]:
+    """`member` and all that is below it."""
+    return [member] if isinstance(member, Child) else list(member.walk())
 
 
 def under(keys: Iterable[str], key: str) -> bool:

@@ -1,7 +1,8 @@
 """Progress of long work, on standard error: one line that rewrites itself on a terminal, one line a change in a pipe."""
 
 from controlplane.cli.terminal import Terminal, Tone
-from controlplane.cli.words import cut, duration
+from controlplane.cli.text import cut
+from supervision.explain.words import duration
 from supervision.runtime.clock import Clock
 
 QUIET_S = 0.3

@@ -6,7 +6,7 @@ from controlplane.cli.command import Invocation
 from controlplane.cli.feed import Feed
 from controlplane.cli.outcome import Goal, Judgement, judge, progress_words
 from controlplane.cli.progress import Progress
-from supervision.runtime.observed import Child, Observed
+from supervision.runtime.observed import Member, Observed
 
 REFRESH_S = 0.25
 """How often the progress line moves while nothing happens."""
@@ -19,7 +19,7 @@ def settle(
     invocation: Invocation,
     feed: Feed,
     progress: Progress,
-    concerned: Callable[[Observed], Iterable[Child]],
+    concerned: Callable[[Observed], Iterable[Member]],
     *,
     goal: Goal,
     doing: str,

@@ -10,25 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.cli.terminal import Terminal, Tone
-from controlplane.cli.words import (
-    clock_time,
-    count,
-    cut,
-    cut_middle,
-    duration,
-    listing,
-    pad,
-    printable,
-    width,
-)
+from controlplane.cli.text import cut, cut_middle, pad, printable, width
+from supervision.explain.words import clock_time, count, duration, listing
 from supervision.runtime.observed import STATES, Child, Member, Observed, Supervisor, Tree
 
 STATE_COLUMNS = 11
 PID_COLUMNS = 7
-LIFE_COLUMNS = 5
+INCARNATION_COLUMNS = 5
 SINCE_COLUMNS = 7
 RESTART_COLUMNS = 4
-FIXED_COLUMNS = STATE_COLUMNS + PID_COLUMNS + LIFE_COLUMNS + SINCE_COLUMNS + RESTART_COLUMNS + 5
+FIXED_COLUMNS = STATE_COLUMNS + PID_COLUMNS + INCARNATION_COLUMNS + SINCE_COLUMNS + RESTART_COLUMNS + 5
 NOTE_COLUMNS = 14
 """The least the note gets: `start_failed` and a little."""
 
@@ -58,7 +49,7 @@ def render(
 ) -> list[str]:
     """The whole answer: the node's line, then each tree."""
     view = view or TreeFilter()
-    lines = [node_line(observed, terminal, now=now), *node_warnings(observed, terminal)]
+    lines = [*node_lines(observed, terminal, now=now), *node_warnings(observed, terminal)]
     if not observed.trees:
         return [*lines, "", "No tree is applied. `manage.py apply FILE` applies one."]
     layout = _Layout.of(observed, terminal, view)
@@ -74,26 +65,31 @@ def render(
     return lines
 
 
-def node_line(observed: Observed, terminal: Terminal, *, now: float) -> str:
-    """Who answered, since when it runs, and how its children are, in one line."""
+def node_lines(observed: Observed, terminal: Terminal, *, now: float) -> list[str]:
+    """Who answered, since when it runs, and how its children are."""
     node = observed.node
     parts = [f"node {node.node_id[:8]}", f"pid {node.pid}", f"up {duration(now - node.started)}"]
     parts.append(count(len(observed.trees), "tree"))
     parts.append(state_counts(observed.processes()))
-    return terminal.paint(
-        cut((" · " if terminal.unicode else " | ").join(parts), terminal.columns), Tone.STRONG
-    )
+    dot = " · " if terminal.unicode else " | "
+    lines = [dot.join(parts)]
+    if width(lines[0]) > terminal.columns:
+        lines = [dot.join(parts[:-1]), parts[-1]]
+    return [terminal.paint(cut(line, terminal.columns), Tone.STRONG) for line in lines]
 
 
 def node_warnings(observed: Observed, terminal: Terminal) -> list[str]:
     """What else about the node needs attention."""
-    warnings = [
-        f"helper {helper.name}: {helper.state}"
-        for helper in observed.node.helpers
-        if helper.state not in ("running", "")
-    ]
-    if observed.node.strays:
-        warnings.append(f"{count(observed.node.strays, 'stray')}: see `manage.py strays list`")
+    node = observed.node
+    warnings = [f"helper {helper.name} is down" for helper in node.helpers if helper.pid is None]
+    if node.stopping:
+        warnings.append("the node is stopping")
+    if node.journal_short:
+        warnings.append(
+            "the disk under the journal is full: what runs runs on, nothing is started; see `manage.py doctor`"
+        )
+    if node.strays:
+        warnings.append(f"{count(node.strays, 'stray')}: see `manage.py strays list`")
     return [terminal.paint(cut(printable(warning), terminal.columns), Tone.WARN) for warning in warnings]
 
 
@@ -115,6 +111,8 @@ def state_counts(children: Iterable[Child]) -> str:
 def note_of(member: Member, *, now: float) -> str:
     """Why it is as it is, in few words; empty when there is nothing to say."""
     parts: list[str] = []
+    if isinstance(member, Child):
+        parts += _process_notes(member)
     if member.state == "waiting" and member.waiting_for:
         parts.append(
             "waits for " + listing([key.rpartition("/")[2] for key in member.waiting_for], at_most=3)
@@ -132,6 +130,18 @@ def note_of(member: Member, *, now: float) -> str:
     if isinstance(member, Child) and member.status and member.state in ("running", "starting", "stopping"):
         parts.append(f'"{member.status}"')
     return printable("; ".join(parts))
+
+
+def _process_notes(child: Child) -> list[str]:
+    """What holds a process up that is neither its supervisor nor itself."""
+    parts = []
+    if child.blocked:
+        parts.append(child.blocked)
+    if child.stage and child.stage != "main":
+        parts.append(f"runs {child.stage}")
+    if child.descendants_ending:
+        parts.append(f"its {count(len(child.descendants_ending), 'descendant')} must end first")
+    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +170,7 @@ class _Layout:
     def header(self) -> str:
         return (
             f"{pad('NAME', self.name)} {pad('STATE', STATE_COLUMNS)} {pad('PID', PID_COLUMNS, right=True)} "
-            f"{pad('LIFE', LIFE_COLUMNS, right=True)} {pad('SINCE', SINCE_COLUMNS, right=True)} "
+            f"{pad('INC', INCARNATION_COLUMNS, right=True)} {pad('SINCE', SINCE_COLUMNS, right=True)} "
             f"{pad('RST', RESTART_COLUMNS, right=True)} LAST EXIT"
         ).rstrip()
 
@@ -206,7 +216,7 @@ def _child_lines(
             _name(lead, child.id, layout, terminal),
             _state(child.state, terminal),
             pad(str(child.pid) if child.pid is not None else "-", PID_COLUMNS, right=True),
-            pad(f"#{child.incarnation}" if child.incarnation else "-", LIFE_COLUMNS, right=True),
+            pad(f"#{child.incarnation}" if child.incarnation else "-", INCARNATION_COLUMNS, right=True),
             pad(duration(now - child.since) if child.since else "-", SINCE_COLUMNS, right=True),
             pad(str(child.restarts), RESTART_COLUMNS, right=True),
         )

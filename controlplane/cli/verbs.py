@@ -2,8 +2,9 @@
 
 from controlplane.cli.acting import Verb
 from controlplane.cli.outcome import Goal, Seen, children_words
+from controlplane.cli.text import printable
 from controlplane.cli.treeview import note_of
-from controlplane.cli.words import clock_time, duration, printable
+from supervision.explain.words import clock_time, duration
 from supervision.runtime.observed import Child, Member
 
 

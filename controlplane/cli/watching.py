@@ -12,8 +12,9 @@ from controlplane.cli.exits import ExitCode
 from controlplane.cli.feed import Feed
 from controlplane.cli.screen import Screen
 from controlplane.cli.terminal import Terminal, Tone, strip
+from controlplane.cli.text import cut
 from controlplane.cli.treeview import TreeFilter, prune, render
-from controlplane.cli.words import clock_time, cut, duration, iso_time
+from supervision.explain.words import clock_time, duration, iso_time
 from supervision.runtime.observed import Observed
 
 REDRAW_S = 1.0

@@ -43,11 +43,15 @@ class ControlError(SupervisionError):
     the request that is wrong (RFC 6901), where one is.
     """
 
-    def __init__(self, code: str, message: str, pointer: str | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, pointer: str | None = None, details: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.pointer = pointer
+        self.details = details or {}
+        """What else the refusal says: `errors` and `findings` of a tree document."""
 
 
 class NodeUnreachableError(ControlError):
@@ -294,4 +298,5 @@ def _error(message: dict[str, Any]) -> ControlError:
         str(error.get("code", "internal")),
         str(error.get("message", "the node refused without saying why")),
         None if pointer is None else str(pointer),
+        {name: value for name, value in error.items() if name not in ("code", "message", "pointer")},
     )

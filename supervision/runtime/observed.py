@@ -38,7 +38,7 @@ class LastExit:
     def from_json(cls, body: object) -> "LastExit | None":
         if not isinstance(body, Mapping):
             return None
-        return cls(_text(body, "reason"), _number(body, "at"), int(_number(body, "incarnation")))
+        return cls(term_words(body.get("reason")), _number(body, "at"), int(_number(body, "incarnation")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,13 @@ class Child:
     status: str
     command: tuple[str, ...]
     ready: bool
+    stage: str
+    """`pre_start`, `main` or `post_stop`; empty while nothing of it runs."""
+    descendants_ending: tuple[int, ...]
+    """Pids of an ended life that must be gone before the next begins."""
+    blocked: str
+    """What keeps its events from being recorded, such as a full disk."""
+    dynamic: bool
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Child":
@@ -86,6 +93,12 @@ class Child:
             status=_text(body, "status"),
             command=_texts(body, "command"),
             ready=body.get("ready") is True,
+            stage=_text(body, "stage"),
+            descendants_ending=tuple(
+                pid for pid in _list(body, "descendants_ending") if isinstance(pid, int)
+            ),
+            blocked=_text(body, "blocked"),
+            dynamic=body.get("dynamic") is True,
         )
 
 
@@ -115,7 +128,6 @@ class Supervisor:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Supervisor":
-        children = body.get("children")
         return cls(
             key=_text(body, "key"),
             id=_text(body, "id") or _text(body, "key").rpartition("/")[2],
@@ -135,9 +147,7 @@ class Supervisor:
             held=_held(body),
             held_until=_optional(body, "held_until"),
             backoff_until=_optional(body, "backoff_until"),
-            children=tuple(_member(child) for child in children if isinstance(child, Mapping))
-            if isinstance(children, list)
-            else (),
+            children=tuple(_member(child) for child in _list(body, "children") if isinstance(child, Mapping)),
         )
 
     def walk(self) -> "Iterator[Supervisor | Child]":
@@ -165,8 +175,13 @@ class Tree:
     revision: int
     message: str
     applied_at: float
-    state: str
     root: Supervisor
+    ended: str | None
+    """The reason with which the root ended, while it is down."""
+
+    @property
+    def state(self) -> str:
+        return self.root.state
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Tree":
@@ -176,8 +191,8 @@ class Tree:
             revision=int(_number(body, "revision")),
             message=_text(body, "message"),
             applied_at=_number(body, "applied_at"),
-            state=_text(body, "state"),
             root=Supervisor.from_json(root if isinstance(root, Mapping) else {"key": _text(body, "name")}),
+            ended=None if body.get("ended") is None else term_words(body["ended"]),
         )
 
 
@@ -187,7 +202,7 @@ class Helper:
 
     name: str
     pid: int | None
-    state: str
+    starts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +215,14 @@ class Node:
     version: str
     started: float
     journal_seq: int
+    journal_short: bool
+    stopping: bool
     strays: int
     helpers: tuple[Helper, ...]
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Node":
         guardian = body.get("guardian_pid")
-        helpers = body.get("helpers")
         return cls(
             node_id=_text(body, "node_id"),
             pid=int(_number(body, "pid")),
@@ -214,18 +230,18 @@ class Node:
             version=_text(body, "version"),
             started=_number(body, "started"),
             journal_seq=int(_number(body, "journal_seq")),
+            journal_short=body.get("journal_short") is True,
+            stopping=body.get("stopping") is True,
             strays=int(_number(body, "strays")),
             helpers=tuple(
                 Helper(
                     _text(helper, "name"),
                     helper.get("pid") if isinstance(helper.get("pid"), int) else None,
-                    _text(helper, "state"),
+                    int(_number(helper, "starts")),
                 )
-                for helper in helpers
+                for helper in _list(body, "helpers")
                 if isinstance(helper, Mapping)
-            )
-            if isinstance(helpers, list)
-            else (),
+            ),
         )
 
 
@@ -240,12 +256,10 @@ class Observed:
     def from_json(cls, body: object) -> "Observed":
         if not isinstance(body, Mapping):
             body = {}
-        node, trees = body.get("node"), body.get("trees")
+        node = body.get("node")
         return cls(
             Node.from_json(node if isinstance(node, Mapping) else {}),
-            tuple(Tree.from_json(tree) for tree in trees if isinstance(tree, Mapping))
-            if isinstance(trees, list)
-            else (),
+            tuple(Tree.from_json(tree) for tree in _list(body, "trees") if isinstance(tree, Mapping)),
         )
 
     def walk(self) -> Iterator[Member]:
@@ -271,6 +285,15 @@ class Observed:
         return next((tree for tree in self.trees if tree.name == name), None)
 
 
+def term_words(term: object) -> str:
+    """A reason as text. OTP's own terms are lists: `["shutdown", x]` reads `shutdown: x`."""
+    if isinstance(term, str):
+        return term
+    if isinstance(term, list):
+        return ": ".join(term_words(part) for part in term)
+    return "" if term is None else str(term)
+
+
 def _member(body: Mapping[str, Any]) -> Member:
     if body.get("kind") == "supervisor" or "children" in body:
         return Supervisor.from_json(body)
@@ -290,8 +313,12 @@ def _text(body: Mapping[str, Any], name: str) -> str:
 
 
 def _texts(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(str(item) for item in _list(body, name))
+
+
+def _list(body: Mapping[str, Any], name: str) -> list[Any]:
     value = body.get(name)
-    return tuple(str(item) for item in value) if isinstance(value, list) else ()
+    return value if isinstance(value, list) else []
 
 
 def _number(body: Mapping[str, Any], name: str) -> float:

@@ -36,7 +36,8 @@ def child(key: str, state: str = "running", **fields: Any) -> Json:
         "pid": 4000 + sum(key.encode()) % 1000 if running else None, "since": time.time() - 75, "restarts": 0,
         "restart": "permanent", "last_exit": None, "held": False, "held_until": None,
         "wanted": "down" if state == "stopped" else "up", "waiting_for": [], "backoff_until": None, "status": "",
-        "command": ["sleep", "600"], "ready": state == "running",
+        "command": ["sleep", "600"], "ready": state == "running", "stage": "main" if running else None,
+        "dynamic": False, "depends_on": [], "descendants_ending": [], "blocked": "",
     }  # fmt: skip
     return body | fields
 
@@ -55,7 +56,7 @@ def tree(root: Json, *, revision: int = 1, message: str = "") -> Json:
     """One applied tree."""
     return {
         "name": root["key"], "revision": revision, "message": message, "applied_at": time.time() - 100,
-        "state": root["state"], "root": root,
+        "digest": f"{revision:064x}", "ended": None, "blocked": 0, "root": root,
     }  # fmt: skip
 
 
@@ -258,7 +259,7 @@ class FakeNode:
         try:
             handler = self.handlers.get(op) or getattr(self, f"op_{op}", None)
             if handler is None:
-                raise RefusalError("bad_request", f"unknown op: {op}", "/op")
+                raise RefusalError("bad_request", f"unknown operation {op!r}", "/op")
             answer = {"ok": True, "result": handler(args)}
         except RefusalError as refused:
             answer = {"ok": False, "error": refused.body}
@@ -285,9 +286,11 @@ class FakeNode:
     def op_status(self, _args: Json) -> Json:
         children = [body for body in self.rows() if body["kind"] != "supervisor"]
         return {
-            "node_id": self.node_id, "pid": self.pid, "guardian_pid": 4119, "version": "0.1.0", "boot": "b00t",
-            "started": self.started, "journal_seq": self.seq, "strays": len(self.strays), "trees": len(self.trees),
-            "children": len(children), "helpers": [{"name": "rotator", "pid": 4130, "state": "running"}],
+            "node_id": self.node_id, "pid": self.pid, "guardian_pid": 4119, "version": "0.1.0",
+            "started": self.started, "now": time.time(), "journal_seq": self.seq, "journal_room": 1 << 20,
+            "journal_short": False, "stopping": False, "on_guardian_death": "promote", "cgroup": True,
+            "trees": len(self.trees), "children": len(children), "strays": len(self.strays),
+            "helpers": [{"name": "rotator", "pid": 4130, "starts": 1}],
         }  # fmt: skip
 
     def op_tree(self, args: Json) -> Json:
@@ -329,7 +332,7 @@ class FakeNode:
                 "conflict", f"{plan['tree']} is at revision {plan['from_revision']}, not {expected}"
             )
         if any(finding["severity"] == "error" for finding in plan["findings"]):
-            raise RefusalError("refused", "the tree has errors")
+            raise RefusalError("refused", "the tree has errors", "/args/spec")
         name, wanted = _wanted(args["spec"])
         old = {body["key"]: body for body in self.rows()}
         rows = [old.get(key) or child(key, command=command) for key, command in wanted.items()]
