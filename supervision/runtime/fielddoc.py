@@ -1,0 +1,457 @@
+"""How a document is described: tables of fields, from which the parser, the JSON Schema and the reference are made.
+
+A type reads a value that anybody may have written and answers what we keep of it (its normal form), or reports every
+fault it finds, each with a JSON pointer. Reading a normal form gives the same normal form again. A type also knows its
+JSON Schema and its own words, so that what is published can never differ from what is accepted.
+"""
+
+import contextlib
+import copy
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from supervision.exceptions import SupervisionError
+
+MAX_ERRORS = 100
+"""After so many faults reading stops: more help nobody, and a hostile document must not cost us minutes."""
+
+_SHOWN = 60
+
+
+class _Invalid:
+    """What a type answers for a value it reported."""
+
+    def __repr__(self) -> str:
+        return "INVALID"
+
+
+INVALID: Final = _Invalid()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentError:
+    """One fault: where (JSON pointer into the document) and what, in words."""
+
+    pointer: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '/'}: {self.message}"
+
+
+class DocumentErrors(SupervisionError, ValueError):  # noqa: N818 it holds errors
+    """The document is not valid; `errors` holds every fault found."""
+
+    def __init__(self, errors: Sequence[DocumentError]) -> None:
+        super().__init__("\n".join(str(error) for error in errors))
+        self.errors = tuple(errors)
+
+
+class _TooManyErrors(Exception):  # noqa: N818 it is a signal between reader and report
+    """Reading may stop."""
+
+
+class Report:
+    """Collects faults while a document is read."""
+
+    def __init__(self) -> None:
+        self.errors: list[DocumentError] = []
+
+    def add(self, pointer: str, message: str) -> None:
+        self.errors.append(DocumentError(pointer, message))
+        if len(self.errors) >= MAX_ERRORS:
+            self.errors.append(DocumentError("", f"only the first {MAX_ERRORS} errors are shown"))
+            raise _TooManyErrors
+
+
+def collect(work: Callable[[Report], Any]) -> Any:
+    """Run `work` with a report and answer its result; DocumentErrors with all faults if there was one."""
+    report = Report()
+    result: Any = INVALID
+    with contextlib.suppress(_TooManyErrors):
+        result = work(report)
+    if report.errors:
+        raise DocumentErrors(report.errors)
+    return result
+
+
+class FieldType(Protocol):
+    """What a field may hold. Any: values come from documents, whose types are what is being checked."""
+
+    def read(self, value: Any, at: str, report: Report) -> Any:
+        """The normal form of `value`, or INVALID after reporting why not."""
+        ...
+
+    def accepts(self, value: Any) -> bool:
+        """Whether the value has the shape of this type, so that `read` is the right one to find its faults."""
+        ...
+
+    def sparse(self, value: Any) -> Any:
+        """A normal form without what equals its default."""
+        ...
+
+    def schema(self) -> dict[str, Any]: ...
+
+    @property
+    def words(self) -> str:
+        """The type as the reference and error messages name it."""
+        ...
+
+
+def shown(value: object) -> str:
+    """A value inside a message: short, on one line, and never an error itself."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "nothing (null)"}[value]
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"a number of {value.bit_length()} bits"
+    if not isinstance(value, str | int | float):
+        return f"a {type(value).__name__}"
+    text = ascii(value) if isinstance(value, str) and not is_text(value) else repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..." + text[0]
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8: a lone surrogate cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def escape(key: str) -> str:
+    """A key as a JSON pointer writes it."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """`; did you mean ...?`, or nothing."""
+    close = difflib.get_close_matches(word[:_SHOWN].lower(), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED: Final = _Required()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One named field. `default` is written as in a document; None: the field may be left out, or be null.
+
+    A normal form holds every field but those that are None. `meaning` is for the reference and the schema.
+    """
+
+    name: str
+    type: FieldType
+    default: Any
+    meaning: str
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED
+
+
+def _normal_default(each: Field) -> Any:
+    return collect(lambda report: each.type.read(each.default, f"/{each.name}", report))
+
+
+Check = Callable[[dict[str, Any], str, Report], None]
+"""Looks at the fields of a section together; fields that were reported are INVALID (see `held`)."""
+
+
+def held(values: Mapping[str, Any], name: str) -> Any:
+    """A valid value of a section, else None: what was reported is not looked at again."""
+    value = values.get(name)
+    return None if value is INVALID else value
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A mapping with exactly these fields."""
+
+    name: str
+    fields: tuple[Field, ...]
+    checks: tuple[Check, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Keys people write here that belong elsewhere: key -> advice."""
+    one_of: tuple[str, ...] = ()
+    """Exactly one of these fields is given."""
+    words: str = "mapping"
+
+    def __post_init__(self) -> None:
+        by_name = {each.name: each for each in self.fields}
+        object.__setattr__(self, "by_name", by_name)
+        defaults: dict[str, Any] = {}
+        for each in self.fields:
+            if not each.required and each.default is not None:
+                defaults[each.name] = _normal_default(each)
+        object.__setattr__(self, "defaults", defaults)
+
+    by_name: Mapping[str, Field] = field(init=False, repr=False)
+    defaults: Mapping[str, Any] = field(init=False, repr=False)
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, Mapping)
+
+    def read(self, value: Any, at: str, report: Report) -> Any:
+        if not isinstance(value, Mapping):
+            report.add(at, f"{shown(value)} is not a mapping with the fields of `{self.name}`")
+            return INVALID
+        for key in value:
+            if key not in self.by_name:
+                self._unknown(key, at, report)
+        result: dict[str, Any] = {}
+        for each in self.fields:
+            name = each.name
+            if name in value:
+                given = value[name]
+                if given is not None or each.default is not None:
+                    result[name] = each.type.read(given, f"{at}/{name}", report)
+            elif each.default is REQUIRED:
+                report.add(at, f"`{name}` is missing: {each.type.words}")
+                result[name] = INVALID
+            elif each.default is not None:
+                default = self.defaults[name]
+                result[name] = copy.deepcopy(default) if isinstance(default, dict | list) else default
+        if self.one_of:
+            self._check_one_of(result, at, report)
+        for check in self.checks:
+            check(result, at, report)
+        return result
+
+    def _unknown(self, key: Any, at: str, report: Report) -> None:
+        if not isinstance(key, str):
+            report.add(at, f"{shown(key)} is not a key: keys are text")
+            return
+        advice = self.elsewhere.get(key)
+        hint = f"; {advice}" if advice else nearest(key, tuple(self.by_name))
+        report.add(f"{at}/{escape(key)}", f"unknown key {shown(key)} in `{self.name}`{hint}")
+
+    def _check_one_of(self, result: dict[str, Any], at: str, report: Report) -> None:
+        given = [name for name in self.one_of if name in result]
+        if len(given) != 1:
+            many = " and ".join(given) + " are given" if given else "none is given"
+            report.add(at, f"exactly one of {', '.join(self.one_of)}: {many}")
+
+    def sparse(self, value: Any) -> Any:
+        return {
+            each.name: each.type.sparse(value[each.name])
+            for each in self.fields
+            if each.name in value and (each.required or value[each.name] != self.defaults.get(each.name))
+        }
+
+    def schema(self) -> dict[str, Any]:
+        properties = {}
+        for each in self.fields:
+            written = dict(each.type.schema())
+            if each.default is None:
+                written = {"anyOf": [written, {"type": "null"}]}
+            written["description"] = each.meaning
+            if each.name in self.defaults:
+                written["default"] = self.defaults[each.name]
+            properties[each.name] = written
+        schema: dict[str, Any] = {
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": False,
+        }
+        required = [each.name for each in self.fields if each.required]
+        if required:
+            schema["required"] = required
+        if self.one_of:
+            schema["oneOf"] = [
+                {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in self.one_of
+            ]
+        return schema
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list. `unique`: no two items have the same normal form."""
+
+    item: FieldType
+    most: int
+    least: int = 0
+    unique: bool = False
+
+    @property
+    def words(self) -> str:
+        return f"list of {self.item.words}"
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, list | tuple)
+
+    def read(self, value: Any, at: str, report: Report) -> Any:
+        if not isinstance(value, list | tuple):
+            report.add(at, f"{shown(value)} is not {self.words}")
+            return INVALID
+        if not self.least <= len(value) <= self.most:
+            report.add(at, f"a list of {len(value)}: it holds {self.least} to {self.most}")
+            return INVALID
+        result = [self.item.read(item, f"{at}/{index}", report) for index, item in enumerate(value)]
+        if self.unique:
+            self._check_unique(result, at, report)
+        return result
+
+    @staticmethod
+    def _check_unique(result: list[Any], at: str, report: Report) -> None:
+        for index, item in enumerate(result):
+            if item is not INVALID and item in result[:index]:
+                report.add(f"{at}/{index}", f"{shown(item)} stands here twice")
+
+    def sparse(self, value: Any) -> Any:
+        return [self.item.sparse(item) for item in value]
+
+    def schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "array", "items": self.item.schema(), "maxItems": self.most}
+        if self.least:
+            schema["minItems"] = self.least
+        return schema
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """A mapping with keys of one type to values of another."""
+
+    key: FieldType
+    value: FieldType
+    most: int
+
+    @property
+    def words(self) -> str:
+        return f"mapping of {self.key.words} to {self.value.words}"
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, Mapping)
+
+    def read(self, value: Any, at: str, report: Report) -> Any:
+        if not isinstance(value, Mapping):
+            report.add(at, f"{shown(value)} is not {self.words}")
+            return INVALID
+        if len(value) > self.most:
+            report.add(at, f"{len(value)} entries: at most {self.most}")
+            return INVALID
+        result: dict[Any, Any] = {}
+        for key, held in value.items():
+            if not isinstance(key, str):
+                report.add(at, f"{shown(key)} is not a key: keys are text")
+                continue
+            below = f"{at}/{escape(key)}"
+            name = self.key.read(key, below, report)
+            read = self.value.read(held, below, report)
+            if name is not INVALID:
+                result[name] = read
+        return result
+
+    def sparse(self, value: Any) -> Any:
+        return {key: self.value.sparse(held) for key, held in value.items()}
+
+    def schema(self) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "propertyNames": self.key.schema(),
+            "additionalProperties": self.value.schema(),
+            "maxProperties": self.most,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """One of several types; the first that has the value's shape reads it."""
+
+    types: tuple[FieldType, ...]
+
+    @property
+    def words(self) -> str:
+        return " or ".join(each.words for each in self.types)
+
+    def accepts(self, value: Any) -> bool:
+        return any(each.accepts(value) for each in self.types)
+
+    def read(self, value: Any, at: str, report: Report) -> Any:
+        for each in self.types:
+            if each.accepts(value):
+                return each.read(value, at, report)
+        report.add(at, f"{shown(value)} is not a {self.words}")
+        return INVALID
+
+    def sparse(self, value: Any) -> Any:
+        for each in self.types:
+            if each.accepts(value):
+                return each.sparse(value)
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [each.schema() for each in self.types]}
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A section that may be written as the value of its one important field. Normal form: the section."""
+
+    section: Section
+    name: str
+
+    @property
+    def _type(self) -> FieldType:
+        return self.section.by_name[self.name].type
+
+    @property
+    def words(self) -> str:
+        fields = ", ".join(each.name for each in self.section.fields)
+        return f"{self._type.words} or `{{{fields}}}`"
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, Mapping) or self._type.accepts(value)
+
+    def read(self, value: Any, at: str, report: Report) -> Any:
+        if isinstance(value, Mapping):
+            return self.section.read(value, at, report)
+        if not self._type.accepts(value):
+            report.add(at, f"{shown(value)} is not {self.words}")
+            return INVALID
+        return {self.name: self._type.read(value, at, report), **copy.deepcopy(dict(self.section.defaults))}
+
+    def sparse(self, value: Any) -> Any:
+        kept = self.section.sparse(value)
+        return kept[self.name] if list(kept) == [self.name] else kept
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self._type.schema(), self.section.schema()]}
+
+
+@dataclass(frozen=True, slots=True)
+class OneOrMore:
+    """An item, or a list of them. Normal form: the list."""
+
+    items: ListOf
+
+    @property
+    def words(self) -> str:
+        return f"{self.items.item.words}, or a list of them"
+
+    def accepts(self, value: Any) -> bool:
+        return self.items.accepts(value) or self.items.item.accepts(value)
+
+    def read(self, value: Any, at: str, report: Report) -> Any:
+        if self.items.accepts(value):
+            return self.items.read(value, at, report)
+        item = self.items.item.read(value, at, report)
+        return item if item is INVALID else [item]
+
+    def sparse(self, value: Any) -> Any:
+        kept = self.items.sparse(value)
+        return kept[0] if len(kept) == 1 else kept
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self.items.item.schema(), self.items.schema()]}

@@ -1,0 +1,293 @@
+"""What the process driver reads of a child: the `process` section of a body, typed.
+
+A body holds only what differs from the defaults. So a release that adds a field, with a default that means what was done
+before, does not change the body of any child, and no child is restarted for it.
+"""
+
+import os
+import resource
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, get_args
+
+from supervision.runtime.environment import EnvironmentFile, EnvironmentSource, Variables
+from supervision.runtime.environmentdoc import ENVIRONMENT
+from supervision.runtime.fielddoc import DocumentError, DocumentErrors, collect
+from supervision.runtime.hostfields import RESOURCES, UNLIMITED, signal_number
+from supervision.runtime.launch import LaunchPlan, UserIds, resolve_executable
+from supervision.runtime.processfields import INFINITY, PROCESS
+
+KIND = "process"
+
+ProbeKind = Literal["exec", "tcp", "http"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program that belongs to the start or end of a child; after `timeout_s` it is killed with its descendants."""
+
+    argv: tuple[str, ...]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Ready when READY=1 comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Ready when a probe succeeds; `settings` is what the probe of this kind needs."""
+
+    kind: ProbeKind
+    settings: Mapping[str, Any]
+    interval_s: float
+    timeout_s: float
+    start_period_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The readiness section in normal form, as the checkers helper takes it."""
+        return {
+            self.kind: dict(self.settings),
+            "interval": self.interval_s,
+            "timeout": self.timeout_s,
+            "start_period": self.start_period_s,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SocketSpec:
+    """A listening socket; address is `HOST:PORT` with an IP address (IPv6 in brackets), or the path of a unix socket."""
+
+    name: str
+    type: Literal["tcp", "unix", "udp"]
+    address: str
+    backlog: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLimits:
+    """How much captured output is kept: bytes of all lives and both streams, in so many pieces."""
+
+    max_bytes: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One resource limit; `hard` None leaves the hard limit as it is."""
+
+    number: int
+    soft: int
+    hard: int | None
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was looked up on this host for the first start, so that a restart asks no name service and no directory."""
+
+    user: UserIds | None = None
+    executables: dict[tuple[str, str | None], str] = field(default_factory=dict)
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessBody:
+    """A `process` child. Durations in seconds, sizes in bytes, signals as numbers.
+
+    environment_source    the declared variables; `spawn_environment` makes the real ones
+    readiness             None: ready when started
+    readiness_deadline_s  a start that is not ready by then has failed; None: no deadline
+    output                None: the node's own bounds
+    """
+
+    command: tuple[str, ...]
+    cwd: str
+    user: str | None
+    group: str | None
+    umask: int | None
+    nice: int | None
+    environment_source: EnvironmentSource
+    limits: tuple[Limit, ...]
+    memory_max: int | None
+    stop_signal: int
+    reload: Literal["none", "signal", "notify"]
+    reload_signal: int
+    descendants: Literal["kill", "keep"]
+    pre_start: tuple[Command, ...]
+    post_stop: tuple[Command, ...]
+    readiness: Notify | Probe | None
+    readiness_deadline_s: float | None
+    watchdog_s: float | None
+    sockets: tuple[SocketSpec, ...]
+    output: OutputLimits | None
+    _found: _Found = field(default_factory=_Found, compare=False, repr=False)
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """Read a kernel's child body. Raises DocumentErrors (a ValueError) for one this release does not understand."""
+        if body.get("kind") != KIND:
+            raise DocumentErrors(
+                [DocumentError("/kind", f"{body.get('kind')!r} is not a kind this node runs")]
+            )
+        section = collect(lambda report: PROCESS.read(body.get(KIND), f"/{KIND}", report))
+        tree = collect(
+            lambda report: ENVIRONMENT.read(body.get("tree_environment", {}), "/tree_environment", report)
+        )
+        return cls._of(section, tree)
+
+    @classmethod
+    def _of(cls, section: dict[str, Any], tree_environment: Variables) -> Self:
+        limits = section.get("limits", {})
+        output = section.get("output")
+        readiness = section.get("readiness")
+        return cls(
+            command=tuple(section["command"]),
+            cwd=section["cwd"],
+            user=section.get("user"),
+            group=section.get("group"),
+            umask=int(section["umask"], 8) if "umask" in section else None,
+            nice=section.get("nice"),
+            environment_source=_environment_source(section, tree_environment),
+            limits=tuple(_limit(name, bound) for name, bound in limits.items() if name != "memory_max"),
+            memory_max=limits.get("memory_max"),
+            stop_signal=signal_number(section["stop_signal"]),
+            reload=section["reload"],
+            reload_signal=signal_number(section.get("reload_signal", "HUP")),
+            descendants=section["descendants"],
+            pre_start=_commands(section["pre_start"]),
+            post_stop=_commands(section["post_stop"]),
+            readiness=None if readiness is None else _readiness(readiness),
+            readiness_deadline_s=None if readiness is None else _deadline(readiness),
+            watchdog_s=section.get("watchdog"),
+            sockets=tuple(SocketSpec(**each) for each in section["sockets"]),
+            output=None if output is None else OutputLimits(**output),
+        )
+
+    @property
+    def probe(self) -> Probe | None:
+        return self.readiness if isinstance(self.readiness, Probe) else None
+
+    @property
+    def uses_notify(self) -> bool:
+        """Whether it is told of the notify socket: always, for STATUS= is worth having from any program that knows it."""
+        return True
+
+    def spawn_environment(
+        self,
+        inherited: Mapping[str, str],
+        secrets: Mapping[str, str] = os.environ,
+        trusted: Callable[[str], bool] = lambda path: False,
+    ) -> dict[str, str]:
+        """The environment of a start now: see EnvironmentSource. Raises EnvironmentFault, LaunchError for the user.
+
+        With `user`, HOME, USER and LOGNAME are that user's, unless the document says otherwise.
+        """
+        made = dict(inherited)
+        user = self.user_ids()
+        if user is not None:
+            made |= {"HOME": user.home, "USER": user.name, "LOGNAME": user.name}
+        return made | self.environment_source.resolve(secrets, user, trusted)
+
+    def user_ids(self) -> UserIds | None:
+        """Whom it runs as, None for the node's own user; looked up once. LaunchError when there is no such user."""
+        if not self._found.done:
+            if self.user is not None:
+                self._found.user = UserIds.lookup(self.user, self.group)
+            elif self.group is not None:
+                self._found.user = UserIds.lookup(str(os.geteuid()), self.group)
+            self._found.done = True
+        return self._found.user
+
+    def launch_plan(
+        self,
+        *,
+        argv: tuple[str, ...] | None = None,
+        environment: dict[str, str],
+        stdout: str,
+        stderr: str,
+        sockets: tuple[tuple[str, int], ...] = (),
+        cgroup: str | None = None,
+    ) -> LaunchPlan:
+        """How to start it, or with `argv` one of its commands, as the same user in the same place.
+
+        Raises LaunchError when the program or the user does not exist. What was found is kept for the next start.
+        """
+        words = self.command if argv is None else argv
+        place = (words[0], environment.get("PATH"))
+        executable = self._found.executables.get(place)
+        if executable is None:
+            executable = resolve_executable(words[0], place[1], self.cwd)
+            self._found.executables[place] = executable
+        soft, hard = self._limits_here()
+        return LaunchPlan(
+            argv=list(words),
+            environment=environment,
+            cwd=self.cwd,
+            stdout=stdout,
+            stderr=stderr,
+            executable=executable,
+            soft_limits=soft,
+            hard_limits=hard,
+            user=self.user_ids(),
+            nice=self.nice,
+            umask=self.umask,
+            cgroup=cgroup,
+            sockets=sockets,
+        )
+
+    def _limits_here(self) -> tuple[dict[int, int], dict[int, tuple[int, int]]]:
+        """(soft, hard): a soft limit above our own hard one needs the hard one raised with it."""
+        soft: dict[int, int] = {}
+        hard: dict[int, tuple[int, int]] = {}
+        for limit in self.limits:
+            if limit.hard is not None:
+                hard[limit.number] = (limit.soft, limit.hard)
+            elif _above(limit.soft, resource.getrlimit(limit.number)[1]):
+                hard[limit.number] = (limit.soft, limit.soft)
+            else:
+                soft[limit.number] = limit.soft
+        return soft, hard
+
+
+def _above(one: int, other: int) -> bool:
+    if other == resource.RLIM_INFINITY or one == other:
+        return False
+    return one == resource.RLIM_INFINITY or one > other
+
+
+def _environment_source(section: Mapping[str, Any], tree: Variables) -> EnvironmentSource:
+    files = tuple(EnvironmentFile(**each) for each in section["environment_files"])
+    return EnvironmentSource(tree, files, section["environment"])
+
+
+def _limit(name: str, bound: Any) -> Limit:
+    number = RESOURCES[name]
+    if not isinstance(bound, Mapping):
+        return Limit(number, _bound(bound), None)
+    hard = _bound(bound["hard"]) if "hard" in bound else None
+    soft = _bound(bound["soft"]) if "soft" in bound else hard
+    assert soft is not None  # noqa: S101 the section holds one of them
+    return Limit(number, soft, hard)
+
+
+def _bound(bound: Any) -> int:
+    return resource.RLIM_INFINITY if bound == UNLIMITED else int(bound)
+
+
+def _commands(commands: list[dict[str, Any]]) -> tuple[Command, ...]:
+    return tuple(Command(tuple(each["command"]), each["timeout"]) for each in commands)
+
+
+def _readiness(section: Mapping[str, Any]) -> Notify | Probe:
+    for kind in get_args(ProbeKind):
+        if kind in section:
+            return Probe(
+                kind, section[kind], section["interval"], section["timeout"], section["start_period"]
+            )
+    return Notify()
+
+
+def _deadline(section: Mapping[str, Any]) -> float | None:
+    deadline = section["deadline"]
+    return None if deadline == INFINITY else deadline
