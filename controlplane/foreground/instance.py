@@ -9,6 +9,7 @@ from typing import Any
 
 from controlplane import system_tree
 from controlplane.embedded.connections import Connections
+from controlplane.embedded.files import write_atomically
 from controlplane.embedded.postgres_server import PostgresServer
 from controlplane.embedded.privileges import choose
 from controlplane.embedded.redis_server import RedisServer
@@ -21,6 +22,12 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 8400
 MESSAGE = "applied by manage.py up"
 """How our own revisions are told from an operator's."""
+
+
+ROOT_CHILDREN = """# Written by `manage.py up`, which was run as root. Without it a node that runs as root starts no child
+# that names no user; remove the line, or this file, to have that rule.
+root_children = true
+"""
 
 
 class PrepareError(Exception):
@@ -44,6 +51,9 @@ class Instance:
     def prepare(self, progress: Progress) -> None:
         """Make or check the stores' data, write their settings, choose ports. Takes the first start about a second."""
         data_dir, runtime_dir = self.paths.data_dir, self.paths.runtime_dir
+        if os.geteuid() == 0 and not self.paths.node_toml.exists():
+            write_atomically(self.paths.node_toml, ROOT_CHILDREN)
+            progress.step(f"run as root: children may run as root too ({self.paths.node_toml})")
         postgres = redis = None
         if self.connections.given_database_url is None:
             privileges = choose(self.paths.instance_id)
