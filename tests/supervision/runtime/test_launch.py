@@ -8,6 +8,7 @@ import socket
 import stat
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,8 +207,8 @@ def test_another_user_with_its_groups_and_nothing_of_ours(start: Launcher, tmp_p
         cwd="/",
     )
     if not AS_ROOT:
-        with pytest.raises(LaunchError, match="may not run as user nobody") as refused:
-            start.launch(what)
+        with pytest.raises(LaunchError, match="may not run as user root: Operation not permitted") as refused:
+            start.launch(replace(what, user=UserIds.lookup("root")))
         assert refused.value.what == "user"
         return
     uid, gid, *groups, _, capabilities, directory = run(start, what).split()
@@ -429,7 +430,7 @@ def test_the_search_is_execs_in_the_childs_path(tmp_path: Path) -> None:
 
 def test_the_interpreter_of_a_virtual_environment_is_itself(start: Launcher, tmp_path: Path) -> None:
     """It finds its packages by argv[0], so resolving must not follow the link."""
-    binaries = str(Path(sys.executable).parent)
-    environment = {"PATH": binaries}
-    what = plan(tmp_path, "python", "-c", "import sys; print(sys.prefix)", environment=environment)
+    python = Path(sys.executable)
+    environment = {"PATH": str(python.parent)}
+    what = plan(tmp_path, python.name, "-c", "import sys; print(sys.prefix)", environment=environment)
     assert run(start, what).strip() == sys.prefix
