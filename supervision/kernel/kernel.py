@@ -1,47 +1,49 @@
-"""The kernel's front: one object for one tree."""
+"""The kernel's front: one object for one tree. Start reading here.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+A kernel is told what happened and what time it is, and says what to do. It holds one `Machine` (the state of the tree);
+an event changes it in `handle`, and then the supervisors work until each waits for something (`loop.py`). What they do
+stands in one file for each part of OTP's supervisor.erl:
+
+    restarting.py   do_restart, restart, do_auto_shutdown: what to do about a child that has ended
+    starting.py     init, start_children, do_start_child
+    stopping.py     terminate_children, terminate_dynamic_children, shutdown
+    calls.py        handle_call, code_change
+
+and beside it ours: `waiting.py` (dependencies, holds), `backoff.py`, `operating.py` (an operator's requests), `root.py`
+(what happens when the root gives up), `plan.py` and `applying.py` (a new revision), `dependencies.py`.
+"""
+
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from supervision.kernel.actions import Action
-from supervision.kernel.events import Event
-from supervision.kernel.plan import PlanStep
-from supervision.kernel.spec import ChildSpec, SupervisorSpec
-
-
-@dataclass(frozen=True, slots=True)
-class ChildView:
-    """One child or supervisor as a page shows it. Times are on the scale of `now`.
-
-    supervisor      key of its supervisor, None for the root
-    incarnation     of the life now, or the last one; 0 before the first
-    restarts        how often its supervisor started it again
-    wanted          False while an operator's stop stands
-    held            a hold stands; held_until None: without expiry
-    waiting_for     keys that are not ready, while the state is `waiting`
-    backoff_until   while the state is `backoff`
-    window_used     for a running supervisor: restarts that count against its intensity now
-    alive           a process (or a supervisor that is at work) exists
-    dynamic         added by start_child, not declared
-    """
-
-    key: str
-    id: str
-    spec: ChildSpec
-    supervisor: str | None
-    state: str
-    incarnation: int
-    restarts: int
-    since: float
-    wanted: bool
-    held: bool
-    held_until: float | None
-    waiting_for: tuple[str, ...]
-    backoff_until: float | None
-    window_used: int
-    alive: bool
-    dynamic: bool
+from supervision.kernel.actions import Action, ChildState, Reply
+from supervision.kernel.events import (
+    Apply,
+    Begin,
+    Call,
+    Declined,
+    Event,
+    Exited,
+    HoldKey,
+    Ready,
+    ReleaseKey,
+    RestartKey,
+    Started,
+    StartFailed,
+    StartKey,
+    StopKey,
+    StopRoot,
+    Tick,
+)
+from supervision.kernel.loop import run
+from supervision.kernel.machine import Machine
+from supervision.kernel.operating import hold_expired, request_for_key
+from supervision.kernel.root import begin, stop_root
+from supervision.kernel.spec import SupervisorSpec
+from supervision.kernel.starting import DECLINED, start_answered
+from supervision.kernel.state import Answer, Asked, Child, Phase, TryAgain
+from supervision.kernel.stopping import child_gone, kill, kill_supervisor
+from supervision.kernel.views import ChildView, view, views
 
 
 class Kernel:
@@ -50,34 +52,132 @@ class Kernel:
     Raises SpecError when the tree cannot be (an unknown dependency, a cycle).
     """
 
+    __slots__ = ("_machine",)
+
     def __init__(
         self, name: str, spec: SupervisorSpec, *, incarnations: dict[str, int] | None = None
     ) -> None:
         """incarnations: numbers already used, per key (a fresh kernel after a reboot carries them on)."""
-        raise NotImplementedError
+        self._machine = Machine(name, spec, incarnations or {})
+
+    @property
+    def name(self) -> str:
+        return self._machine.name
+
+    @property
+    def spec(self) -> SupervisorSpec:
+        """The specification of the whole tree, as it was last applied."""
+        return self._machine.root_spec
 
     def handle(self, event: Event, *, now: float) -> tuple[list[Action], float | None]:
         """The actions to take, in order, and the next deadline: hand in a Tick then. now: seconds, any monotonic scale."""
-        raise NotImplementedError
-
-    def plan(self, new: SupervisorSpec) -> list[PlanStep]:
-        """Exactly what `Apply(new)` would do now, in order."""
-        raise NotImplementedError
+        m = self._machine
+        m.now = now
+        actions: list[Action] = []
+        m.actions = actions
+        _HANDLERS[type(event)](m, event)
+        run(m)
+        return actions, m.timers.next()
 
     def children(self) -> Iterator[ChildView]:
         """Every child and supervisor, the root first, then in start order, depth first."""
-        raise NotImplementedError
+        return views(self._machine)
 
     def child(self, key: str) -> ChildView | None:
-        raise NotImplementedError
+        return view(self._machine, key)
 
-    def incarnations(self) -> dict[str, int]:
-        raise NotImplementedError
 
-    def dump(self) -> dict[str, Any]:
-        """The complete state as JSON, versioned."""
-        raise NotImplementedError
+def _awaited(m: Machine, key: str, incarnation: int) -> Child | None:
+    """The child whose start is under way, if this is about that start."""
+    child = m.children.get(key)
+    if (
+        child is None
+        or not child.starting
+        or child.inner is not None
+        or child.memory.incarnation != incarnation
+    ):
+        return None
+    return child
 
-    @classmethod
-    def load(cls, state: dict[str, Any]) -> "Kernel":
-        raise NotImplementedError
+
+def _answered(m: Machine, key: str, incarnation: int, answer: Answer) -> None:
+    child = _awaited(m, key, incarnation)
+    if child is not None:
+        start_answered(m, child, answer)
+
+
+def _started(m: Machine, event: Started) -> None:
+    _answered(m, event.key, event.incarnation, ["ok", *event.extra])
+
+
+def _start_failed(m: Machine, event: StartFailed) -> None:
+    _answered(m, event.key, event.incarnation, ["failed", event.reason])
+
+
+def _declined(m: Machine, event: Declined) -> None:
+    _answered(m, event.key, event.incarnation, DECLINED)
+
+
+def _exited(m: Machine, event: Exited) -> None:
+    """An exit of another incarnation than the living one is old news, and dropped."""
+    child = m.children.get(event.key)
+    if child is None or child.memory.incarnation != event.incarnation:
+        return
+    if child.inner is not None:
+        if child.inner.phase != Phase.DEAD:
+            kill_supervisor(m, child.inner)
+    elif child.alive:
+        child_gone(m, child, event.reason)
+    elif child.starting:
+        start_answered(m, child, ["failed", event.reason])
+
+
+def _ready(m: Machine, event: Ready) -> None:
+    child = m.children.get(event.key)
+    if child is None or child.memory.incarnation != event.incarnation or not child.alive:
+        return
+    if child.state == ChildState.STARTING:
+        m.set_state(child, ChildState.RUNNING)
+
+
+def _tick(m: Machine, event: Tick) -> None:
+    for kind, key in m.timers.take_due(m.now if event.until is None else event.until):
+        child = m.children.get(key)
+        match kind:
+            case "hold":
+                hold_expired(m, key)
+            case "root":
+                begin(m)
+            case "stop" if child is not None and child.stopping and not child.killed:
+                kill(m, child, "timeout")
+            case "backoff" if child is not None:
+                m.post(child.supervisor, TryAgain(child.id))
+
+
+def _call(m: Machine, event: Call) -> None:
+    request = event.request
+    match request:
+        case Apply():
+            raise NotImplementedError
+        case StopKey() | StartKey() | RestartKey() | HoldKey() | ReleaseKey():
+            request_for_key(m, event.ref, request)
+        case _:
+            supervisor = m.supervisors.get(request.supervisor)
+            if supervisor is None or supervisor.phase == Phase.DEAD:
+                m.actions.append(Reply(event.ref, ["exit", "noproc"]))
+            else:
+                m.post(supervisor, Asked(event.ref, request))
+
+
+# Any: each takes its own kind of event, which a table cannot say.
+_HANDLERS: dict[type, Callable[[Machine, Any], None]] = {
+    Begin: lambda m, _: begin(m),
+    StopRoot: lambda m, event: stop_root(m, event.reason),
+    Started: _started,
+    StartFailed: _start_failed,
+    Declined: _declined,
+    Exited: _exited,
+    Ready: _ready,
+    Tick: _tick,
+    Call: _call,
+}

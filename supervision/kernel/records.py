@@ -33,6 +33,8 @@ def _write(value: Any) -> Any:
         return {"supervisor": value.to_json()}
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, set):
+        return sorted(value)
     return list(value)
 
 

@@ -134,8 +134,6 @@ class ChildSpec:
         check_shutdown(self.shutdown)
         codes = all(is_count(code) for code in self.success_exit_codes)
         check(codes, "/success_exit_codes", sorted(self.success_exit_codes), "a set of exit codes")
-        if self.supervisor is not None and self.supervisor.on_failure is not None:
-            raise SpecError("/supervisor/on_failure", "only the root of a tree has on_failure")
 
     @property
     def is_supervisor(self) -> bool:
