@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controlplane.embedded.connections import Connections
-from controlplane.embedded.files import write_atomically
 from controlplane.embedded.postgres_server import PostgresServer
 from controlplane.embedded.redis_server import RedisServer
 from supervision.runtime.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "system"
-STORES_FILE = "stores.env"
 HTTP_SOCKET_FD = 3
 """LISTEN_FDS starts here; the web server has one socket."""
 
@@ -30,7 +27,8 @@ class SystemTree:
     port: int
     postgres: PostgresServer | None
     redis: RedisServer | None
-    stores_file: Path | None = None
+    given: tuple[str, ...] = ()
+    """Names of the URLs that were given: the web server gets them by reference, for they may hold a password."""
 
     def document(self) -> dict[str, Any]:
         """The tree document. Any: its values are checked by the tree's own parser."""
@@ -66,6 +64,7 @@ class SystemTree:
             "environment": {
                 "OVERSTORY_DATA_DIR": str(self.paths.data_dir),
                 "DJANGO_SETTINGS_MODULE": "controlplane.settings",
+                **{name: {"secret": name} for name in self.given},
             },
             "sockets": [{"name": "http", "type": "tcp", "address": f"127.0.0.1:{self.port}"}],
             "readiness": {
@@ -75,19 +74,4 @@ class SystemTree:
                 "deadline": "60s",
             },
         }
-        if self.stores_file is not None:
-            process["environment_files"] = [str(self.stores_file)]
         return {"id": "web", "shutdown": "10s", "depends_on": depends_on, "process": process}
-
-
-def write_stores_file(paths: Paths, connections: Connections) -> Path | None:
-    """A 0600 file with the URLs that were given, for children that need them: a URL may hold a password, and a tree must
-    not; None when there is none. `#` and quotes are percent-encoded in a URL, so the plain form is enough."""
-    given = {"DATABASE_URL": connections.given_database_url, "REDIS_URL": connections.given_redis_url}
-    lines = [f"{name}={value}" for name, value in given.items() if value is not None]
-    path = paths.data_dir / STORES_FILE
-    if not lines:
-        path.unlink(missing_ok=True)
-        return None
-    write_atomically(path, "\n".join(lines) + "\n")
-    return path

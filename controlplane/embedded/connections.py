@@ -82,6 +82,11 @@ class Connections:
             "CONN_HEALTH_CHECKS": True,
         }
 
+    def given_urls(self) -> dict[str, str]:
+        """The URLs that came from outside, by the names they came with."""
+        given = {"DATABASE_URL": self.given_database_url, "REDIS_URL": self.given_redis_url}
+        return {name: url for name, url in given.items() if url is not None}
+
     def examples_environment(self) -> dict[str, str]:
         """URLs for the example programs. Only the embedded stores: nobody wants a demonstration in a real database."""
         urls: dict[str, str] = {}

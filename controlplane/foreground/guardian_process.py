@@ -11,6 +11,7 @@ from pathlib import Path
 
 from controlplane.embedded.connections import Connections
 from supervision.runtime import boot
+from supervision.runtime.environmentdoc import SECRET_PREFIX
 from supervision.runtime.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,10 +23,11 @@ def guardian_environment(
 ) -> dict[str, str]:
     """What the guardian, and through it every child, is started with.
 
-    `python` in a tree file is the Python that runs Overstory, and the examples find the embedded stores. The node itself
-    keeps DATABASE_URL, REDIS_URL and SECRET_KEY from its children.
+    `python` in a tree file is the Python that runs Overstory, and the examples find the embedded stores. The node keeps
+    DATABASE_URL, REDIS_URL and SECRET_KEY from its children; the system tree refers to the first two as secrets.
     """
     environment = {**environ, **connections.examples_environment()}
+    environment |= {SECRET_PREFIX + name: url for name, url in connections.given_urls().items()}
     environment["EXAMPLE_STATE_DIR"] = str(paths.data_dir / "examples")
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
     environment.pop("DJANGO_SETTINGS_MODULE", None)

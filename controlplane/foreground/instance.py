@@ -71,8 +71,8 @@ class Instance:
         else:
             progress.step("Redis: REDIS_URL is given, none is started here")
         self.port = self._choose_port(progress)
-        stores_file = system_tree.write_stores_file(self.paths, self.connections)
-        self.system = system_tree.SystemTree(self.paths, self.port, postgres, redis, stores_file)
+        given = tuple(self.connections.given_urls())
+        self.system = system_tree.SystemTree(self.paths, self.port, postgres, redis, given)
         self.examples = self._load_examples(progress)
 
     def system_document(self) -> dict[str, Any]:
