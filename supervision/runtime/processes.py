@@ -116,7 +116,7 @@ def _edges(roots: Iterable[int]) -> list[tuple[int, int]]:
 def find_marked(prefix: str) -> dict[str, list[int]]:
     """Every process whose OVERSTORY_MARK begins with `prefix`, by mark.
 
-    A process caught between vfork and exec still shows its parent's environment, or none: such young ones are asked
+    A spawn whose node was killed between vfork and exec still shows the node's environment, or none: such are asked
     again until they exec'd, for at most 40 ms. What erased its environment is not found here.
     """
     found: dict[str, list[int]] = {}
@@ -160,12 +160,17 @@ def read_mark(pid: int, prefix: str = "") -> str | None:
 
 
 def _may_be_about_to_exec(pid: int) -> bool:
+    """Whether `pid` may be a spawn that its parent did not live to see through.
+
+    Young, and either in the middle of exec (no environment yet) or forked without exec by a process that is gone: a
+    fork has its forker's arguments until it execs, so a parent with other arguments is one that inherited it.
+    """
     stat = read_stat(pid)
-    if stat is None or stat.is_zombie or stat.is_kernel_thread:
+    if stat is None or stat.is_kernel_thread or stat.is_zombie or _age(stat) >= _YOUNG_S:
         return False
-    if not stat.is_between_fork_and_exec and _read(f"/proc/{pid}/environ", 1):
-        return False
-    return _age(stat) < _YOUNG_S
+    if stat.is_between_fork_and_exec:
+        return _read(f"/proc/{pid}/cmdline") != _read(f"/proc/{stat.ppid}/cmdline")
+    return not _read(f"/proc/{pid}/environ", 1)
 
 
 def _age(stat: Stat) -> float:

@@ -133,23 +133,28 @@ def test_marked_processes_are_found_by_prefix(start: Launcher, tmp_path: Path) -
     assert read_mark(0x3FFFFFFF) is None
 
 
-# Forks a child that stands between fork and exec until told to go on.
+# Forks a child that stands between fork and exec until told to go on; its parent dies meanwhile, as a node killed there.
 FORKING = """
 def answer(line):
     if line == "fork":
-        pid = os.fork()
-        if pid == 0:
-            os.read(reading, 1)
-            os.execve("/bin/sleep", ["sleep", "1000"], {"OVERSTORY_MARK": "test0003:a:1"})
-        pids.append(pid)
-        return str(pid)
+        middle = os.fork()
+        if middle == 0:
+            pid = os.fork()
+            if pid == 0:
+                os.read(reading, 1)
+                os.execve("/bin/sleep", ["sleep", "1000"], {"OVERSTORY_MARK": "test0003:a:1"})
+            os.write(telling, str(pid).encode())
+            os._exit(0)
+        os.waitpid(middle, 0)
+        pids.append(int(os.read(told, 20)))
+        return str(pids[-1])
     elif line == "go":
         os.write(writing, b"x")
     else:
-        os.kill(pids[0], 9)
-        os.waitpid(pids[0], 0)
+        os.kill(pids[-1], 9)
     return "done"
 reading, writing = os.pipe()
+told, telling = os.pipe()
 pids = []
 """
 
@@ -178,6 +183,26 @@ def test_a_worker_that_never_execs_is_not_waited_for_long(monkeypatch: pytest.Mo
         assert find_marked("test0003:") == {}
         assert len(pauses) <= processes._RETRIES
         parent.ask("end")
+
+
+def test_workers_that_were_forked_by_a_living_process_are_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = """
+def answer(line):
+    pid = os.fork()
+    if pid == 0:
+        os.read(reading, 1)
+        os._exit(0)
+    return str(pid)
+reading, writing = os.pipe()
+"""
+    with helper(code) as parent:
+        pid = int(parent.ask())
+        stat = read_stat(pid)
+        assert stat is not None
+        assert stat.is_between_fork_and_exec
+        assert not processes._may_be_about_to_exec(pid)
 
 
 def test_a_process_is_described(start: Launcher, tmp_path: Path) -> None:
