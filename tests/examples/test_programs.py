@@ -129,7 +129,6 @@ def test_celery_works_and_its_beat_beats(supervisor: Supervisor) -> None:
         broker = {"EXAMPLE_CELERY_BROKER_URL": celery_url(server.socket, db=1)}
         celery = ("-m", "celery", "--app=celery_app", "--quiet")
 
-        client.delete("examples")
         with supervisor.runs(*celery, "beat", **broker):
             wait_for(lambda: client.llen("examples") == 1, timeout=60, what="the beat published a task")
         worker = ("worker", "--concurrency=1", "--without-mingle", "--without-gossip")
