@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from supervision.runtime.identity import read_stat
 from supervision.runtime.launch import Launcher, LaunchPlan
 from supervision.runtime.shim import build_shim
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[3]
 AS_ROOT = os.geteuid() == 0
@@ -59,6 +61,19 @@ def await_end(pid: int) -> int:
     await_readable(pidfd)
     os.close(pidfd)
     return os.waitpid(pid, 0)[1]
+
+
+def await_exec(pid: int) -> None:
+    """posix_spawn returns in the middle of exec, when arguments, environment and name are not in place yet."""
+
+    def has_exec_d() -> bool:
+        stat = read_stat(pid)
+        assert stat is not None
+        return stat.is_zombie or (
+            not stat.is_between_fork_and_exec and bool(Path(f"/proc/{pid}/environ").read_bytes())
+        )
+
+    wait_for(has_exec_d, timeout=DEADLINE_MS / 1000, every=0.001)
 
 
 def run(start: Launcher, what: LaunchPlan) -> str:
@@ -107,8 +122,13 @@ class Helper:
         return self.process.stdout.readline().strip()
 
     def close(self) -> None:
+        """End it; descendants of it that hold its pipes are not waited for."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 @contextmanager
@@ -122,10 +142,11 @@ def helper(code: str) -> Iterator[Helper]:
 
 @contextmanager
 def running(start: Launcher, what: LaunchPlan) -> Iterator[tuple[int, int]]:
-    """(pid, pidfd) of a launched process, ended and reaped afterwards if it is not yet."""
+    """(pid, pidfd) of a launched process that has exec'd, ended and reaped afterwards if it is not yet."""
     pid = start.launch(what)
     pidfd = os.pidfd_open(pid)
     try:
+        await_exec(pid)
         yield pid, pidfd
     finally:
         try:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,17 @@ from supervision.runtime.processes import (
     kill_tree,
     read_mark,
 )
-from tests.supervision.runtime.spawning import await_readable, helper, launcher, plan, running, script
+from tests.supervision.runtime.spawning import (
+    await_exec,
+    await_readable,
+    helper,
+    launcher,
+    plan,
+    running,
+    script,
+)
+
+NODE = uuid.uuid4().hex[:8]  # marks of our own: other runs of these tests may share the machine
 
 # Starts a tree of depth 2 with a grandchild in a session of its own, and says so when it stands.
 TREE = "sh -c 'setsid sleep 1000 & sleep 1000 & echo stands; wait' & wait"
@@ -114,27 +125,27 @@ def test_the_counter_of_this_process_agrees_with_the_list() -> None:
 
 def test_marked_processes_are_found_by_prefix(start: Launcher, tmp_path: Path) -> None:
     def marked(mark: str) -> dict[str, str]:
-        return {"A": "x" * 5000, "OVERSTORY_MARK": mark, "B": "y", "NOT_OVERSTORY_MARK": "test0001:no"}
+        return {"A": "x" * 5000, "OVERSTORY_MARK": mark, "B": "y", "NOT_OVERSTORY_MARK": f"{NODE}1:no"}
 
     code = "sleep 1000 & echo $!; wait"
     with (
-        running(start, plan(tmp_path, "sh", "-c", code, environment=marked("test0001:a/b:1"))) as (first, _),
-        running(start, plan(tmp_path, "sleep", "1000", environment=marked("test0001:a/c:2"))) as (second, _),
-        running(start, plan(tmp_path, "sleep", "1000", environment=marked("test0002:a/b:1"))),
+        running(start, plan(tmp_path, "sh", "-c", code, environment=marked(f"{NODE}1:a/b:1"))) as (first, _),
+        running(start, plan(tmp_path, "sleep", "1000", environment=marked(f"{NODE}1:a/c:2"))) as (second, _),
+        running(start, plan(tmp_path, "sleep", "1000", environment=marked(f"{NODE}2:a/b:1"))),
     ):
-        found = find_marked("test0001:")
-        assert set(found) == {"test0001:a/b:1", "test0001:a/c:2"}
-        assert first in found["test0001:a/b:1"]  # with its sleep, if that exists already
-        assert found["test0001:a/c:2"] == [second]
-        assert read_mark(second) == "test0001:a/c:2"
-        assert read_mark(second, "test0002:") is None
+        found = find_marked(f"{NODE}1:")
+        assert set(found) == {f"{NODE}1:a/b:1", f"{NODE}1:a/c:2"}
+        assert first in found[f"{NODE}1:a/b:1"]  # with its sleep, if that exists already
+        assert found[f"{NODE}1:a/c:2"] == [second]
+        assert read_mark(second) == f"{NODE}1:a/c:2"
+        assert read_mark(second, f"{NODE}2:") is None
         for child in direct_children(first):
             os.kill(child, signal.SIGKILL)
     assert read_mark(0x3FFFFFFF) is None
 
 
 # Forks a child that stands between fork and exec until told to go on; its parent dies meanwhile, as a node killed there.
-FORKING = """
+FORKING = f"""
 def answer(line):
     if line == "fork":
         middle = os.fork()
@@ -142,7 +153,7 @@ def answer(line):
             pid = os.fork()
             if pid == 0:
                 os.read(reading, 1)
-                os.execve("/bin/sleep", ["sleep", "1000"], {"OVERSTORY_MARK": "test0003:a:1"})
+                os.execve("/bin/sleep", ["sleep", "1000"], {{"OVERSTORY_MARK": "{NODE}x:a:1"}})
             os.write(telling, str(pid).encode())
             os._exit(0)
         os.waitpid(middle, 0)
@@ -166,11 +177,10 @@ def test_a_process_caught_before_its_exec_is_asked_again(monkeypatch: pytest.Mon
 
         def let_it_exec() -> None:
             pauses.append(parent.ask("go") if not pauses else "")
-            while (stat := read_stat(pid)) is not None and stat.is_between_fork_and_exec:
-                os.sched_yield()
+            await_exec(pid)
 
         monkeypatch.setattr(processes, "_pause", let_it_exec)
-        assert find_marked("test0003:") == {"test0003:a:1": [pid]}
+        assert find_marked(f"{NODE}x:") == {f"{NODE}x:a:1": [pid]}
         assert pauses
         parent.ask("end")
 
@@ -180,7 +190,7 @@ def test_a_worker_that_never_execs_is_not_waited_for_long(monkeypatch: pytest.Mo
         parent.ask("fork")
         pauses: list[int] = []
         monkeypatch.setattr(processes, "_pause", lambda: pauses.append(1))
-        assert find_marked("test0003:") == {}
+        assert find_marked(f"{NODE}x:") == {}
         assert len(pauses) <= processes._RETRIES
         parent.ask("end")
 
@@ -192,7 +202,8 @@ def test_workers_that_were_forked_by_a_living_process_are_not_waited_for(
 def answer(line):
     pid = os.fork()
     if pid == 0:
-        os.read(reading, 1)
+        os.close(writing)
+        os.read(reading, 1)  # until its parent is gone
         os._exit(0)
     return str(pid)
 reading, writing = os.pipe()
