@@ -187,9 +187,12 @@ class Journal:
         self.trim()
         return self._seq
 
-    def refill(self) -> int:
-        """Try to make the reserve whole again (tried by `append` too); answers `room`. For a timer while `short`."""
-        self._reserve.prepare(self._fd, self._size, self._clock.boot(), force=True)
+    def refill(self, need: int = 0) -> int:
+        """Try to make the reserve whole again (tried by `append` too), for a record of `need` bytes; answers `room`.
+
+        For a timer while `short`, and before a step that will not fit into the room there is.
+        """
+        self._reserve.prepare(self._fd, self._size, self._clock.boot(), need=need, force=True)
         return self.room
 
     def close(self) -> None:
@@ -223,7 +226,11 @@ class Journal:
         """All of `line` behind the end, or nothing and JournalFull."""
         if self._torn:
             self._cut_back()
-        if isinstance(self._reserve, Preallocation) and len(line) > self.room:
+        if (
+            isinstance(self._reserve, Preallocation)
+            and len(line) > self.room
+            and len(line) > self.refill(len(line))
+        ):
             raise JournalFull(f"{self.directory} has room for {self.room} bytes, {len(line)} are needed")
         written = 0
         while written < len(line):

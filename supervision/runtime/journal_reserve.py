@@ -20,6 +20,7 @@ RETRY_S = 1.0
 """While the disk is full the reservation is tried again this often: ext4 may commit its journal before it says no."""
 
 BALLAST = "reserve"
+GIVE_BYTES = 32 * 1024
 _ZEROS = bytes(256 * 1024)
 
 
@@ -32,9 +33,9 @@ class Reserve(Protocol):
     def room(self, size: int) -> int:
         """Bytes that can certainly be written behind `size`."""
 
-    def prepare(self, fd: int, size: int, now: float, *, force: bool = False) -> None:
-        """Called when little may be left behind `size`: take more, at most each RETRY_S unless `force`. Never raises for
-        a full disk."""
+    def prepare(self, fd: int, size: int, now: float, *, need: int = 0, force: bool = False) -> None:
+        """Make what is behind `size` whole again, `need` bytes more if it can be; while the disk is full at most each
+        RETRY_S unless `force`. Never raises for a full disk."""
 
     def give(self, wanted: int) -> bool:
         """A write found the disk full: free `wanted` bytes if there are any to free, True when a new try makes sense."""
@@ -63,14 +64,15 @@ class Preallocation:
     def room(self, size: int) -> int:
         return max(0, self._end - size)
 
-    def prepare(self, fd: int, size: int, now: float, *, force: bool = False) -> None:
-        if self._end - size >= self.ahead or (
+    def prepare(self, fd: int, size: int, now: float, *, need: int = 0, force: bool = False) -> None:
+        if self._end - size >= self.ahead + need or (
             not self.whole and not force and now - self._tried_at < RETRY_S
         ):
             return
         self._tried_at = now
         start = max(self._end, size)
-        for step in (self.ahead * 2, self.ahead, self.ahead // 8):
+        missing = need + self.ahead - (start - size)
+        for step in (max(missing, self.ahead * 2), max(missing, self.ahead), self.ahead // 8):
             try:
                 self._allocate(fd, start, step)
             except OSError as error:
@@ -94,11 +96,14 @@ class Ballast:
         self._fd = os.open(os.path.join(directory, BALLAST), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._fd).st_size
         self._tried_at = float("-inf")
+        self._gave = False
 
     def room(self, size: int) -> int:
         return self._size
 
-    def prepare(self, fd: int, size: int, now: float, *, force: bool = False) -> None:
+    def prepare(self, fd: int, size: int, now: float, *, need: int = 0, force: bool = False) -> None:
+        if self._gave:  # what was just freed is for records
+            self._gave, self._tried_at = False, now
         if self.whole or (not force and now - self._tried_at < RETRY_S):
             return
         self._tried_at = now
@@ -113,8 +118,9 @@ class Ballast:
     def give(self, wanted: int) -> bool:
         if self._size == 0:
             return False
-        # At least a page more than asked for: the file system may need blocks for itself.
-        self._size = max(0, self._size - max(wanted + 4096, len(_ZEROS)))
+        # More than asked for: the file system may need a block for itself, and the next record comes soon.
+        self._size = max(0, self._size - max(wanted + 4096, GIVE_BYTES))
+        self._gave = True
         os.ftruncate(self._fd, self._size)
         self.whole = False
         return True
