@@ -18,7 +18,6 @@ class Meaning:
 
 
 EXIT_CODES = {
-    1: "a general error; in Python an exception that nobody caught",
     2: "often a wrong command line",
     126: "a shell found the program but could not execute it",
     127: "a shell did not find the program",
