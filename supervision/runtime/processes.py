@@ -14,6 +14,9 @@ from supervision.runtime.clock import SystemClock
 from supervision.runtime.identity import Stat, read_stat
 
 MARK = "OVERSTORY_MARK"
+_FIRST_READ = 1 << 14
+# A first read this short was the whole file: the kernel fills a page (4096 or more, but for one number) before it stops.
+_WHOLE = 2048
 _TICKS = os.sysconf("SC_CLK_TCK")
 # A posix_spawn stands between vfork and exec for about a millisecond; one that stands longer is a forked worker.
 _YOUNG_S = 10.0
@@ -36,8 +39,10 @@ def _read(path: str, limit: int = 1 << 18) -> bytes:
 
 
 def _read_all(descriptor: int, limit: int) -> bytes:
-    pieces = []
-    size = 0
+    pieces = [os.read(descriptor, _FIRST_READ)]
+    size = len(pieces[0])
+    if size < _WHOLE:
+        return pieces[0]
     while size < limit and (piece := os.read(descriptor, 1 << 16)):
         pieces.append(piece)
         size += len(piece)
