@@ -88,11 +88,13 @@ class FieldType(Protocol):
         """Whether the value has the shape of this type, so that `read` is the right one to find its faults."""
         ...
 
-    def sparse(self, value: Any) -> Any:
-        """A normal form without what equals its default."""
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
+        """A normal form without what equals its default; for people with units."""
         ...
 
-    def schema(self) -> dict[str, Any]: ...
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema 2020-12; it may accept more than `read`, never less."""
+        ...
 
     @property
     def words(self) -> str:
@@ -243,9 +245,9 @@ class Section:
             many = " and ".join(given) + " are given" if given else "none is given"
             report.add(at, f"exactly one of {', '.join(self.one_of)}: {many}")
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         return {
-            each.name: each.type.sparse(value[each.name])
+            each.name: each.type.sparse(value[each.name], human=human)
             for each in self.fields
             if each.name in value and (each.required or value[each.name] != self.defaults.get(each.name))
         }
@@ -309,8 +311,8 @@ class ListOf:
             if item is not INVALID and item in result[:index]:
                 report.add(f"{at}/{index}", f"{shown(item)} stands here twice")
 
-    def sparse(self, value: Any) -> Any:
-        return [self.item.sparse(item) for item in value]
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
+        return [self.item.sparse(item, human=human) for item in value]
 
     def schema(self) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": "array", "items": self.item.schema(), "maxItems": self.most}
@@ -353,8 +355,8 @@ class MapOf:
                 result[name] = read
         return result
 
-    def sparse(self, value: Any) -> Any:
-        return {key: self.value.sparse(held) for key, held in value.items()}
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
+        return {key: self.value.sparse(held, human=human) for key, held in value.items()}
 
     def schema(self) -> dict[str, Any]:
         return {
@@ -385,10 +387,10 @@ class Either:
         report.add(at, f"{shown(value)} is not a {self.words}")
         return INVALID
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         for each in self.types:
             if each.accepts(value):
-                return each.sparse(value)
+                return each.sparse(value, human=human)
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -422,8 +424,8 @@ class Short:
             return INVALID
         return {self.name: self._type.read(value, at, report), **copy.deepcopy(dict(self.section.defaults))}
 
-    def sparse(self, value: Any) -> Any:
-        kept = self.section.sparse(value)
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
+        kept = self.section.sparse(value, human=human)
         return kept[self.name] if list(kept) == [self.name] else kept
 
     def schema(self) -> dict[str, Any]:
@@ -449,9 +451,39 @@ class OneOrMore:
         item = self.items.item.read(value, at, report)
         return item if item is INVALID else [item]
 
-    def sparse(self, value: Any) -> Any:
-        kept = self.items.sparse(value)
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
+        kept = self.items.sparse(value, human=human)
         return kept[0] if len(kept) == 1 else kept
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [self.items.item.schema(), self.items.schema()]}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A type that is defined once and named elsewhere: the schema refers to it, and it may contain itself.
+
+    depth   how many of these may stand inside one another
+    """
+
+    name: str
+    find: Callable[[], FieldType]
+    words: str
+    depth: int = 1
+    part: str = ""
+    """A part of the pointer that each level adds."""
+
+    def accepts(self, value: Any) -> bool:
+        return self.find().accepts(value)
+
+    def read(self, value: Any, at: str, report: Report) -> Any:
+        if self.part and at.count(self.part) >= self.depth:
+            report.add(at, f"nested too deep: at most {self.depth} levels")
+            return INVALID
+        return self.find().read(value, at, report)
+
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
+        return self.find().sparse(value, human=human)
+
+    def schema(self) -> dict[str, Any]:
+        return {"$ref": f"#/$defs/{self.name}"}

@@ -71,7 +71,7 @@ class Text:
             return f"{shown(value)} is not {self.rule}"
         return None if self.examine is None else self.examine(value)
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class PathText:
         normal = os.path.normpath(path)
         return normal[1:] if normal.startswith("//") else normal
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Word:
         report.add(at, f"{shown(value)} is not one of {', '.join(self.choices)}{hint}")
         return INVALID
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Flag:
         report.add(at, f"{shown(value)} is neither true nor false{hint}")
         return INVALID
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class Count:
         report.add(at, f"{shown(value)} is not a {self.words}")
         return INVALID
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -215,7 +215,7 @@ class Real:
         report.add(at, f"{shown(value)} is not a {self.words}")
         return INVALID
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -260,8 +260,9 @@ class Duration:
             return INVALID
         return seconds
 
-    def sparse(self, value: Any) -> Any:
-        return value
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
+        text = duration_text(value) if human else value
+        return text if seconds_of(text) == value else value
 
     def schema(self) -> dict[str, Any]:
         number = {"type": "number", "minimum": self.least, "maximum": self.most}
@@ -326,8 +327,8 @@ class Size:
             return INVALID
         return size
 
-    def sparse(self, value: Any) -> Any:
-        return value
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
+        return size_text(value) if human else value
 
     def schema(self) -> dict[str, Any]:
         number = {"type": "integer", "minimum": self.least, "maximum": self.most}

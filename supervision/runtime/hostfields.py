@@ -51,7 +51,7 @@ class SignalName:
         report.add(at, f"{shown(value)} is not the {self.words}{hint}")
         return INVALID
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Umask:
         report.add(at, f"{shown(value)} is not a umask: {self.words}")
         return INVALID
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
     def schema(self) -> dict[str, Any]:

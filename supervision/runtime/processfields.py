@@ -49,7 +49,7 @@ class Argv:
             report.add(f"{at}/0", "the name of the program is empty")
         return argv
 
-    def sparse(self, value: Any) -> Any:
+    def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -91,7 +91,12 @@ def _check_readiness(values: dict[str, Any], at: str, report: Report) -> None:
         report.add(f"{at}/start_period", f"no probe would begin before the deadline of {deadline:g} s")
 
 
-_STATUS = Count(100, 599)
+_STATUS = Either(
+    (
+        Count(100, 599),
+        Text("HTTP status, such as 200, `2xx` or `200-399`", r"[1-5]xx|[1-5][0-9]{2}(?:-[1-5][0-9]{2})?"),
+    )
+)
 PROBES = ("exec", "tcp", "http")
 
 READINESS = Section(
