@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from supervision.kernel.actions import ChildState, Reply
+from supervision.kernel.actions import ChildState
 from supervision.kernel.checks import SpecError
+from supervision.kernel.dependencies import requirements
 from supervision.kernel.events import (
     BadSpec,
     ChangeSpec,
@@ -38,7 +39,7 @@ Later = None
 def answer_call(m: Machine, supervisor: Supervisor, message: Asked) -> None:
     reply = _ANSWERS[type(message.request)](m, supervisor, message.request, message.ref)
     if reply is not Later:
-        m.actions.append(Reply(message.ref, reply))
+        m.reply(message.ref, reply)
 
 
 # --- start_child -----------------------------------------------------------------------------------------------------------
@@ -54,7 +55,7 @@ def _start_child(m: Machine, supervisor: Supervisor, request: StartChild, ref: s
         return ["error", spec.reason]
     try:
         check_significant(spec.significant, spec.restart, supervisor.spec.auto_shutdown)
-        requires = m.resolve(supervisor, spec)
+        requires = _requirements_of_new(m, supervisor, spec)
     except SpecError as error:
         return ["error", error.reason]
     present = supervisor.children.get(spec.id)
@@ -63,6 +64,20 @@ def _start_child(m: Machine, supervisor: Supervisor, request: StartChild, ref: s
     if present is not None:
         return ["error", "already_present"]
     return _start_new(m, supervisor, spec, ref, requires=requires)
+
+
+def _requirements_of_new(m: Machine, supervisor: Supervisor, spec: ChildSpec) -> tuple[str, ...]:
+    """Keys that a child to be added depends on: the tree is checked as it would be with the child. Raises SpecError."""
+    if not spec.depends_on:
+        return ()
+    living = [child.spec for child in supervisor.children.values() if child.id != spec.id]
+    grafted = replace(supervisor.spec, children=(*living, spec))
+    at = supervisor.child
+    while at.parent is not None:
+        siblings = [replace(s, supervisor=grafted) if s.id == at.id else s for s in at.parent.spec.children]
+        grafted = replace(at.parent.spec, children=tuple(siblings))
+        at = at.parent.child
+    return requirements(m.name, grafted).get(f"{supervisor.key}/{spec.id}", ())
 
 
 def _start_instance(m: Machine, supervisor: Supervisor, request: StartChild, ref: str) -> Term:

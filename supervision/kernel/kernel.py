@@ -16,7 +16,10 @@ and beside it ours: `waiting.py` (dependencies, holds), `backoff.py`, `operating
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from supervision.kernel.actions import Action, ChildState, Reply
+from supervision.kernel.actions import Action, ChildState
+from supervision.kernel.applying import apply
+from supervision.kernel.dependencies import requirements
+from supervision.kernel.dump import dump, load
 from supervision.kernel.events import (
     Apply,
     Begin,
@@ -38,10 +41,11 @@ from supervision.kernel.events import (
 from supervision.kernel.loop import run
 from supervision.kernel.machine import Machine
 from supervision.kernel.operating import hold_expired, request_for_key
+from supervision.kernel.plan import make_plan
 from supervision.kernel.root import begin, stop_root
 from supervision.kernel.spec import SupervisorSpec
 from supervision.kernel.starting import DECLINED, start_answered
-from supervision.kernel.state import Answer, Asked, Child, Phase, TryAgain
+from supervision.kernel.state import Answer, Asked, Child, Phase, PlanStep, TryAgain
 from supervision.kernel.stopping import child_gone, kill, kill_supervisor
 from supervision.kernel.views import ChildView, view, views
 
@@ -79,12 +83,50 @@ class Kernel:
         run(m)
         return actions, m.timers.next()
 
+    def plan(self, new: SupervisorSpec) -> list[PlanStep]:
+        """Exactly what `Apply(new)` would do now, in order; see PlanStep and `summary`. Raises SpecError."""
+        requirements(self.name, new)
+        return make_plan(self._machine, new)
+
     def children(self) -> Iterator[ChildView]:
         """Every child and supervisor, the root first, then in start order, depth first."""
         return views(self._machine)
 
     def child(self, key: str) -> ChildView | None:
         return view(self._machine, key)
+
+    def incarnations(self) -> dict[str, int]:
+        """The last number used of every key, for a kernel that carries on after a reboot."""
+        m = self._machine
+        return {
+            **m.retired,
+            **{key: memory.incarnation for key, memory in m.memories.items() if memory.incarnation},
+        }
+
+    def dump(self) -> dict[str, Any]:
+        """The complete state as JSON, versioned."""
+        return dump(self._machine)
+
+    @classmethod
+    def load(cls, state: dict[str, Any]) -> "Kernel":
+        """The kernel that wrote this state: it is equal, and decides the same from here on."""
+        kernel = cls.__new__(cls)
+        kernel._machine = load(state)
+        return kernel
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Kernel) and self.dump() == other.dump()
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        """One line for each child, indented by depth."""
+        lines = [f"<Kernel at {self._machine.now}"]
+        lines += [
+            f"{'  ' * seen.key.count('/')}{seen.id}#{seen.incarnation} {seen.state}"
+            for seen in self.children()
+        ]
+        return "\n  ".join(lines) + ">"
 
 
 def _awaited(m: Machine, key: str, incarnation: int) -> Child | None:
@@ -158,13 +200,13 @@ def _call(m: Machine, event: Call) -> None:
     request = event.request
     match request:
         case Apply():
-            raise NotImplementedError
+            apply(m, event.ref, request.spec)
         case StopKey() | StartKey() | RestartKey() | HoldKey() | ReleaseKey():
             request_for_key(m, event.ref, request)
         case _:
             supervisor = m.supervisors.get(request.supervisor)
             if supervisor is None or supervisor.phase == Phase.DEAD:
-                m.actions.append(Reply(event.ref, ["exit", "noproc"]))
+                m.reply(event.ref, ["exit", "noproc"])
             else:
                 m.post(supervisor, Asked(event.ref, request))
 

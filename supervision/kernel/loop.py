@@ -7,6 +7,7 @@ at a time.
 from collections.abc import Callable
 from typing import Any
 
+from supervision.kernel.applying import carried, carry, carry_on
 from supervision.kernel.calls import answer_call
 from supervision.kernel.events import HoldKey, ReleaseKey, RestartKey, StartKey, StopKey
 from supervision.kernel.machine import Machine
@@ -17,6 +18,8 @@ from supervision.kernel.root import root_answered, root_ended
 from supervision.kernel.starting import fail_start, start_many, start_one
 from supervision.kernel.state import (
     Asked,
+    Carried,
+    Carry,
     ChildExit,
     FailStart,
     Finish,
@@ -43,6 +46,7 @@ _TAKE_UP: dict[type, Callable[[Machine, Supervisor, Any], bool]] = {
     StopOne: stop_one,
     Finish: finish,
     FailStart: fail_start,
+    Carried: carried,
 }
 
 
@@ -61,6 +65,8 @@ def run(m: Machine) -> None:
         elif m.root_ended is not None:
             [reason], m.root_ended = m.root_ended, None
             root_ended(m, reason)
+        elif m.applying is not None and not m.carrying:
+            carry_on(m)
         else:
             return
 
@@ -94,6 +100,8 @@ def _read(m: Machine, supervisor: Supervisor, message: Message) -> None:
             answer_operator(m, supervisor, ref, request)
         case Asked():
             answer_call(m, supervisor, message)
+        case Carry():
+            carry(m, supervisor, message)
         case Wake(id=child_id):
             wake(m, supervisor, child_id)
         case ParentExit(reason=reason):

@@ -5,9 +5,24 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from supervision.kernel.actions import Action, ChildState, Reply, Report, State
+from supervision.kernel.dependencies import requirements
 from supervision.kernel.reasons import Term
 from supervision.kernel.spec import Body, ChildSpec, ChildType, Restart, SupervisorSpec
-from supervision.kernel.state import Answer, Asked, Child, Memory, Message, Phase, Presence, Supervisor
+from supervision.kernel.state import (
+    Answer,
+    Asked,
+    Carried,
+    Carry,
+    Child,
+    Memory,
+    Message,
+    Phase,
+    PlanStep,
+    Presence,
+    StartOne,
+    StopOne,
+    Supervisor,
+)
 from supervision.kernel.timers import Timers
 
 RETIRED_KEYS = 100_000
@@ -29,6 +44,8 @@ class Machine:
     root_refs    calls about the root that are answered when it has started or ended
     root_again   the root is to start again once it has ended (an operator restarts it)
     root_stopping  the root was asked to stop: it is not started again by itself
+    applying     steps of a revision still to be done, the next one last; None: none is being applied
+    carrying     one of them is under way
     runnable     supervisors that have something to do; empty between two events
     """
 
@@ -41,13 +58,15 @@ class Machine:
         self.memories: dict[str, Memory] = {key: Memory(number) for key, number in incarnations.items()}
         self.retired: dict[str, int] = {}
         self.retired_floor = 0
-        self.requires: dict[str, tuple[str, ...]] = {}
+        self.requires = requirements(name, spec)
         self.waiting: dict[str, dict[str, None]] = {}
         self.timers = Timers()
         self.became_ready: list[Child] = []
         self.runnable: deque[Supervisor] = deque()
         self.root_refs: list[str] = []
         self.root_again = False
+        self.applying: list[PlanStep] | None = None
+        self.carrying = False
         self.root_stopping = False
         self.root_answer: Answer | None = None
         self.root_ended: list[Term] | None = None
@@ -99,17 +118,21 @@ class Machine:
         if requires is not None:
             child.requires = requires
         elif spec.depends_on:
-            child.requires = self.requires.get(f"{supervisor.key}/{spec.id}", ())
+            child.requires = self.required(supervisor, spec)
         supervisor.gone.pop(child_id, None)
         supervisor.children[child_id] = child
         self.children[key] = child
         return child
 
-    def resolve(self, supervisor: Supervisor, spec: ChildSpec) -> tuple[str, ...]:
-        """Keys a child to be added depends on. Raises SpecError for one that does not exist."""
-        if not spec.depends_on:
-            return ()
-        raise NotImplementedError
+    def required(self, supervisor: Supervisor, spec: ChildSpec) -> tuple[str, ...]:
+        """Keys a declared child depends on. Inside an instance of a template, siblings are those of the same instance."""
+        inside = f"{supervisor.declared}/"
+        keys = self.requires.get(inside + spec.id, ())
+        if supervisor.declared == supervisor.key:
+            return keys
+        return tuple(
+            f"{supervisor.key}/{key[len(inside) :]}" if key.startswith(inside) else key for key in keys
+        )
 
     def is_declared(self, key: str) -> bool:
         """Whether the specification has a child with this key, running or not."""
@@ -144,6 +167,12 @@ class Machine:
         else:
             supervisor.gone[child.id] = child
 
+    def bring_back(self, supervisor: Supervisor, child_id: str) -> None:
+        """A declared temporary child that has ended is a child again, the last in the start order."""
+        child = supervisor.gone.pop(child_id, None)
+        if child is not None:
+            supervisor.children[child_id] = child
+
     def delete_child(self, child: Child) -> None:
         """OTP `remove_child`: the specification goes too."""
         self.stop_waiting(child)
@@ -166,20 +195,27 @@ class Machine:
 
     def bury(self, supervisor: Supervisor, reason: Term) -> None:
         """A supervisor is at its end: nothing is left of it but the memory of its children."""
-        supervisor.steps.clear()
-        self.refuse_calls(supervisor, reason)
+        self.abandon(supervisor, reason)
         for child in [*supervisor.children.values(), *supervisor.gone.values()]:
             self.stop_waiting(child)
             self.forget(child)
         supervisor.child.inner = None
         del self.supervisors[supervisor.key]
 
-    def refuse_calls(self, supervisor: Supervisor, reason: Term) -> None:
-        """OTP: a call that still waits when the supervisor ends fails with its reason."""
+    def abandon(self, supervisor: Supervisor, reason: Term) -> None:
+        """Nothing it was to do is done. OTP: a call that still waits when a supervisor ends fails with its reason."""
         for message in supervisor.mailbox:
             if isinstance(message, Asked):
-                self.actions.append(Reply(message.ref, ["exit", reason]))
+                self.reply(message.ref, ["exit", reason])
+            elif isinstance(message, Carry):
+                self.carrying = False
+        for step in supervisor.steps:
+            if isinstance(step, StartOne | StopOne) and step.ref is not None:
+                self.reply(step.ref, ["exit", reason])
+            elif isinstance(step, Carried):
+                self.carrying = False
         supervisor.mailbox.clear()
+        supervisor.steps.clear()
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
@@ -205,6 +241,9 @@ class Machine:
         detail: Mapping[str, Any] | None = None,
     ) -> None:
         self.actions.append(Report(kind, supervisor.key, child, reason, detail or {}))
+
+    def reply(self, ref: str, value: Term) -> None:
+        self.actions.append(Reply(ref, value))
 
     def report_root(self, kind: str, reason: Term, detail: Mapping[str, Any] | None = None) -> None:
         self.actions.append(Report(kind, self.name, None, reason, detail or {}))

@@ -4,7 +4,7 @@ What is wanted is remembered at once, by key, so that it stands whatever happens
 goes through the supervisor's mailbox like everything else. All of them may be repeated without harm.
 """
 
-from supervision.kernel.actions import ChildState, Reply
+from supervision.kernel.actions import ChildState
 from supervision.kernel.events import HoldKey, KeyRequest, ReleaseKey, RestartKey, StartKey, StopKey
 from supervision.kernel.machine import Machine
 from supervision.kernel.reasons import Term
@@ -28,7 +28,7 @@ OK: Term = ["ok"]
 def request_for_key(m: Machine, ref: str, request: KeyRequest) -> None:
     """Note what is wanted, and pass the rest on to who has to do it."""
     if request.key not in m.children and not m.is_declared(request.key):
-        m.actions.append(Reply(ref, ["error", "not_found"]))
+        m.reply(ref, ["error", "not_found"])
         return
     memory = m.memory_of(request.key)
     match request:
@@ -49,7 +49,7 @@ def request_for_key(m: Machine, ref: str, request: KeyRequest) -> None:
     if child is m.root:
         operate_root(m, ref, request)
     elif child is None or child.supervisor.phase == Phase.DEAD:
-        m.actions.append(Reply(ref, OK))
+        m.reply(ref, OK)
     else:
         m.post(child.supervisor, Asked(ref, request))
 
@@ -68,7 +68,7 @@ def answer_operator(m: Machine, supervisor: Supervisor, ref: str, request: KeyRe
     """The supervisor's part, when it reads the message."""
     child = m.children.get(request.key)
     if child is None or child.supervisor is not supervisor:
-        m.actions.append(Reply(ref, ["error", "not_found"]))
+        m.reply(ref, ["error", "not_found"])
         return
     match request:
         case StopKey():
@@ -80,9 +80,9 @@ def answer_operator(m: Machine, supervisor: Supervisor, ref: str, request: KeyRe
         case HoldKey():
             if child.state == ChildState.BACKOFF:
                 may_start(m, child, Presence.RESTARTING)
-            m.actions.append(Reply(ref, OK))
+            m.reply(ref, OK)
         case ReleaseKey():
-            m.actions.append(Reply(ref, OK))
+            m.reply(ref, OK)
             m.post(supervisor, Wake(child.id))
 
 
@@ -91,17 +91,17 @@ def _stop(m: Machine, supervisor: Supervisor, child: Child, ref: str) -> None:
         supervisor.steps.append(StopOne(child.id, ref, keep=True))
     else:
         m.set_state(child, ChildState.STOPPED)
-        m.actions.append(Reply(ref, OK))
+        m.reply(ref, OK)
 
 
 def _start(m: Machine, supervisor: Supervisor, child: Child, ref: str) -> None:
     """Start what is down. A wait for backoff or a hold ends here; one for a dependency does not."""
     if child.presence == Presence.PID and child.alive:
-        m.actions.append(Reply(ref, OK))
+        m.reply(ref, OK)
     elif _startable(m, supervisor, child):
         supervisor.steps.append(StartOne(child.id, Purpose.WANTED, ref))
     else:
-        m.actions.append(Reply(ref, ["error", "stopped"] if child.memory.stopped else ["ok", None]))
+        m.reply(ref, ["error", "stopped"] if child.memory.stopped else ["ok", None])
 
 
 def _restart(m: Machine, supervisor: Supervisor, child: Child, ref: str) -> None:
@@ -118,9 +118,7 @@ def _startable(m: Machine, supervisor: Supervisor, child: Child) -> bool:
     memory = child.memory
     held, memory.held = memory.held, False
     m.clear_timers(child)
-    if child.id not in supervisor.children:
-        del supervisor.gone[child.id]
-        supervisor.children[child.id] = child
+    m.bring_back(supervisor, child.id)
     allowed = may_start(m, child)
     memory.held = held
     return allowed

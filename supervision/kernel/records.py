@@ -35,7 +35,7 @@ def _write(value: Any) -> Any:
         return dict(value)
     if isinstance(value, set):
         return sorted(value)
-    return list(value)
+    return [_write(item) for item in value]
 
 
 def reader(*kinds: type[Record]) -> Callable[[list[Any]], Any]:

@@ -120,7 +120,7 @@ def restart(m: Machine, supervisor: Supervisor, child: Child) -> None:
         m.set_state(child, ChildState.BACKOFF)
         affected = _affected(supervisor, child)
         supervisor.steps.append(StartMany(in_order(affected), origin=child.id))
-        supervisor.steps.append(StopMany(affected.copy(), together=spec.stop == "parallel"))
+        supervisor.steps.append(StopMany(affected.copy(), together=supervisor.stops_together))
     detail = {"strategy": spec.strategy, "affected": affected, **counted}
     m.report("restart", supervisor, child.id, None, detail)
 
@@ -185,7 +185,6 @@ def end_supervisor(m: Machine, supervisor: Supervisor, why: str, reason: Term) -
     supervisor.phase = Phase.ENDING
     supervisor.ending = why
     m.set_state(supervisor.child, ChildState.STOPPING, why)
-    simple = supervisor.spec.is_simple
-    together = simple or supervisor.spec.stop == "parallel"
+    summed: list[list[Term]] | None = [] if supervisor.spec.is_simple else None
     supervisor.steps.append(Finish(reason))
-    supervisor.steps.append(StopMany([*supervisor.children], together, [] if simple else None))
+    supervisor.steps.append(StopMany([*supervisor.children], supervisor.stops_together, summed))

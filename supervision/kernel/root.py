@@ -1,6 +1,6 @@
 """The root of a tree. Nothing is above it, so what OTP leaves to a parent is decided here: whether it starts again."""
 
-from supervision.kernel.actions import ChildState, Exit, Reply
+from supervision.kernel.actions import ChildState, Exit
 from supervision.kernel.backoff import capped
 from supervision.kernel.events import KeyRequest, ReleaseKey, RestartKey, StartKey, StopKey
 from supervision.kernel.machine import Machine
@@ -82,8 +82,9 @@ def _end(m: Machine, reason: Term) -> None:
 
 
 def _reply(m: Machine, value: Term) -> None:
-    m.actions.extend(Reply(ref, value) for ref in m.root_refs)
-    m.root_refs.clear()
+    refs, m.root_refs = m.root_refs, []
+    for ref in refs:
+        m.reply(ref, value)
 
 
 def operate_root(m: Machine, ref: str | None, request: KeyRequest) -> None:

@@ -5,7 +5,7 @@ OTP supervisor.erl: `init_children`, `init_dynamic`, `start_children`, `do_start
 
 from typing import cast
 
-from supervision.kernel.actions import ChildState, Reply, Start
+from supervision.kernel.actions import ChildState, Start
 from supervision.kernel.machine import Machine
 from supervision.kernel.reasons import Term
 from supervision.kernel.restarting import put_off_retry
@@ -80,7 +80,8 @@ def _open_supervisor(m: Machine, child: Child, spec: SupervisorSpec) -> None:
     if refusal is not None:
         start_answered(m, child, DECLINED if refusal.ignore else ["failed", refusal.reason])
         return
-    supervisor = Supervisor(child.key, child, spec)
+    declared = f"{child.parent.declared}/{child.spec.id}" if child.parent is not None else child.key
+    supervisor = Supervisor(child.key, child, spec, declared)
     child.inner = m.supervisors[child.key] = supervisor
     if not spec.is_simple:
         for part in spec.children:
@@ -139,7 +140,7 @@ def _took(m: Machine, supervisor: Supervisor, step: StartMany, child: Child, ans
         return False
     m.set_state(child, ChildState.FAILED, reason)
     supervisor.steps.append(FailStart(["shutdown", ["failed_to_start_child", child.id, reason]]))
-    supervisor.steps.append(StopMany([*supervisor.children]))
+    supervisor.steps.append(StopMany([*supervisor.children], supervisor.stops_together))
     return False
 
 
@@ -163,7 +164,7 @@ def start_one(m: Machine, supervisor: Supervisor, step: StartOne) -> bool:
     supervisor.steps.pop()
     reply = _ended(m, supervisor, step, child, step.answer)
     if step.ref is not None:
-        m.actions.append(Reply(step.ref, reply))
+        m.reply(step.ref, reply)
     return True
 
 

@@ -16,7 +16,7 @@ from supervision.kernel.events import KeyRequest, SupervisorRequest
 from supervision.kernel.intensity import Window
 from supervision.kernel.reasons import Term
 from supervision.kernel.records import Record, reader
-from supervision.kernel.spec import Body, ChildSpec, SupervisorSpec
+from supervision.kernel.spec import Body, ChildSpec, StopOrder, SupervisorSpec
 
 
 @dataclass(slots=True)
@@ -107,6 +107,7 @@ class Phase(StrEnum):
 class Supervisor:
     """One supervisor at work. children is in start order.
 
+    declared where the specification has it: its key, with the template's id in place of an instance's label
     ending   why it ends: `requested`, `gave_up`, `auto_shutdown`, `killed`
     gone     declared temporary children that have ended, for pages and for an operator who starts one again
     orphans  ids of children that a killed supervisor left behind and that are not gone yet
@@ -116,6 +117,7 @@ class Supervisor:
     key: str
     child: Child
     spec: SupervisorSpec
+    declared: str
     phase: Phase = Phase.STARTING
     children: dict[str, Child] = field(default_factory=dict)
     gone: dict[str, Child] = field(default_factory=dict)
@@ -125,6 +127,11 @@ class Supervisor:
     ending: str = ""
     orphans: set[str] = field(default_factory=set)
     queued: bool = False
+
+    @property
+    def stops_together(self) -> bool:
+        """OTP stops the children of simple_one_for_one at once; any other supervisor may be told to."""
+        return self.spec.is_simple or self.spec.stop == StopOrder.PARALLEL
 
 
 # --- messages in a supervisor's mailbox ------------------------------------------------------------------------------
@@ -178,7 +185,7 @@ class Carry(Record):
 
     tag: ClassVar[str] = "carry"
     do: str
-    id: str
+    ids: list[str]
 
 
 Message = ChildExit | ParentExit | TryAgain | Wake | Asked | Carry
@@ -277,8 +284,32 @@ class FailStart(Record):
     reason: Term
 
 
-Step = StartMany | StartOne | StopMany | StopOne | Finish | FailStart
-step_from_json = reader(StartMany, StartOne, StopMany, StopOne, Finish, FailStart)
+@dataclass(slots=True)
+class Carried(Record):
+    """A step of a revision has been done, on these children."""
+
+    tag: ClassVar[str] = "carried"
+    ids: list[str]
+
+
+# --- a revision ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep(Record):
+    """do: `keep` (nothing changes), `update` (in place, nothing stops), `stop`, `start`.
+
+    A changed child has two steps, its stop and its start; `summary` makes them one `restart`.
+    """
+
+    tag: ClassVar[str] = "plan_step"
+    do: str
+    key: str
+    why: str
+
+
+Step = StartMany | StartOne | StopMany | StopOne | Finish | FailStart | Carried
+step_from_json = reader(StartMany, StartOne, StopMany, StopOne, Finish, FailStart, Carried)
 
 
 def in_order(ids: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ OTP supervisor.erl: `terminate_children`, `terminate_dynamic_children`, `shutdow
 
 from typing import cast
 
-from supervision.kernel.actions import ChildState, Kill, Reply, Signal
+from supervision.kernel.actions import ChildState, Kill, Signal
 from supervision.kernel.machine import Machine
 from supervision.kernel.reasons import KILLED, SHUTDOWN, Term, is_normal
 from supervision.kernel.spec import Restart, Shutdown
@@ -145,7 +145,7 @@ def stop_one(m: Machine, supervisor: Supervisor, step: StopOne) -> bool:
     if not step.keep:
         m.drop(child)
     if step.ref is not None:
-        m.actions.append(Reply(step.ref, ["ok"]))
+        m.reply(step.ref, ["ok"])
     return True
 
 
@@ -192,8 +192,7 @@ def kill_supervisor(m: Machine, supervisor: Supervisor) -> None:
     parent at once. We tell it when the last child is gone, so that no successor runs beside a predecessor.
     """
     supervisor.phase = Phase.DEAD
-    supervisor.steps.clear()
-    m.refuse_calls(supervisor, KILLED)
+    m.abandon(supervisor, KILLED)
     m.set_state(supervisor.child, _ENDED["killed"], KILLED)
     for child in [*supervisor.children.values()]:
         m.clear_timers(child)

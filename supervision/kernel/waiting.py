@@ -30,8 +30,7 @@ def may_start(m: Machine, child: Child, reason_kept: Presence = Presence.UNDEFIN
     missing = missing_dependencies(m, child)
     if missing:
         _put_off(m, child, ChildState.WAITING, reason_kept, {"for": missing})
-        for key in child.requires:
-            m.waiting.setdefault(key, {})[child.key] = None
+        _register(m, child)
         return False
     return True
 
@@ -44,6 +43,19 @@ def _put_off(
     m.set_state(child, state)
     if child.parent is not None:
         m.report(state, child.parent, child.id, None, detail)
+
+
+def _register(m: Machine, child: Child) -> None:
+    for key in child.requires:
+        m.waiting.setdefault(key, {})[child.key] = None
+
+
+def await_dependencies(m: Machine, child: Child) -> None:
+    """A waiting child waits for what it depends on now."""
+    if missing_dependencies(m, child):
+        _register(m, child)
+    else:
+        m.post(child.supervisor, Wake(child.id))
 
 
 def missing_dependencies(m: Machine, child: Child) -> list[str]:
