@@ -28,6 +28,7 @@ def guardian_environment(
     """
     environment = {**environ, **connections.examples_environment()}
     environment |= {SECRET_PREFIX + name: url for name, url in connections.given_urls().items()}
+    environment["OVERSTORY_DATA_DIR"] = str(paths.data_dir)
     environment["EXAMPLE_STATE_DIR"] = str(paths.data_dir / "examples")
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
     environment.pop("DJANGO_SETTINGS_MODULE", None)

@@ -1,0 +1,225 @@
+"""`manage.py up`, whole: real guardian, node, PostgreSQL, Redis and examples."""
+
+import os
+import re
+import shutil
+import signal
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from controlplane.embedded.connections import Connections, redis_url
+from supervision.runtime.paths import Paths
+from tests.support.foreground import RUNNING, Up, up
+from tests.support.leftovers import processes_of
+from tests.support.stores import short_directory
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.xdist_group("up")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of an instance that ran once: most tests need not wait for initdb."""
+    path = tmp_path_factory.mktemp("up") / "data"
+    with up(path, "--no-examples") as started:
+        started.until(RUNNING)
+        started.stop()
+    return path
+
+
+@pytest.fixture
+def instance(prepared: Path) -> Iterator[Path]:
+    with short_directory() as base:
+        data = base / "a data dir"
+        shutil.copytree(prepared, data)
+        yield data
+
+
+def test_everything_starts_with_the_examples_and_ctrl_c_leaves_no_process() -> None:
+    with short_directory() as base, up(base / "data") as started:
+        started.until(RUNNING)
+        observed = started.observed()
+        assert {tree.name for tree in observed.trees} == {"system", "celery", "jobs", "site", "trouble"}
+        settled = {child.key: child.state for child in observed.processes()}
+        restless = {"trouble/crasher"}
+        assert {key for key, state in settled.items() if state != "running"} <= restless, settled
+        port = re.search(r"http://127\.0\.0\.1:(\d+)/livez", started.output)
+        assert port is not None
+        with urllib.request.urlopen(port.group(), timeout=10) as reply:
+            assert reply.read() == b"ok\n"
+        assert (base / "data").stat().st_mode & 0o777 == 0o700
+        started.stop()
+        assert "no process left" in started.output
+
+
+def test_a_second_start_finds_the_data_and_a_killed_child_returns(instance: Path) -> None:
+    paths = Paths(instance)
+    with up(instance, "--no-examples") as started:
+        started.until(RUNNING)
+        url = Connections.from_environment(paths, {}).database_url
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 1")
+        with redis.Redis.from_url(redis_url(paths.runtime_dir / "redis.sock", db=0)) as client:
+            client.set("kept", 1)
+        for key in ("system/postgres", "system/redis", "system/web"):
+            kill_and_see_it_return(started, key)
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT * FROM kept").fetchall() == [(1,)]
+        started.stop()
+    with up(instance, "--no-examples") as started:
+        assert "database found" in started.until("PostgreSQL")
+        started.until(RUNNING)
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT * FROM kept").fetchall() == [(1,)]
+        with redis.Redis.from_url(redis_url(paths.runtime_dir / "redis.sock", db=0)) as client:
+            assert client.get("kept") == b"1"
+        started.stop(signal.SIGTERM)
+
+
+def kill_and_see_it_return(started: Up, key: str) -> None:
+    before = {child.key: child for child in started.observed().processes()}
+    pid = before[key].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+    def returned() -> bool:
+        child = {child.key: child for child in started.observed().processes()}[key]
+        last = child.last_exit
+        return (
+            child.state == "running" and child.pid != pid and last is not None and last.reason == "signal(9)"
+        )
+
+    wait_for(returned, timeout=60, what=f"{key} is back; {started.log}")
+    now = {child.key: child.pid for child in started.observed().processes()}
+    assert all(now[other] == child.pid for other, child in before.items() if other != key), (
+        "only it was restarted"
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_asked_to_stop_after_any_line_it_leaves_no_process(instance: Path, number: signal.Signals) -> None:
+    """Each run is stopped one line later than the one before, from the very first until it says that it runs."""
+    lines = {signal.SIGINT: (0, 1, 4), signal.SIGTERM: (0, 2, 5), signal.SIGHUP: (1, 3, 6)}[number]
+    for count in lines:
+        with up(instance, "--no-examples") as started:
+            for _ in range(count):
+                started.next_line()
+            started.process.send_signal(number)
+            while started.next_line() is not None:
+                pass
+            # before the first line there may be no handler yet: then the signal itself ends it
+            assert started.process.wait(60) in ((0, -number) if count == 0 else (0,)), started.output
+            assert not processes_of(str(instance)), started.output
+
+
+def test_interrupted_while_the_database_is_made_it_leaves_nothing_half_done() -> None:
+    with short_directory() as base:
+        data = base / "data"
+        with up(data, "--no-examples") as started:
+            wait_for(lambda: (data / "postgres.new/base").exists(), timeout=60)
+            started.stop()
+        assert not (data / "postgres").exists()
+        with up(data, "--no-examples") as started:
+            started.until(RUNNING)
+            started.stop()
+
+
+def test_killed_with_9_the_guardian_stops_everything(instance: Path) -> None:
+    with up(instance, "--no-examples") as started:
+        started.until(RUNNING)
+        started.process.kill()
+        started.process.wait()
+        wait_for(lambda: not processes_of(str(instance)), timeout=60, what=f"nothing is left; {started.log}")
+
+
+def test_when_the_guardian_is_killed_everything_stops_and_it_says_so(instance: Path) -> None:
+    with up(instance, "--no-examples") as started:
+        started.until(RUNNING)
+        guardian = started.observed().node.guardian_pid
+        assert guardian is not None
+        os.kill(guardian, signal.SIGKILL)
+        started.ends(1)
+        assert "the guardian ended (SIGKILL)" in started.output
+
+
+def test_with_guardian_and_node_killed_nothing_stays_either(instance: Path) -> None:
+    with up(instance, "--no-examples") as started:
+        started.until(RUNNING)
+        node = started.observed().node
+        assert node.guardian_pid is not None
+        os.kill(node.guardian_pid, signal.SIGSTOP)  # so that it does not replace the node in between
+        os.kill(node.pid, signal.SIGKILL)
+        os.kill(node.guardian_pid, signal.SIGKILL)
+        started.ends(1)
+
+
+def test_a_second_one_on_the_same_data_is_refused_with_the_first_ones_pid(instance: Path) -> None:
+    with up(instance, "--no-examples") as first:
+        first.until(RUNNING)
+        with up(instance, "--no-examples") as second:
+            line = second.until("already runs here")
+            assert f"pid {first.process.pid}" in line
+            assert second.process.wait(60) == 1
+        assert first.process.poll() is None
+        first.stop()
+
+
+def test_two_instances_run_side_by_side(instance: Path) -> None:
+    with short_directory() as base, up(instance, "--no-examples") as first:
+        first.until(RUNNING)
+        other = base / "data"
+        shutil.copytree(
+            instance, other, ignore=shutil.ignore_patterns("postgres", "redis", "*.json", "journal", "exits")
+        )
+        with up(base / "unused", "--no-examples", "--data-dir", str(other)) as second:
+            second.data_dir = other
+            second.until(RUNNING)
+            urls = [re.search(r"http://127\.0\.0\.1:\d+/livez", each.output) for each in (first, second)]
+            assert all(urls)
+            assert len({url.group() for url in urls if url}) == 2
+            assert not (base / "unused").exists()
+            second.stop()
+        first.stop()
+
+
+def test_stores_that_are_given_are_not_started_and_their_passwords_appear_nowhere(instance: Path) -> None:
+    given = {
+        "DATABASE_URL": "postgresql://me:hush-hush@127.0.0.1:1/x",
+        "REDIS_URL": "redis://:hush-hush@127.0.0.1:1/0",
+    }
+    with up(instance, **given) as started:
+        started.until(RUNNING)
+        assert {child.key for child in started.observed().processes() if child.key.startswith("system/")} == {
+            "system/web"
+        }
+        assert "example jobs: left out" in started.output
+        assert "example celery: left out" in started.output
+        started.stop()
+    for directory in ("journal", "desired", "logs"):
+        for path in (instance / directory).rglob("*"):
+            assert path.is_dir() or b"hush-hush" not in path.read_bytes(), path
+    assert "hush-hush" not in started.output + started.log
+
+
+def test_a_port_that_is_no_number_is_refused(instance: Path) -> None:
+    with up(instance, OVERSTORY_PORT="eighty") as started:
+        started.until("OVERSTORY_PORT is 'eighty'")
+        started.ends(1)
+
+
+def test_examples_applied_by_hand_are_left_alone_and_others_removed_on_request() -> None:
+    with short_directory() as base:
+        data = base / "data"
+        with up(data) as started:
+            started.until(RUNNING)
+            assert started.observed().tree("trouble") is not None
+            started.stop()
+        with up(data, "--no-examples") as started:
+            started.until(RUNNING)
+            assert {tree.name for tree in started.observed().trees} == {"system"}
+            started.stop()
