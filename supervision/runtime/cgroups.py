@@ -13,7 +13,6 @@ with a limit have one. On a hybrid host (v1 with a v2 mount beside it) v2 has no
 
 import contextlib
 import errno
-import hashlib
 import os
 import signal
 from collections.abc import Collection
@@ -73,12 +72,18 @@ class NodeCgroup:
         _make_group(self.guardian_path)
         _write(os.path.join(self.guardian_path, "cgroup.procs"), "0")
 
+    def leave_guardian(self) -> None:
+        """Move this process back to where it came from and remove the group that `enter_guardian` made."""
+        with contextlib.suppress(OSError):
+            _write(os.path.join(self.base, "cgroup.procs"), "0")
+        _rmdir(self.guardian_path)
+
     def members(self) -> list[int]:
         """Every process in the node's group and below; also what has left its session, parent and environment."""
         return [pid for group in _subtree(self.path) for pid in _pids(group)]
 
     def kill(self, *, spare: Collection[int] = ()) -> None:
-        """SIGKILL everything in it, forks under way included. With `spare` (the caller's own pid) those live on.
+        """SIGKILL everything in it, forks under way included. A caller that is a member must `spare` itself.
 
         One write to cgroup.kill (Linux 5.14); older kernels and `spare` go round until a whole pass finds nothing new.
         """
@@ -88,14 +93,11 @@ class NodeCgroup:
                 return
             except FileNotFoundError:
                 pass
-        freeze = os.path.join(self.path, "cgroup.freeze")
-        with contextlib.suppress(OSError):
-            if not spare:
-                _write(freeze, "1")  # nothing forks; SIGKILL ends frozen processes too
+            self._freeze("1")  # nothing forks; SIGKILL ends frozen processes too
         try:
-            killed: set[int] = set()
+            killed: set[int] = set(spare)
             for _ in range(_KILL_ROUNDS):
-                fresh = [pid for pid in self.members() if pid not in spare and pid not in killed]
+                fresh = [pid for pid in self.members() if pid not in killed]
                 if not fresh:
                     break
                 for pid in fresh:
@@ -103,9 +105,12 @@ class NodeCgroup:
                         os.kill(pid, signal.SIGKILL)
                 killed.update(fresh)
         finally:
-            with contextlib.suppress(OSError):
-                if not spare:
-                    _write(freeze, "0")
+            if not spare:
+                self._freeze("0")
+
+    def _freeze(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # Linux 5.2
+            _write(os.path.join(self.path, "cgroup.freeze"), text)
 
     # memory limits
 
@@ -143,14 +148,8 @@ class NodeCgroup:
         return _rmdir(path)
 
     def remove(self) -> bool:
-        """Remove the node's groups, emptied before; False when something is still in one. The guardian's goes too, and
-        the guardian back to where it came from, where that is possible."""
+        """Remove the node's groups, emptied before; False when something is still in one."""
         removed = [_rmdir(path) for path in reversed(_subtree(self.path))]
-        if os.path.isdir(self.guardian_path):
-            with contextlib.suppress(OSError):
-                if os.getpid() in _pids(self.guardian_path):
-                    _write(os.path.join(self.base, "cgroup.procs"), "0")
-                _rmdir(self.guardian_path)
         return all(removed)
 
     def why_no_memory(self) -> str:
@@ -222,7 +221,11 @@ def _cgroup2_mount(root: str) -> tuple[str, str]:
 def _escape(key: str) -> str:
     """A directory's name for a child's key; a key too long for one keeps its end and is told apart by its digest."""
     name = key.replace("/", ":")
-    return name if len(name) <= 200 else f"{hashlib.sha256(key.encode()).hexdigest()[:16]}:{name[-160:]}"
+    if len(name) <= 200:
+        return name
+    import hashlib  # loads OpenSSL, megabytes that the node does not otherwise need
+
+    return f"{hashlib.sha256(key.encode()).hexdigest()[:16]}:{name[-160:]}"
 
 
 def _subtree(path: str) -> list[str]:
