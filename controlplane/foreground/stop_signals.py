@@ -5,6 +5,11 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
+from supervision.runtime.clock import Clock
+
+SAME_S = 1.0
+"""Signals that come nearer together are one request: a closed terminal sends SIGHUP itself, and its shell sends it again."""
+
 
 class StopAsked(BaseException):
     """A stop signal came. Not an Exception: nothing that handles errors may swallow it."""
@@ -18,11 +23,14 @@ class StopSignals:
     """Counts stop signals; inside `interrupting()` the first one raises StopAsked where the program waits.
 
     Outside it a signal is only counted, so that starting a process is never cut in half; the next `interrupting()` raises.
+    `count` is the number of requests, not of signals.
     """
 
     NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._latest = -SAME_S
         self.count = 0
         self.last = ""
         self._raising = False
@@ -42,8 +50,11 @@ class StopSignals:
             self._raising = False
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        self.count += 1
-        self.last = signal.Signals(number).name
+        now = self._clock.boot()
+        if now - self._latest >= SAME_S:
+            self._latest = now
+            self.count += 1
+            self.last = signal.Signals(number).name
         if self._raising:
             self._raising = False
             raise StopAsked(self.last)

@@ -38,5 +38,6 @@ class Command(BaseCommand):
             os.environ,
             with_examples=not options["no_examples"],
         )
-        front = Front(instance, Progress(sys.stdout, SystemClock()), StopSignals())
+        clock = SystemClock()
+        front = Front(instance, Progress(sys.stdout, clock), StopSignals(clock))
         sys.exit(front.run())
