@@ -1,6 +1,6 @@
 """Starting a process: plain posix_spawn where that is enough, through the C shim where it is not.
 
-Why not subprocess: Popen adds 0.1 ms to every restart, `user=` 0.8 (it leaves vfork) and `preexec_fn` 1.3; the shim 0.35.
+Why not subprocess: Popen adds 0.1 ms to every restart, `user=` 0.8 (it leaves vfork) and `preexec_fn` 1.3; the shim 0.1.
 What posix_spawn has no attribute for is done to ourselves around the spawn and undone after it: working directory,
 umask, and the soft limits that cannot hurt us meanwhile. The node has one thread, so nobody sees it. The rest (user,
 groups, hard limits, nice, cgroup, inherited sockets, and soft limits whose lowering would hurt the node) is the shim's.
@@ -34,8 +34,8 @@ from supervision.runtime.linux import seal_descriptors
 __all__ = ["LaunchError", "LaunchPlan", "Launcher", "UserIds", "needs_shim", "resolve_executable"]
 
 FIRST_SOCKET = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
-# How long launch() waits for the shim to exec. It execs in about 0.35 ms; a file system that hangs must not hold the
-# node past its heartbeat (2 s). After that the child counts as started: a failed exec is then its exit 127.
+# How long launch() waits for the shim to exec. It takes about 0.1 ms; a file system that hangs must not hold the node
+# past its heartbeat (2 s). After that the child counts as started: a failed exec is then its exit 127.
 SHIM_BOUND_MS = 500
 # Lowering these around the spawn cannot hurt the launcher. The others can: a soft CPU limit below our own use sends
 # us SIGXCPU, AS and DATA make the spawn's own stack fail, NPROC counts what runs already.
@@ -177,11 +177,17 @@ class Launcher:
             raise explain_spawn(error, plan.stdout, plan.stderr, executable) from error
         finally:
             if moved:
-                os.fchdir(self._home)
+                self._go_home()
             if old_umask is not None:
                 os.umask(old_umask)
             for number, own in limits:
                 resource.setrlimit(number, own)
+
+    def _go_home(self) -> None:
+        try:
+            os.fchdir(self._home)
+        except OSError:  # closed to us meanwhile; an error here would lose the pid of what was just started
+            os.chdir("/")
 
     def _launch_by_shim(self, plan: LaunchPlan, executable: str) -> int:
         if self._shim_path is None:

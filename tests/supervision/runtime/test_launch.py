@@ -155,6 +155,22 @@ def test_working_directory_umask_and_soft_limits_are_the_childs_alone(
         os.umask(umask)
 
 
+def test_a_launcher_whose_own_directory_was_closed_does_not_lose_the_child(tmp_path: Path) -> None:
+    said = script(
+        """
+from supervision.runtime import launch
+os.chdir(sys.argv[1])
+start = launch.Launcher((1024, 1024), None)
+os.close(start._home)
+start._home = os.open("/dev/null", os.O_RDONLY)  # as good as a directory that may not be entered any more
+pid = start.launch(launch.LaunchPlan(["/bin/true"], {}, "/usr", sys.argv[1] + "/out", sys.argv[1] + "/out"))
+print(os.waitpid(pid, 0)[1], os.getcwd())
+""",
+        str(tmp_path),
+    )
+    assert said.split() == ["0", "/"]
+
+
 @pytest.mark.parametrize("extra", [{}, {"nice": 1}], ids=["plain", "shim"])
 def test_a_relative_command_stands_in_the_childs_directory(
     start: Launcher, tmp_path: Path, extra: dict[str, Any]
