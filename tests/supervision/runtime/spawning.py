@@ -1,9 +1,11 @@
 """Real processes for the tests of the runtime: plans, waiting for their end by pidfd, scripts in fresh interpreters."""
 
+import atexit
 import functools
 import os
 import resource
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,7 @@ PATH = "/usr/local/bin:/usr/bin:/bin"
 def shim() -> str:
     """A freshly built shim, in a directory every user may enter."""
     directory = Path(tempfile.mkdtemp(prefix="overstory-shim-"))
+    atexit.register(shutil.rmtree, directory)
     directory.chmod(0o755)
     return str(build_shim(directory))
 
