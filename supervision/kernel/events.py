@@ -248,8 +248,10 @@ KeyRequest = StartKey | StopKey | RestartKey | HoldKey | ReleaseKey
 Request = SupervisorRequest | KeyRequest | Apply
 Event = Begin | StopRoot | Started | StartFailed | Declined | Exited | Ready | Tick | Call
 
-event_from_json = reader(
-    Begin, StopRoot, Started, StartFailed, Declined, Exited, Ready, Tick, Call, BadSpec, StartChild, TerminateChild,
-    RestartChild, DeleteChild, GetChildspec, WhichChildren, CountChildren, ChangeSpec, Apply, StartKey, StopKey,
-    RestartKey, HoldKey, ReleaseKey,
+REQUESTS = (
+    BadSpec, StartChild, TerminateChild, RestartChild, DeleteChild, GetChildspec, WhichChildren, CountChildren, ChangeSpec,
+    Apply, StartKey, StopKey, RestartKey, HoldKey, ReleaseKey,
 )  # fmt: skip
+event_from_json = reader(
+    Begin, StopRoot, Started, StartFailed, Declined, Exited, Ready, Tick, Call, *REQUESTS
+)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self, cast
 
 from supervision.kernel.actions import ChildState
-from supervision.kernel.events import KeyRequest, SupervisorRequest
+from supervision.kernel.events import REQUESTS, KeyRequest, SupervisorRequest
 from supervision.kernel.intensity import Window
 from supervision.kernel.reasons import Term
 from supervision.kernel.records import Record, reader
@@ -189,7 +189,7 @@ class Carry(Record):
 
 
 Message = ChildExit | ParentExit | TryAgain | Wake | Asked | Carry
-message_from_json = reader(ChildExit, ParentExit, TryAgain, Wake, Asked, Carry)
+message_from_json = reader(ChildExit, ParentExit, TryAgain, Wake, Asked, Carry, *REQUESTS)
 
 
 # --- steps of the work a supervisor is busy with; the last one in the list is under way --------------------------------
