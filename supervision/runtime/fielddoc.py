@@ -54,9 +54,10 @@ class _TooManyErrors(Exception):  # noqa: N818 it is a signal between reader and
 
 
 class Report:
-    """Collects faults while a document is read."""
+    """Collects faults while a document is read. `base`: the directory at which relative paths begin, if there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, base: str | None = None) -> None:
+        self.base = base
         self.errors: list[DocumentError] = []
 
     def add(self, pointer: str, message: str) -> None:
@@ -66,9 +67,9 @@ class Report:
             raise _TooManyErrors
 
 
-def collect(work: Callable[[Report], Any]) -> Any:
+def collect(work: Callable[[Report], Any], base: str | None = None) -> Any:
     """Run `work` with a report and answer its result; DocumentErrors with all faults if there was one."""
-    report = Report()
+    report = Report(base)
     result: Any = INVALID
     with contextlib.suppress(_TooManyErrors):
         result = work(report)

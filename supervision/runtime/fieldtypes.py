@@ -85,7 +85,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class PathText:
-    """An absolute path. A tree file may say it relative to itself; who reads the file makes it absolute first."""
+    """An absolute path. Where the report has a base, as in a tree file, a relative one begins there."""
 
     rule: str = "absolute path"
     most: int = MAX_TEXT - 1
@@ -101,6 +101,8 @@ class PathText:
         path = Text(rule=self.rule, most=self.most).read(value, at, report)
         if path is INVALID:
             return INVALID
+        if not path.startswith("/") and report.base is not None:
+            path = f"{report.base}/{path}"
         if not path.startswith("/"):
             report.add(at, f"{shown(path)} is not an {self.rule}")
             return INVALID
@@ -111,7 +113,7 @@ class PathText:
         return value
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "minLength": 1, "maxLength": self.most, "format": "path"}
+        return {"type": "string", "minLength": 1, "maxLength": self.most}
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ class ProcessBody:
             umask=int(section["umask"], 8) if "umask" in section else None,
             nice=section.get("nice"),
             environment_source=_environment_source(section, tree_environment),
-            limits=tuple(_limit(name, bound) for name, bound in limits.items() if name != "memory_max"),
+            limits=tuple(limit_of(name, bound) for name, bound in limits.items() if name != "memory_max"),
             memory_max=limits.get("memory_max"),
             stop_signal=signal_number(section["stop_signal"]),
             reload=section["reload"],
@@ -261,7 +261,8 @@ def _environment_source(section: Mapping[str, Any], tree: Variables) -> Environm
     return EnvironmentSource(tree, files, section["environment"])
 
 
-def _limit(name: str, bound: Any) -> Limit:
+def limit_of(name: str, bound: Any) -> Limit:
+    """One entry of a `limits` section in normal form; without memory_max, which is no resource limit."""
     number = RESOURCES[name]
     if not isinstance(bound, Mapping):
         return Limit(number, _bound(bound), None)

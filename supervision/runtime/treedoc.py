@@ -72,9 +72,9 @@ class TreeDocument:
         return next((each.pointer for each in self.declared() if each.path == path), "/supervisor")
 
 
-def parse_tree(document: object) -> TreeDocument:
-    """Read a document. Raises DocumentErrors with every fault."""
-    normal = collect(lambda report: _read(document, report))
+def parse_tree(document: object, *, base: str | None = None) -> TreeDocument:
+    """Read a document. Raises DocumentErrors with every fault. base: directory at which relative paths begin."""
+    normal = collect(lambda report: _read(document, report), base)
     try:
         return TreeDocument(normal["tree"], _Specs(normal).root(), normal)
     except SpecError as error:  # the kernel knows better than the tables
