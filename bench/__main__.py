@@ -1,0 +1,124 @@
+"""Run the entries, print what they found, exit 1 when a figure was missed.
+
+0: every figure taken was met; 1: some were missed, named last; 2: it could not run (a peer or the compiler is missing).
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import adoption, document, peers, restarts, separate, thousand
+from bench.engine import EngineError
+from bench.entry import Entry, Options
+from bench.native import CompilerError
+from bench.peers import PeerError
+from bench.processes import end_everything, prepare_self
+from bench.report import Result, missed, summary
+from bench.stamps import SilentError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def entries() -> tuple[Entry, ...]:
+    """Every entry, in the order they run."""
+    return (*restarts.ENTRIES, *thousand.ENTRIES, *adoption.ENTRIES, *separate.entries())
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure Overstory against its promises."
+    )
+    known = "\n".join(f"{one.name}: {one.about}" for one in entries())
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"entries:\n{known}"
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer samples; minutes instead of a quarter of an hour"
+    )
+    parser.add_argument("--only", type=_names, default=[], metavar="ENTRY,...", help="these entries only")
+    parser.add_argument(
+        "--against", type=_names, default=[], metavar="PEER,...", help="these peers only; none: no peer"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write everything, samples included, as JSON"
+    )
+    parser.add_argument("--write-docs", action="store_true", help="write the tables into docs/benchmarks.md")
+    chosen = parser.parse_args(argv)
+    unknown = set(chosen.only) - {one.name for one in entries()}
+    if unknown:
+        parser.error(
+            f"no entry {', '.join(sorted(unknown))}; there are {', '.join(e.name for e in entries())}"
+        )
+    return chosen
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def machine() -> dict[str, Any]:
+    """Where this ran: a figure means little without it."""
+    return {
+        "cpus": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "architecture": platform.machine(),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def main(argv: list[str]) -> int:
+    """Run what was asked for; the exit status."""
+    chosen = arguments(argv)
+    # An ordinary exit on TERM, so that everything started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    wanted = [one for one in entries() if not chosen.only or one.name in chosen.only]
+    tools = ROOT / "build" / "bench"
+    prepare_self()
+    work = Path(tempfile.mkdtemp(prefix="ovb-"))
+    work.chmod(0o711)
+    options = Options(chosen.quick, tools, work, frozenset(chosen.against))
+    try:
+        needed = () if chosen.against == ["none"] else (peer for one in wanted for peer in one.peers)
+        versions = peers.ensure(needed, tools)
+        report = {"version": 1, "quick": chosen.quick, "machine": machine(), "peers": versions}
+        results = [_run(one, options) for one in wanted]
+    except (PeerError, CompilerError, EngineError, SilentError) as error:
+        peers.say(str(error))
+        return 2
+    finally:
+        end_everything()
+        shutil.rmtree(work, ignore_errors=True)
+    print(summary(results))
+    report["entries"] = [one.as_json() for one in results]
+    if chosen.json is not None:
+        chosen.json.write_text(json.dumps(report, indent=1) + "\n")
+    if chosen.write_docs:
+        document.write(ROOT / "docs" / "benchmarks.md", report, results)
+    return 1 if missed(results) else 0
+
+
+def _run(one: Entry, options: Options) -> Result:
+    peers.say(f"{one.name}: {one.about}")
+    began = time.monotonic()
+    result = one.run(options)
+    result.seconds = time.monotonic() - began
+    left = end_everything()
+    for table in result.tables:
+        print(f"{table.text()}\n")
+    if result.output:
+        print(f"{result.output}\n")
+    peers.say(f"{one.name}: {result.seconds:.0f} s{f', {left} processes had to be ended' if left else ''}")
+    sys.stdout.flush()
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

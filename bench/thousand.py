@@ -1,0 +1,126 @@
+"""1,000 C children: how long they take to start and to stop, what watching them costs in memory and CPU."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from bench.contenders.bare import Bare
+from bench.contenders.circus import Circus
+from bench.contenders.contender import Contender
+from bench.contenders.overstory import Overstory, OverstoryParallel
+from bench.contenders.pm2 import Pm2
+from bench.contenders.runit import Runit
+from bench.contenders.s6 import S6
+from bench.contenders.supervisord import Supervisord
+from bench.entry import Entry, Options
+from bench.fleet import Fleet, fleet
+from bench.processes import cpu_s, pss_mb
+from bench.report import Cell, Figure, Result, Table
+from bench.restarts import PEERS, c_child
+from bench.samples import Series, p50, ratio
+
+COUNT = 1000
+START_LIMIT = 1.25
+PARALLEL_LIMIT_S, ORDERED_LIMIT_S = 0.3, 0.5
+PSS_LIMIT_MB, CPU_LIMIT_PERCENT = 30.0, 0.2
+SETTLE_S = 3.0
+PEERS_IDLE_S = 10.0
+
+
+@contextlib.contextmanager
+def thousand(kind: type[Contender], options: Options) -> Iterator[Fleet]:
+    """`kind` with 1,000 children to be; `stop: parallel` where its name says so."""
+    stop = "parallel" if kind is OverstoryParallel else "ordered"
+    program = c_child(options)
+    with fleet(kind, program, COUNT, below=options.work, tools=options.tools, stop=stop) as one:
+        yield one
+
+
+def start_and_stop(options: Options) -> Result:
+    """Each contender in turn, several times, each time from nothing."""
+    kinds: tuple[type[Contender], ...] = (Bare, Overstory, OverstoryParallel)
+    starts = [Series(kind.name) for kind in kinds]
+    stops = [Series(kind.name) for kind in kinds]
+    for _ in range(3 if options.quick else 7):
+        for at, kind in enumerate(kinds):
+            with thousand(kind, options) as one:
+                starts[at].begin_run()
+                starts[at].add(one.start())
+                time.sleep(0.5)
+                stops[at].begin_run()
+                stops[at].add(one.stop())
+    rows = tuple(
+        (kind.name, p50(starts[at].samples), ratio(starts[at], starts[0], p50), p50(stops[at].samples))
+        for at, kind in enumerate(kinds)
+    )
+    result = Result("start and stop of 1,000", samples={one.name: one.runs for one in starts})
+    result.samples |= {f"{one.name}, stop": one.runs for one in stops}
+    result.tables.append(
+        Table("1,000 C children: start and stop", ("contender", "start s", "start / bare", "stop s"), rows)
+    )
+    both = [ratio(one, starts[0], p50) for one in starts[1:]]
+    result.figures += [
+        Figure(
+            "start of 1,000 / bare loop", min((one for one in both if one), default=None), START_LIMIT, "x"
+        ),
+        Figure("stop of 1,000, in OTP's order", stops[1].over_runs(p50), ORDERED_LIMIT_S, " s"),
+        Figure("stop of 1,000, parallel", stops[2].over_runs(p50), PARALLEL_LIMIT_S, " s"),
+    ]
+    return result
+
+
+def idle(options: Options) -> Result:
+    """Memory and CPU over a minute in which nothing happens."""
+    seconds = 10.0 if options.quick else 60.0
+    with thousand(Bare, options) as floor, thousand(Overstory, options) as ours:
+        floor.start()
+        ours.start()
+        time.sleep(SETTLE_S)
+        helpers = ours.contender.running.helper_pids() if isinstance(ours.contender, Overstory) else []
+        before = (floor.cpu_s(), ours.cpu_s(), cpu_s(helpers))
+        time.sleep(seconds)
+        after = (floor.cpu_s(), ours.cpu_s(), cpu_s(helpers))
+        memory = (floor.memory_mb(), ours.memory_mb(), pss_mb(helpers))
+    percent = [100 * (late - early) / seconds for early, late in zip(before, after, strict=True)]
+    names = (Bare.name, "Overstory: guardian and node", "Overstory: helpers")
+    rows = tuple(zip(names, memory, percent, strict=True))
+    result = Result("1,000 children, idle")
+    columns = ("contender", "PSS MB", "CPU %")
+    result.tables.append(Table(f"1,000 C children: {seconds:.0f} s idle", columns, rows))
+    result.figures += [
+        Figure("guardian and node with 1,000 children: PSS", memory[1], PSS_LIMIT_MB, " MB"),
+        Figure("guardian and node with 1,000 children: CPU idle", percent[1], CPU_LIMIT_PERCENT, " %"),
+    ]
+    return result
+
+
+def peers(options: Options) -> Result:
+    """The peers with as many children, once each: they differ by factors, not by percents."""
+    kinds: tuple[type[Contender], ...] = (S6, Runit, Pm2, Circus, Supervisord)
+    rows: list[tuple[Cell, ...]] = []
+    for kind in kinds if not options.quick else ():
+        if options.invites(kind.name):
+            with thousand(kind, options) as one:
+                rows.append((kind.name, *_once(one)))
+    result = Result("1,000 children under the peers")
+    if rows:
+        columns = ("contender", "start s", "stop s", "PSS MB", "CPU %")
+        result.tables.append(Table("1,000 C children under the peers, once", columns, tuple(rows)))
+    return result
+
+
+def _once(one: Fleet) -> tuple[float, float, float, float]:
+    started = one.start()
+    time.sleep(SETTLE_S)
+    before = one.cpu_s()
+    time.sleep(PEERS_IDLE_S)
+    percent = 100 * (one.cpu_s() - before) / PEERS_IDLE_S
+    memory = one.memory_mb()
+    return started, one.stop(), memory, percent
+
+
+ENTRIES = (
+    Entry("start-stop", "start and stop of 1,000 children", start_and_stop),
+    Entry("idle", "memory and CPU with 1,000 children", idle),
+    Entry("peers-many", "the peers with 1,000 children (not with --quick)", peers, PEERS),
+)
