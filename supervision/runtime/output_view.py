@@ -88,6 +88,17 @@ class StreamView:
                 self.refresh()
         raise OSError(f"{self._files.path} changes too fast to be read")
 
+    def _span(self, start: int, end: int) -> list[tuple[int, bytes]]:
+        """What is there of a range, in order: (offset, bytes), one for each file it is in."""
+        found: list[tuple[int, bytes]] = []
+        while start < end:
+            at, data = self.read(start, end - start)
+            if not data or at >= end:
+                break
+            found.append((at, data[: end - at]))
+            start = at + len(data)
+        return found
+
     def _segment(self, offset: int) -> tuple[int, int]:
         """(start, end) of the segment that holds `offset` or the next one behind it."""
         for start in self._files.starts:
@@ -110,32 +121,29 @@ class StreamView:
     def line_start(self, offset: int) -> int:
         """The border of lines at or before `offset`, MAX_LINE away at most."""
         floor = max(self.first, offset - MAX_LINE)
-        at, data = self.read(floor, offset - floor) if offset > floor else (offset, b"")
-        newline = data.rfind(b"\n")
-        return at + newline + 1 if newline >= 0 else at
+        for at, data in reversed(self._span(floor, offset)):
+            if (newline := data.rfind(b"\n")) >= 0:
+                return at + newline + 1
+        return min(floor, offset)
 
     def start_of_last(self, count: int, end: int, *, max_bytes: int) -> int:
         """Where the last `count` lines before `end` begin, `max_bytes` away at most and then at a border of lines."""
         floor = max(self.first, end - max_bytes)
-        at, blocks = end, 0
+        at, seen = end, 0
         while at > floor:
             start = max(floor, at - BLOCK)
-            place, data = self.read(start, at - start)
-            data = data[: max(0, at - place)]
-            if not data:
-                return at
-            newline = len(data) - 1 if at == end and data.endswith(b"\n") else len(data)
-            while (newline := data.rfind(b"\n", 0, newline)) >= 0:
-                blocks += 1
-                if blocks == count:
-                    return place + newline + 1
-            if place > start:
-                return place  # the rest went over the bound
+            for place, data in reversed(self._span(start, at)):
+                newline = len(data) - (place + len(data) == end and data.endswith(b"\n"))
+                while (newline := data.rfind(b"\n", 0, newline)) >= 0:
+                    seen += 1
+                    if seen == count:
+                        return place + newline + 1
             at = start
         if floor == self.first:
             return floor
-        newline = self.read(floor, end - floor)[1][:-1].find(b"\n")
-        return floor + newline + 1 if newline >= 0 else floor
+        at, data = self.read(floor, end - floor)
+        newline = data.find(b"\n", 0, end - 1 - at)
+        return at + newline + 1 if newline >= 0 else floor
 
 
 class LineSplitter:

@@ -145,9 +145,9 @@ class StreamRotation:
                 copied = self._copy(active, wanted)
                 moved += copied
                 self._hole(active)
-                if copied < wanted:
-                    break
-                if fills:
+                if copied == 0:
+                    break  # the disk is full; a little that fits would have freed as much
+                if fills and copied == wanted:
                     self._begin_segment(self.end)
         return moved
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(probe: Callable[[], T], *, timeout: float, every: float = 0.01, what: str = "") -> T:
+def wait_for(probe: Callable[[], T | None], *, timeout: float, every: float = 0.01, what: str = "") -> T:
     """Call `probe` until it answers something true and return that; AssertionError after `timeout` seconds.
 
     For acceptance tests only: everything that can be awaited as an event is awaited as one.

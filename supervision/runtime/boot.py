@@ -1,0 +1,33 @@
+"""Entry point of guardian, node and their helpers: `python -I -S boot.py ROLE ...`.
+
+Isolated and without site-packages, so that neither the environment nor an installed package can change what the
+supervising processes run, and so that they start in 20 ms. Only the project's own root joins `sys.path`.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROLES = ("guardian", "node", "rotator", "checkers")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(argv: list[str]) -> int:
+    """Run the role named first in `argv`; 2 for an unknown one."""
+    sys.path.insert(0, str(ROOT))
+    role, rest = (argv[0], argv[1:]) if argv else ("", [])
+    if role not in ROLES:
+        sys.stderr.write(f"usage: boot.py {'|'.join(ROLES)} ...\n")
+        return 2
+    run: Callable[[list[str]], int] = importlib.import_module(f"supervision.runtime.{role}").main
+    return run(rest)
+
+
+def command(role: str, *args: str) -> list[str]:
+    """The argv that starts `role` with this interpreter."""
+    return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), role, *args]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""What stands beside an abnormal exit: the last lines of stderr and what the machine knew. Never on the restart path."""
+
+from supervision.runtime.clock import Clock
+from supervision.runtime.journal import Journal, JournalFull
+from supervision.runtime.output import OutputStore
+from supervision.runtime.process_table import Leader
+
+LINES = 20
+MAX_LINE = 500
+NORMAL = frozenset({"normal", "shutdown"})
+
+
+class Evidence:
+    """Writes one `exit` record for each abnormal end, after its restart."""
+
+    def __init__(self, journal: Journal, output: OutputStore, clock: Clock) -> None:
+        self.journal, self.output, self.clock = journal, output, clock
+        self._oom_kills = read_oom_kills()
+
+    @staticmethod
+    def wanted(reason: str) -> bool:
+        return reason not in NORMAL
+
+    def record(self, key: str, incarnation: int, reason: str, leader: Leader | None) -> None:
+        """Look at the files and the counters now; a journal without room leaves evidence out first."""
+        body: dict[str, object] = {"key": key, "incarnation": incarnation, "reason": reason}
+        if leader is not None:
+            body["pid"] = leader.pid
+            body["status"] = leader.status
+            body["source"] = leader.status_source
+        if reason == "signal(9)" and self._machine_ran_out_of_memory():
+            body["cause"] = "probably out of memory: the kernel's OOM counter rose"
+        lines = self.output.tail(key, incarnation, "err", lines=LINES)
+        body["stderr"] = [line[:MAX_LINE] for line in lines]
+        try:
+            self.journal.append("exit", body)
+        except JournalFull:
+            return
+
+    def _machine_ran_out_of_memory(self) -> bool:
+        seen = read_oom_kills()
+        rose = seen > self._oom_kills
+        self._oom_kills = seen
+        return rose
+
+
+def read_oom_kills() -> int:
+    """Processes the kernel's OOM killer ended since boot; 0 where it does not say."""
+    try:
+        with open("/proc/vmstat", "rb") as file:
+            for line in file:
+                if line.startswith(b"oom_kill "):
+                    return int(line.split()[1])
+    except OSError:
+        pass
+    return 0

@@ -1,0 +1,449 @@
+"""The guardian: one small process per host that keeps the node alive and lets nothing escape.
+
+Guarantee: it is the subreaper of everything below it; it restarts a node that died, stopped or spins; it records the exit
+of every orphan before reaping it, so that the next node knows how each child ended; it holds the sockets that must outlive
+a node; when it stops, no process of its own remains. Single thread, standard library only, no policy about children: that
+is the kernel's, in the node. RUNTIME "Guardian" has the measurements.
+
+Limits: guardian and node dead together leave the children running, and the next guardian's node adopts them; what ended in
+between is `lost`.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+
+from supervision.exceptions import SupervisionError
+from supervision.runtime import boot, linux, notify
+from supervision.runtime.cgroups import NodeCgroup
+from supervision.runtime.clock import SystemClock
+from supervision.runtime.exits import ExitsFile, wait_status
+from supervision.runtime.identity import read_stat
+from supervision.runtime.link import Link, Message
+from supervision.runtime.local_socket import bind_listener
+from supervision.runtime.log import Log
+from supervision.runtime.loop import Loop
+from supervision.runtime.nodesettings import NodeSettings
+from supervision.runtime.paths import PROTOCOL, Paths
+from supervision.runtime.processes import direct_children
+
+BEAT_LIMIT_S = 2.0
+"""A node silent for longer is killed and replaced; it beats every 0.5 s."""
+FIRST_BEAT_LIMIT_S = 60.0
+"""A node that replays and adopts does not beat yet."""
+CHECK_EVERY_S = 0.5
+QUICK_DEATH_S = 5.0
+"""A node that lived for less counts towards the respawn delay."""
+MAX_RESPAWN_DELAY_S = 5.0
+SWEEP_LIMIT_S = 10.0
+STATE_VARIABLE = "OVERSTORY_GUARDIAN_STATE"
+FDS_VARIABLE = "OVERSTORY_GUARDIAN_FDS"
+
+
+class AlreadyRunningError(Exception):
+    """Another guardian, or the node it left, holds the data directory."""
+
+
+@dataclass(slots=True)
+class GuardianState:
+    """What survives the guardian's own exec, and what a promoted node hands over: settings and open descriptors."""
+
+    on_death: str
+    fds: dict[str, int] = field(default_factory=dict)
+    node_pid: int | None = None
+    log_file: str = "-"
+
+    def to_environment(self) -> str:
+        return json.dumps(
+            {
+                "v": PROTOCOL,
+                "on_death": self.on_death,
+                "fds": self.fds,
+                "node_pid": self.node_pid,
+                "log_file": self.log_file,
+            }
+        )
+
+    @classmethod
+    def from_environment(cls) -> "GuardianState | None":
+        text = os.environ.pop(STATE_VARIABLE, None)
+        if text is None:
+            return None
+        body = json.loads(text)
+        return cls(
+            on_death=body["on_death"],
+            fds=body["fds"],
+            node_pid=body.get("node_pid"),
+            log_file=body.get("log_file", "-"),
+        )
+
+
+def take_lock(paths: Paths) -> int:
+    """The data directory's lock; AlreadyRunningError naming the holder. Node and guardian share the open description."""
+    fd = os.open(paths.guardian_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(fd, 100, 0).decode(errors="replace").strip() or "an unknown process"
+        os.close(fd)
+        raise AlreadyRunningError(f"{paths.data_dir} is in use by {holder}") from error
+    return fd
+
+
+class Guardian:
+    """See the module's docstring. `run()` returns the exit status once nothing of ours is left."""
+
+    def __init__(self, paths: Paths, state: GuardianState, log: Log) -> None:
+        self.paths = paths
+        self.state = state
+        self.fds = state.fds
+        self.log = log
+        self.clock = SystemClock()
+        self.loop = Loop(self.clock)
+        self.exits = ExitsFile(str(paths.exits_dir))
+        self.cgroup: NodeCgroup | None = None
+        self.link: Link | None = None
+        self.node_pid = state.node_pid
+        self.node_started = self.last_beat = self.last_check = self.clock.boot()
+        self.node_ready = False
+        self.quick_deaths = 0
+        self.stopping = False
+        self.stop_signals = 0
+        self.finished = False
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        self._write_runtime_json()
+        self.cgroup = NodeCgroup.open(self.paths.instance_id)
+        if self.cgroup is not None:
+            self.cgroup.enter_guardian()
+        self.loop.on_signal(signal.SIGCHLD, callback=lambda _: self._reap())
+        self.loop.on_signal(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, callback=self._on_stop_signal)
+        self.loop.on_signal(signal.SIGUSR2, callback=lambda _: self._reexec(["node", "guardian"]))
+        lifeline = self.fds.get("lifeline")
+        if lifeline is not None:
+            self.loop.watch(lifeline, self._on_lifeline)
+        if self.node_pid is None:
+            self._spawn_node()
+        else:
+            self._attach_link(Link(socket.socket(fileno=self.fds["link"])))
+            self.node_ready = True
+        self._reap()
+        self.loop.call_later(CHECK_EVERY_S, self._check_node)
+        gc.collect()
+        gc.freeze()
+        while not self.finished:
+            self.loop.run_once()
+        return self._leave()
+
+    def _write_runtime_json(self) -> None:
+        body = {
+            "protocol": PROTOCOL,
+            "runtime_dir": str(self.paths.runtime_dir),
+            "guardian_pid": os.getpid(),
+            "on_guardian_death": self.state.on_death,
+        }
+        temporary = self.paths.runtime_json.with_suffix(".new")
+        temporary.write_text(json.dumps(body))
+        temporary.rename(self.paths.runtime_json)
+        os.ftruncate(self.fds["lock"], 0)
+        os.pwrite(self.fds["lock"], f"guardian pid {os.getpid()}\n".encode(), 0)
+
+    def _leave(self) -> int:
+        """End every process that still descends from us, then our files."""
+        left = self._sweep()
+        if self.cgroup is not None:
+            if self.cgroup.members():
+                self.cgroup.kill()
+                self._sweep()
+            self.cgroup.remove()
+            self.cgroup.leave_guardian()
+        for path in (self.paths.control_socket, self.paths.notify_socket, self.paths.runtime_json):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.paths.runtime_dir.rmdir()
+        self.log.say("guardian stopped", killed_at_the_end=left)
+        return 0
+
+    def _sweep(self) -> int:
+        """Kill and reap direct children until none remain; each kill brings up the next generation. How many."""
+        killed: set[int] = set()
+        deadline = self.clock.boot() + SWEEP_LIMIT_S
+        while self.clock.boot() < deadline:
+            self._reap()
+            children = direct_children(os.getpid())
+            if not children:
+                break
+            for pid in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            self.loop.run_once(at_most=0.02)  # until SIGCHLD
+        return len(killed)
+
+    # -- the node ---------------------------------------------------------------------------------------------------
+
+    def _spawn_node(self) -> None:
+        link, theirs = Link.pair()
+        inherited = {name: fd for name, fd in self.fds.items() if name not in ("lifeline", "link")}
+        inherited["link"] = theirs.fileno()
+        for fd in inherited.values():
+            os.set_inheritable(fd, True)
+        environment = dict(os.environ)
+        environment[FDS_VARIABLE] = json.dumps(
+            {"v": PROTOCOL, "fds": inherited, "on_death": self.state.on_death}
+        )
+        argv = boot.command("node", "--data-dir", str(self.paths.data_dir), "--log-file", self.state.log_file)
+        self.node_pid = os.posix_spawn(
+            sys.executable,
+            argv,
+            environment,
+            file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=[
+                signal.SIGPIPE,
+                signal.SIGXFSZ,
+                signal.SIGINT,
+                signal.SIGTERM,
+                signal.SIGHUP,
+                signal.SIGCHLD,
+            ],
+        )
+        for fd in inherited.values():
+            os.set_inheritable(fd, False)
+        theirs.close()
+        self.node_started = self.last_beat = self.clock.boot()
+        self.node_ready = False
+        self._attach_link(link)
+        self.log.say("node started", pid=self.node_pid)
+
+    def _attach_link(self, link: Link) -> None:
+        self.link = link
+        self.fds["link"] = link.fileno()
+        self.loop.watch(link.fileno(), self._on_link)
+
+    def _detach_link(self) -> None:
+        if self.link is not None:
+            self.loop.unwatch(self.link.fileno())
+            self.link.close()
+            self.link = None
+            self.fds.pop("link", None)
+
+    def _node_died(self, status: int) -> None:
+        lived = self.clock.boot() - self.node_started
+        self._detach_link_after_reading()
+        self.node_pid = None
+        if self.stopping and status == 0:
+            self.finished = True
+            return
+        self.log.say("node died", status=status, lived_s=round(lived, 3))
+        self.quick_deaths = self.quick_deaths + 1 if lived < QUICK_DEATH_S else 0
+        delay = (
+            0.0 if self.quick_deaths < 3 else min(0.05 * 2 ** (self.quick_deaths - 3), MAX_RESPAWN_DELAY_S)
+        )
+        if delay:
+            self.loop.call_later(delay, self._respawn)
+        else:
+            self._respawn()
+
+    def _respawn(self) -> None:
+        if self.node_pid is None and not self.finished:
+            self._spawn_node()
+            if self.stopping:
+                self._ask_to_stop()
+
+    def _detach_link_after_reading(self) -> None:
+        """A node's last words (stored sockets) count, although it is dead."""
+        if self.link is not None:
+            for message in self.link.receive() or []:
+                self._handle(message)
+        self._detach_link()
+
+    def _check_node(self) -> None:
+        """Kill a node that no longer beats. Our own lateness (we were stopped, the machine slept) is not its fault."""
+        now = self.clock.boot()
+        late = now - self.last_check - CHECK_EVERY_S
+        self.last_check = now
+        self.loop.call_later(CHECK_EVERY_S, self._check_node)
+        if self.link is None or self.node_pid is None:
+            return
+        if late > CHECK_EVERY_S:
+            self.last_beat = now
+        self._on_link()
+        limit = BEAT_LIMIT_S if self.node_ready else FIRST_BEAT_LIMIT_S
+        if self.node_pid is not None and now - self.last_beat > limit:
+            self._kill_node("silent for %.1f s" % (now - self.last_beat))
+
+    def _kill_node(self, why: str) -> None:
+        self.log.say("node killed", pid=self.node_pid, why=why)
+        if self.node_pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.node_pid, signal.SIGKILL)
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def _on_link(self) -> None:
+        if self.link is None:
+            return
+        messages = self.link.receive()
+        if messages is None:
+            self.loop.unwatch(self.link.fileno())  # the node's death follows as SIGCHLD
+            return
+        for message in messages:
+            self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        self.last_beat = self.clock.boot()
+        if message.op == "hello":
+            self.node_ready = True
+            if self.stopping:
+                self._ask_to_stop()
+        elif message.op == "store_fd":
+            self._store(str(message.body.get("name")), message.fds)
+        elif message.op == "drop_fd":
+            fd = self.fds.pop("store:" + str(message.body.get("name")), None)
+            if fd is not None:
+                os.close(fd)
+        elif message.op == "stop":
+            self._stop(str(message.body.get("why", "asked by the node")))
+        elif message.op == "reexec":
+            self._reexec([str(what) for what in message.body.get("what", [])])
+
+    def _store(self, name: str, fds: tuple[int, ...]) -> None:
+        for fd in fds[1:]:
+            os.close(fd)
+        if fds:
+            old = self.fds.pop("store:" + name, None)
+            if old is not None:
+                os.close(old)
+            os.set_inheritable(fds[0], False)
+            self.fds["store:" + name] = fds[0]
+
+    def _reexec(self, what: list[str]) -> None:
+        """Upgrade in place: the node execs itself on our word, we exec ourselves; no child notices."""
+        if "node" in what and self.link is not None:
+            self.link.send("reexec")
+        if "guardian" in what:
+            self.state.node_pid = self.node_pid
+            self.log.say("guardian execs itself")
+            exec_guardian(self.paths, self.state)
+
+    # -- deaths and stops -------------------------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        """Record, then reap, every ended child; tell the node once."""
+        recorded = False
+        while True:
+            try:
+                seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                break
+            if seen is None:
+                break
+            pid = seen.si_pid
+            if pid == self.node_pid:
+                status = os.waitpid(pid, 0)[1]
+                self._node_died(status)
+                continue
+            stat = read_stat(pid)
+            try:
+                self.exits.append(pid, stat.start_time if stat is not None else 0, wait_status(seen))
+            except OSError as error:  # a full disk: the node may still read the status from its pidfd
+                self.log.say("exit not recorded", pid=pid, why=str(error))
+            os.waitpid(pid, 0)
+            recorded = True
+        if recorded and self.link is not None:
+            self.link.send("exits")
+        self._notice_stopped_node()
+
+    def _notice_stopped_node(self) -> None:
+        if self.node_pid is None:
+            return
+        with contextlib.suppress(ChildProcessError):
+            if os.waitid(os.P_PID, self.node_pid, os.WSTOPPED | os.WNOHANG) is not None:
+                self._kill_node("stopped by a signal")
+
+    def _on_stop_signal(self, number: int) -> None:
+        self.stop_signals += 1
+        if self.stop_signals >= 3:
+            self._kill_node("asked to stop a third time")
+            self.finished = True
+            return
+        self._stop(signal.Signals(number).name, hard=self.stop_signals == 2)
+
+    def _on_lifeline(self) -> None:
+        self.loop.unwatch(self.fds["lifeline"])
+        os.close(self.fds.pop("lifeline"))
+        self._stop("the process that started us is gone")
+
+    def _stop(self, why: str, *, hard: bool = False) -> None:
+        if not self.stopping:
+            self.log.say("guardian stops", why=why)
+        self.stopping = True
+        if self.node_pid is None:
+            self.finished = True
+        else:
+            self._ask_to_stop(hard=hard)
+
+    def _ask_to_stop(self, *, hard: bool = False) -> None:
+        if self.link is not None:
+            self.link.send("stop", hard=hard)
+
+
+def exec_guardian(paths: Paths, state: GuardianState) -> None:
+    """Become the guardian by exec, keeping every descriptor of `state`; never returns."""
+    for fd in state.fds.values():
+        os.set_inheritable(fd, True)
+    environment = dict(os.environ)
+    environment.pop(FDS_VARIABLE, None)
+    environment[STATE_VARIABLE] = state.to_environment()
+    signal.set_wakeup_fd(-1)
+    argv = boot.command("guardian", "--data-dir", str(paths.data_dir), "--on-guardian-death", state.on_death)
+    os.execve(sys.executable, argv, environment)
+
+
+def _fresh_state(paths: Paths, arguments: argparse.Namespace) -> GuardianState:
+    fds = {"lock": take_lock(paths)}
+    fds["control"] = bind_listener(paths.control_socket).detach()
+    fds["notify"] = notify.bind(str(paths.notify_socket)).detach()
+    if arguments.lifeline_fd is not None:
+        fds["lifeline"] = arguments.lifeline_fd
+        os.set_inheritable(arguments.lifeline_fd, False)
+    return GuardianState(on_death=arguments.on_guardian_death, fds=fds, log_file=arguments.log_file)
+
+
+def main(argv: list[str]) -> int:
+    """`boot.py guardian`; 0 when stopped, 1 when the data directory is in use or unusable."""
+    parser = argparse.ArgumentParser(prog="guardian")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--on-guardian-death", choices=("promote", "stop"), default="promote")
+    parser.add_argument(
+        "--lifeline-fd", type=int, help="stop everything when this descriptor's other end closes"
+    )
+    parser.add_argument("--log-file", default="-")
+    arguments = parser.parse_args(argv)
+    paths = Paths.from_environment(arguments.data_dir)
+    os.umask(0o077)
+    linux.set_comm("overstory-guard")
+    linux.become_subreaper()
+    state = GuardianState.from_environment()
+    if state is None:
+        try:
+            paths.prepare()
+            NodeSettings.load(paths.node_toml)  # a node that cannot read its settings would only die again and again
+            state = _fresh_state(paths, arguments)
+        except (AlreadyRunningError, SupervisionError, OSError, ValueError) as error:
+            sys.stderr.write(f"guardian: {error}\n")
+            return 1
+    for fd in state.fds.values():
+        os.set_inheritable(fd, False)
+    return Guardian(paths, state, Log(state.log_file, "guardian")).run()

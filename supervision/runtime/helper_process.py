@@ -1,0 +1,151 @@
+"""A crash-only helper of the node: started, pinged, and replaced when it dies or no longer answers.
+
+A helper may be killed at any time: it holds nothing that is not on disk or asked for again.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from supervision.runtime import boot
+from supervision.runtime.clock import Clock
+from supervision.runtime.link import Link, Message
+from supervision.runtime.log import Log
+from supervision.runtime.loop import Loop
+from supervision.runtime.process_table import ProcessTable
+
+PING_EVERY_S = 1.0
+ANSWER_LIMIT_S = 1.5
+"""DESIGN 7: a helper that has not answered for 1.5 s is ended and replaced."""
+RESPAWN_DELAY_S = 0.2
+CHANNEL_FD = 3
+
+
+class HelperProcess:
+    """One helper by role (`rotator`, `checkers`). `on_message` gets what it says, `on_start` runs for each new life."""
+
+    def __init__(
+        self,
+        role: str,
+        *,
+        loop: Loop,
+        clock: Clock,
+        table: ProcessTable,
+        log: Log,
+        args: tuple[str, ...],
+        on_message: Callable[[Message], None],
+        on_start: Callable[[], None],
+    ) -> None:
+        self.role = role
+        self.pid: int | None = None
+        self.starts = 0
+        self._loop, self._clock, self._table, self._log = loop, clock, table, log
+        self._args = args
+        self._on_message, self._on_start = on_message, on_start
+        self._channel: Link | None = None
+        self._pidfd = -1
+        self._asked_at: float | None = None
+        self._closing = False
+
+    def start(self) -> None:
+        """Start it; RESPAWN_DELAY_S later again if that fails."""
+        if self._closing:
+            return
+        channel, theirs = Link.pair()
+        try:
+            self.pid = os.posix_spawn(
+                sys.executable,
+                boot.command(self.role, *self._args),
+                {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), CHANNEL_FD),
+                ],
+                setsid=True,
+                setsigmask=(),
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+            )
+        except OSError as error:
+            self._log.say("helper not started", role=self.role, error=str(error))
+            channel.close()
+            self._loop.call_later(RESPAWN_DELAY_S, self.start)
+            return
+        finally:
+            theirs.close()
+        self.starts += 1
+        self._table.helper_started(self.pid)
+        self._pidfd = os.pidfd_open(self.pid)
+        self._channel = channel
+        self._asked_at = None
+        self._loop.watch(self._pidfd, self._died)
+        self._loop.watch(channel.fileno(), self._readable)
+        self._on_start()
+
+    def send(self, op: str, **body: Any) -> bool:
+        """False when it is not there to hear it; what matters is said again by `on_start`."""
+        return self._channel is not None and self._channel.send(op, **body)
+
+    def ping(self) -> None:
+        """Call every PING_EVERY_S: replaces a helper that left a ping unanswered for ANSWER_LIMIT_S."""
+        now = self._clock.boot()
+        if self._asked_at is not None:
+            if now - self._asked_at > ANSWER_LIMIT_S:
+                self._log.say("helper silent, replaced", role=self.role, pid=self.pid)
+                self._kill()
+            return
+        if self.send("ping"):
+            self._asked_at = now
+
+    def close(self) -> None:
+        """End it for good and reap it."""
+        self._closing = True
+        self._kill()
+        if self.pid is not None:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
+            self._forget()
+
+    def _kill(self) -> None:
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def _readable(self) -> None:
+        if self._channel is None:
+            return
+        messages = self._channel.receive()
+        if messages is None:
+            self._loop.unwatch(self._channel.fileno())
+            self._kill()
+            return
+        for message in messages:
+            if message.op == "pong":
+                self._asked_at = None
+            else:
+                self._on_message(message)
+
+    def _died(self) -> None:
+        if self.pid is None:
+            return
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        self._log.say("helper ended", role=self.role, pid=self.pid)
+        self._forget()
+        if not self._closing:
+            self._loop.call_later(RESPAWN_DELAY_S, self.start)
+
+    def _forget(self) -> None:
+        if self.pid is not None:
+            self._table.helper_ended(self.pid)
+        self.pid = None
+        if self._pidfd >= 0:
+            self._loop.unwatch(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+        if self._channel is not None:
+            self._loop.unwatch(self._channel.fileno())
+            self._channel.close()
+            self._channel = None

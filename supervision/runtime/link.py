@@ -1,0 +1,82 @@
+"""The guardian-node link: versioned JSON datagrams over a socket pair, with descriptors riding along.
+
+SOCK_SEQPACKET keeps message borders and tells at once when the other end died. Fields that the reader does not know are
+ignored, so an older node and a newer guardian understand each other (docs/adr/0005).
+"""
+
+import contextlib
+import json
+import os
+import socket
+from dataclasses import dataclass, field
+from typing import Any
+
+VERSION = 1
+MAX_MESSAGE = 64 * 1024
+MAX_FDS = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: what it asks or tells (`op`), its fields, and the descriptors that came with it."""
+
+    op: str
+    body: dict[str, Any]
+    fds: tuple[int, ...] = field(default=())
+
+
+class Link:
+    """One end of the link. Sending never blocks: a full or dead peer answers False."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        sock.setblocking(False)
+
+    @classmethod
+    def pair(cls) -> tuple["Link", socket.socket]:
+        """Our end, and the raw end for the other process."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return cls(ours), theirs
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def send(self, op: str, *, fds: tuple[int, ...] = (), **body: Any) -> bool:
+        """True when the message is on its way."""
+        data = json.dumps({"v": VERSION, "op": op, **body}, separators=(",", ":")).encode()
+        try:
+            socket.send_fds(self.sock, [data], list(fds)) if fds else self.sock.send(data)
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    def receive(self) -> list[Message] | None:
+        """All waiting messages; None when the other end is gone. Messages that are no message of ours are dropped."""
+        messages: list[Message] = []
+        while True:
+            try:
+                data, fds, _flags, _address = socket.recv_fds(self.sock, MAX_MESSAGE, MAX_FDS)
+            except BlockingIOError:
+                return messages
+            except ConnectionResetError:
+                return messages or None
+            if not data:
+                return messages or None
+            message = _parse(data, tuple(fds))
+            if message is None:
+                for fd in fds:
+                    os.close(fd)
+            else:
+                messages.append(message)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.sock.close()
+
+
+def _parse(data: bytes, fds: tuple[int, ...]) -> Message | None:
+    try:
+        body = json.loads(data)
+        return Message(str(body.pop("op")), body, fds)
+    except (ValueError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,125 @@
+"""The poll loop of guardian and node: descriptors and timers, one thread, one owner.
+
+Guarantee: callbacks run one at a time, in the loop's thread, never re-entrantly. Limit: a callback that blocks blocks
+everything, so nothing here may wait. Timers run on the boot clock (docs/adr/0004).
+"""
+
+import heapq
+import itertools
+import os
+import select
+import signal
+from collections.abc import Callable
+
+from supervision.runtime.clock import Clock
+
+MAX_EVENTS = 512
+
+
+class Timer:
+    """A callback due at `when` (boot seconds) unless cancelled."""
+
+    __slots__ = ("callback", "cancelled", "when")
+
+    def __init__(self, when: float, callback: Callable[[], None]) -> None:
+        self.when = when
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Loop:
+    """Level-triggered epoll with a heap of timers."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._epoll = select.epoll()
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._soon: list[Callable[[], None]] = []
+        self._running = False
+        self._wake_read = -1
+
+    def watch(self, fd: int, callback: Callable[[], None], events: int = select.EPOLLIN) -> None:
+        """Call `callback` while `fd` is ready; replaces the callback and mask of a watched one."""
+        if fd in self._callbacks:
+            self._epoll.modify(fd, events)
+        else:
+            self._epoll.register(fd, events)
+        self._callbacks[fd] = callback
+
+    def unwatch(self, fd: int) -> None:
+        """Forget `fd`; call before closing it. Unknown ones are ignored."""
+        if self._callbacks.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        timer = Timer(when, callback)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        return self.call_at(self.clock.boot() + seconds, callback)
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run `callback` at the end of this round; what it adds itself runs in the next one."""
+        self._soon.append(callback)
+
+    def on_signal(self, *numbers: int, callback: Callable[[int], None]) -> None:
+        """Deliver these signals to `callback(number)` inside the loop."""
+        if self._wake_read < 0:
+            self._wake_read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+            self._signal_callbacks: dict[int, Callable[[int], None]] = {}
+            self.watch(self._wake_read, self._read_signals)
+        for number in numbers:
+            self._signal_callbacks[number] = callback
+            signal.signal(number, lambda *_: None)
+
+    def _read_signals(self) -> None:
+        seen = os.read(self._wake_read, 4096)
+        for number in dict.fromkeys(seen):
+            callback = self._signal_callbacks.get(number)
+            if callback is not None:
+                callback(number)
+
+    def run(self) -> None:
+        """Run until `stop()`."""
+        self._running = True
+        while self._running:
+            self.run_once()
+
+    def stop(self) -> None:
+        self._running = False
+
+    def run_once(self, *, at_most: float = 3600.0) -> None:
+        """One round: wait for the first descriptor or timer (at most `at_most` seconds), run what is due."""
+        for fd, _ in self._epoll.poll(self._wait(at_most), MAX_EVENTS):
+            callback = self._callbacks.get(fd)
+            if callback is not None:
+                callback()
+        if self._timers:
+            self._run_timers()
+        if self._soon:
+            now, self._soon = self._soon, []
+            for callback in now:
+                callback()
+
+    def _wait(self, at_most: float) -> float:
+        if self._soon:
+            return 0.0
+        while self._timers and self._timers[0][2].cancelled:
+            heapq.heappop(self._timers)
+        if not self._timers:
+            return at_most
+        return min(max(0.0, self._timers[0][0] - self.clock.boot()), at_most)
+
+    def _run_timers(self) -> None:
+        now = self.clock.boot()
+        while self._timers and self._timers[0][0] <= now:
+            timer = heapq.heappop(self._timers)[2]
+            if not timer.cancelled:
+                timer.callback()

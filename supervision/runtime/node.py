@@ -1,0 +1,600 @@
+"""The node: the process that supervises. One thread, one loop; everything slow is somebody else's.
+
+It recovers what the journal says, adopts what still lives, and then only reacts: to pidfds, sd_notify messages, requests on
+the control socket, deadlines of the kernels. On the path from a crash to its restart stand only local system calls
+(promise P2). It may be killed at any time: what it knows is in the journal.
+"""
+
+import argparse
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from supervision.kernel import Kernel
+from supervision.kernel.events import Begin, StopRoot
+from supervision.runtime import boot, linux
+from supervision.runtime.adoption import Adoption
+from supervision.runtime.cgroups import NodeCgroup
+from supervision.runtime.clock import SystemClock
+from supervision.runtime.control import ControlServer
+from supervision.runtime.desired import DesiredStore, DesiredTree
+from supervision.runtime.evidence import Evidence
+from supervision.runtime.exits import ExitsFile
+from supervision.runtime.guardian import FDS_VARIABLE, GuardianState, exec_guardian
+from supervision.runtime.helper_process import PING_EVERY_S, HelperProcess
+from supervision.runtime.identity import boot_id, pid_namespace
+from supervision.runtime.journal import Journal, JournalFull
+from supervision.runtime.launch import Launcher
+from supervision.runtime.link import Link, Message
+from supervision.runtime.listeners import Listeners
+from supervision.runtime.log import Log
+from supervision.runtime.loop import Loop
+from supervision.runtime.node_identity import NodeIdentity
+from supervision.runtime.nodesettings import NodeSettings
+from supervision.runtime.operations import Operations
+from supervision.runtime.output import OutputStore
+from supervision.runtime.paths import Paths
+from supervision.runtime.process_driver import ProcessDriver
+from supervision.runtime.process_table import Leader, ProcessTable, Relative
+from supervision.runtime.readiness import NotifyReceiver, Probes
+from supervision.runtime.recovery import RecoveredTree
+from supervision.runtime.tree_runner import TreeRunner
+
+BEAT_EVERY_S = 0.5
+SCAN_EVERY_S = 1.0
+CGROUP_SCAN_EVERY_S = 10.0
+SYSTEM_TREE = "system"
+SYSTEM_WAIT_S = 60.0
+"""At a clean start the users' trees wait this long for the system tree to be ready, then start all the same."""
+RETURN_FDS = "OVERSTORY_NODE_FDS"
+VERSION = "0.1.0"
+
+
+def shim_path() -> str | None:
+    """The built exec shim, where there is one."""
+    path = boot.ROOT / "build" / "overstory-exec"
+    return str(path) if os.access(path, os.X_OK) else None
+
+
+class Node:
+    """See the module's docstring. Composes the parts; each part is one file of this package."""
+
+    def __init__(
+        self, paths: Paths, fds: dict[str, int], on_guardian_death: str, log: Log, log_file: str
+    ) -> None:
+        self.paths, self.fds, self.on_guardian_death, self.log, self.log_file = (
+            paths,
+            fds,
+            on_guardian_death,
+            log,
+            log_file,
+        )
+        self.version = VERSION
+        self.clock = SystemClock()
+        self.loop = Loop(self.clock)
+        self.guardian_pid = os.getppid()
+        self.guardian_pidfd = os.pidfd_open(self.guardian_pid)
+        self.identity = NodeIdentity.load(paths)
+        self.settings = NodeSettings.load(paths.node_toml)
+        self.started_at = self.clock.wall()
+        self.link = Link(socket.socket(fileno=fds["link"]))
+        self.journal = Journal.open(
+            paths.journal_dir, clock=self.clock, bound_bytes=self.settings.journal_bytes
+        )
+        self.exits = ExitsFile(paths.exits_dir)
+        self.desired = DesiredStore(paths.desired_dir)
+        self.output = OutputStore(paths.logs_dir)
+        self.cgroup = NodeCgroup.open(paths.instance_id)
+        self.launcher = Launcher(linux.raise_nofile(), shim_path())
+        self.table = ProcessTable(
+            loop=self.loop,
+            clock=self.clock,
+            launcher=self.launcher,
+            exits=self.exits,
+            guardian_pid=self.guardian_pid,
+            mark_prefix=self.identity.mark_prefix,
+            events=self,
+        )
+        stored = {name.removeprefix("store:"): fd for name, fd in fds.items() if name.startswith("store:")}
+        self.listeners = Listeners(self.link, stored)
+        self.driver = ProcessDriver(
+            loop=self.loop,
+            clock=self.clock,
+            table=self.table,
+            events=self,
+            output=self.output,
+            listeners=self.listeners,
+            cgroup=self.cgroup,
+            node_id=self.identity.node_id,
+            notify_path=str(paths.notify_socket),
+            environment=os.environ,
+            allow=self.settings.allow,
+            as_root=os.getuid() == 0,
+        )
+        self.probes = Probes(self.loop, self.driver)
+        self.driver.probes = self.probes
+        self.table.keeps = self._keeps_descendants
+        self.evidence = Evidence(self.journal, self.output, self.clock)
+        self.runners: dict[str, TreeRunner] = {}
+        self.revisions: dict[str, DesiredTree] = {}
+        self.removing: set[str] = set()
+        self.retired: dict[str, dict[str, int]] = {}
+        self.stopping = False
+        self.hard = False
+        self.reexec_asked = False
+        self.waiting_for_system: list[str] = []
+        self._snapshot_asked = False
+        self.operations = Operations(self)
+        self.helpers: list[HelperProcess] = []
+
+    # -- start ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Recover, adopt, supervise until told to stop; the exit status."""
+        self.loop.on_signal(
+            signal.SIGTERM,
+            signal.SIGINT,
+            signal.SIGHUP,
+            callback=self._on_stop_signal,
+        )
+        self.loop.on_signal(signal.SIGUSR2, callback=lambda _: self._reexec())
+        self.loop.watch(self.guardian_pidfd, self._guardian_died)
+        self.loop.watch(self.link.fileno(), self._on_link)
+        if self.cgroup is not None:
+            self.cgroup.enter_run()
+        adoption = Adoption(self, self._handed_pidfds())
+        adoption.replay()
+        adoption.adopt()
+        self.write_snapshot()
+        self._append(
+            "node",
+            {
+                "what": "started",
+                "boot_id": boot_id(),
+                "pid_namespace": pid_namespace(),
+                "pid": os.getpid(),
+                "guardian_pid": self.guardian_pid,
+                "version": VERSION,
+                **adoption.summary(),
+            },
+        )
+        self.notify = NotifyReceiver(
+            self.loop,
+            socket.socket(fileno=self.fds["notify"]),
+            self.driver,
+            lambda _: self.operations.changed(),
+        )
+        self._start_helpers()
+        adoption.resume()
+        self.server = ControlServer(
+            self.loop,
+            socket.socket(fileno=self.fds["control"]),
+            handler=self.operations.handle,
+            hello={"node_id": self.identity.node_id, "pid": os.getpid(), "version": VERSION},
+        )
+        self.link.send("hello")
+        self._every(BEAT_EVERY_S, lambda: self.link.send("beat"))
+        self._every(SCAN_EVERY_S, self._scan)
+        self._every(PING_EVERY_S, self._ping)
+        if self.cgroup is not None:
+            self._every(CGROUP_SCAN_EVERY_S, self.scan_cgroup)
+        gc.collect()
+        gc.freeze()
+        self.loop.run()
+        return 0
+
+    def _handed_pidfds(self) -> dict[int, int]:
+        """pid -> pidfd of children that are nobody's to wait for, from a promoted or re-executed predecessor."""
+        prefix = "store:pidfd:"
+        return {
+            int(name.removeprefix(prefix)): fd for name, fd in self.fds.items() if name.startswith(prefix)
+        }
+
+    def _every(self, seconds: float, work: Any) -> None:
+        def again() -> None:
+            work()
+            self.loop.call_later(seconds, again)
+
+        again()
+
+    def _start_helpers(self) -> None:
+        def helper(role: str, args: tuple[str, ...], on_message: Any, on_start: Any) -> HelperProcess:
+            made = HelperProcess(
+                role,
+                loop=self.loop,
+                clock=self.clock,
+                table=self.table,
+                log=self.log,
+                args=args,
+                on_message=on_message,
+                on_start=on_start,
+            )
+            self.helpers.append(made)
+            made.start()
+            return made
+
+        self.rotator = helper(
+            "rotator", ("--data-dir", str(self.paths.data_dir)), lambda _: None, self._send_limits
+        )
+        checkers = helper("checkers", (), self.probes.on_message, self.probes.helper_started)
+        self.probes.checkers = checkers
+
+    def _send_limits(self) -> None:
+        for run in self.driver.runs.values():
+            self.send_limits(run.key, run.body)
+
+    def send_limits(self, key: str, body: Any) -> None:
+        """Tell the rotator how much output of `key` is kept, where the tree says so."""
+        if self.helpers and body.output is not None:
+            self.helpers[0].send(
+                "limits", key=key, max_bytes=body.output.max_bytes, segments=body.output.segments
+            )
+
+    # -- trees ------------------------------------------------------------------------------------------------------
+
+    def add_runner(self, name: str, kernel: Kernel) -> TreeRunner:
+        runner = TreeRunner(
+            name,
+            kernel,
+            loop=self.loop,
+            clock=self.clock,
+            journal=self.journal,
+            driver=self.driver,
+            on_reply=self.operations.reply,
+            on_change=self._changed,
+            on_exit=self._root_ended,
+        )
+        self.runners[name] = runner
+        return runner
+
+    def restore(self, tree: RecoveredTree) -> TreeRunner:
+        """A runner for a tree the journal knows."""
+        runner = self.add_runner(tree.name, tree.kernel)
+        runner.since, runner.last_exit, runner.ended = tree.since, tree.last_exit, tree.ended
+        self.revisions[tree.name] = DesiredTree(
+            tree.name, tree.revision, tree.digest, tree.message, tree.applied_at, tree.document
+        )
+        return runner
+
+    def remove_tree(self, name: str) -> None:
+        """Stop the tree; it is forgotten when everything of it is gone."""
+        self.removing.add(name)
+        runner = self.runners[name]
+        if runner.is_down:
+            self._forget_tree(runner)
+        else:
+            runner.feed(StopRoot())
+
+    def _root_ended(self, runner: TreeRunner, reason: Any) -> None:
+        if runner.name in self.removing:
+            self.loop.call_soon(lambda: self._forget_tree(runner))
+        if self.stopping:
+            self.loop.call_soon(self._stop_next)
+
+    def _forget_tree(self, runner: TreeRunner) -> None:
+        if self.runners.pop(runner.name, None) is None:
+            return
+        self.removing.discard(runner.name)
+        for view in runner.kernel.children():
+            self.driver.forget(view.key)
+        runner.close()
+        self.revisions.pop(runner.name, None)
+        self.retired[runner.name] = runner.kernel.incarnations()
+        self._append("tree", {"what": "removed", "tree": runner.name})
+        self.desired.remove(runner.name)
+        self.listeners.close_tree(runner.name)
+        self.operations.tree_removed(runner.name)
+
+    def why_no_memory(self) -> str:
+        """Why `memory_max` cannot be had here; empty when it can."""
+        return NodeCgroup.why_not if self.cgroup is None else self.cgroup.why_no_memory()
+
+    def _keeps_descendants(self, key: str) -> bool:
+        runner = self._runner(key)
+        view = runner.kernel.child(key) if runner is not None else None
+        return view is not None and view.spec.body.get("process", {}).get("descendants") == "keep"
+
+    def _runner(self, key: str) -> TreeRunner | None:
+        return self.runners.get(key.partition("/")[0])
+
+    # -- what the driver and the process table say ------------------------------------------------------------------
+
+    def started(self, key: str, incarnation: int, leader: Leader) -> None:
+        runner = self._runner(key)
+        if runner is not None:
+            runner.started(key, incarnation, leader)
+
+    def stage(self, key: str, incarnation: int, leader: Leader) -> None:
+        """The next process of an incarnation that is already known as started."""
+        self._append(
+            "process",
+            {
+                "key": key,
+                "incarnation": incarnation,
+                "pid": leader.pid,
+                "inode": leader.inode,
+                "role": leader.role,
+            },
+        )
+
+    def start_failed(self, key: str, incarnation: int, reason: str) -> None:
+        runner = self._runner(key)
+        if runner is not None:
+            runner.start_failed(key, incarnation, reason)
+
+    def ready(self, key: str, incarnation: int) -> None:
+        runner = self._runner(key)
+        if runner is not None:
+            runner.ready(key, incarnation)
+
+    def exited(self, key: str, incarnation: int, reason: str, leader: Leader | None) -> None:
+        runner = self._runner(key)
+        if runner is not None:
+            runner.exited(key, incarnation, reason)
+        if self.evidence.wanted(reason):
+            self.loop.call_soon(lambda: self.evidence.record(key, incarnation, reason, leader))
+
+    def identity_learnt(self, leaders: list[Leader]) -> None:
+        identities = [
+            [leader.key, leader.incarnation, leader.start_time] for leader in leaders if leader.role == "main"
+        ]
+        if identities:
+            self._append("process", {"identities": identities})
+            self._send_limits_of(leaders)
+
+    def _send_limits_of(self, leaders: list[Leader]) -> None:
+        for leader in leaders:
+            run = self.driver.runs.get(leader.key)
+            if run is not None:
+                self.send_limits(leader.key, run.body)
+
+    def stray(self, what: str, relative: Relative) -> None:
+        self._append("stray", {"what": what, "pid": relative.pid, **relative.facts})
+        self.operations.changed()
+
+    def _changed(self) -> None:
+        self.operations.changed()
+        if self.journal.snapshot_due and not self._snapshot_asked:
+            self._snapshot_asked = True
+            self.loop.call_soon(self.write_snapshot)
+
+    # -- journal ----------------------------------------------------------------------------------------------------
+
+    def _append(self, kind: str, body: dict[str, Any]) -> None:
+        """A record that no decision waits for: on a full disk it is left out and said in the log."""
+        try:
+            self.journal.append(kind, body)
+        except JournalFull as error:
+            self.log.say("record left out", kind=kind, why=str(error))
+
+    def append(self, kind: str, body: dict[str, Any]) -> None:
+        self._append(kind, body)
+
+    def write_snapshot(self) -> None:
+        """The complete state as one record, between two steps."""
+        self._snapshot_asked = False
+        try:
+            self.journal.append_snapshot(self.snapshot())
+        except JournalFull as error:
+            self.log.say("snapshot left out", why=str(error))
+
+    def snapshot(self) -> dict[str, Any]:
+        """See recovery.from_snapshot."""
+        trees = {}
+        for name, runner in self.runners.items():
+            revision = self.revisions[name]
+            trees[name] = {
+                "kernel": runner.kernel.dump(),
+                "revision": revision.revision,
+                "digest": revision.digest,
+                "message": revision.message,
+                "applied_at": revision.applied_at,
+                "document": revision.document,
+                "since": runner.since,
+                "last_exit": runner.last_exit,
+                "ended": runner.ended,
+            }
+        processes = {}
+        unconfirmed = {}
+        for run in self.driver.runs.values():
+            leader = run.leader
+            if leader is not None:
+                processes[run.key] = {
+                    "incarnation": run.incarnation,
+                    "pid": leader.pid,
+                    "inode": leader.inode,
+                    "start_time": leader.start_time,
+                    "asked": run.asked,
+                    "killed_for": leader.killed_for,
+                    "ready": run.is_ready,
+                    "role": leader.role,
+                }
+            else:
+                unconfirmed[run.key] = [run.incarnation, self.clock.boot()]
+        return {
+            "version": 1,
+            "boot_id": boot_id(),
+            "adopted_strays": self.table.adopted_strays,
+            "stopped_cleanly": False,
+            "node_id": self.identity.node_id,
+            "incarnations": self.retired,
+            "trees": trees,
+            "processes": processes,
+            "unconfirmed": unconfirmed,
+        }
+
+    # -- once a second ----------------------------------------------------------------------------------------------
+
+    def _scan(self) -> None:
+        self.table.scan()
+        if self.journal.short:
+            self.journal.refill()
+
+    def _ping(self) -> None:
+        for helper in self.helpers:
+            helper.ping()
+
+    def scan_cgroup(self) -> None:
+        """What is in our cgroup and below neither node nor guardian escaped while both were dead: strays."""
+        if self.cgroup is None:
+            return
+        for pid in self.cgroup.members():
+            if pid not in self.table.leaders and pid not in (os.getpid(), self.guardian_pid):
+                self.table.take_outsider(pid)
+
+    # -- guardian ---------------------------------------------------------------------------------------------------
+
+    def _on_link(self) -> None:
+        messages = self.link.receive()
+        if messages is None:
+            self.loop.unwatch(self.link.fileno())  # the guardian's death follows on its pidfd
+            return
+        for message in messages:
+            self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        if message.op == "stop":
+            self.stop(hard=bool(message.body.get("hard")))
+        elif message.op == "reexec":
+            self._reexec()
+
+    def _on_stop_signal(self, number: int) -> None:
+        """Stopping is the guardian's decision: it would start another node."""
+        if not self.link.send("stop", why=f"{signal.Signals(number).name} to the node"):
+            self.stop()
+
+    def _guardian_died(self) -> None:
+        self.loop.unwatch(self.guardian_pidfd)
+        self.table.guardian_pid = None
+        self._append("node", {"what": "guardian_died", "policy": self.on_guardian_death})
+        self.log.say("guardian died", policy=self.on_guardian_death)
+        if self.stopping or self.on_guardian_death == "stop":
+            self.stop()
+        else:
+            self._promote()
+
+    def _promote(self) -> None:
+        """Become the guardian in place: our children stay ours, the node that follows adopts them."""
+        self.write_snapshot()
+        self.close_helpers()
+        fds = {
+            name: fd
+            for name, fd in self.fds.items()
+            if name in ("lock", "control", "notify") or name.startswith("store:")
+        }
+        for name, fd in self.listeners.fds.items():
+            fds["store:" + name] = fd
+        for pid, pidfd in self.table.foreign_pidfds():
+            fds[f"store:pidfd:{pid}"] = pidfd
+        if self.cgroup is not None:
+            self.cgroup.enter_guardian()
+        exec_guardian(self.paths, GuardianState(self.on_guardian_death, fds, None, self.log_file))
+
+    def _reexec(self) -> None:
+        """Upgrade in place: a snapshot, then exec of the same role; children stay ours and notice nothing."""
+        self.log.say("node execs itself")
+        self._append("node", {"what": "reexec"})
+        self.write_snapshot()
+        self.close_helpers()
+        fds = dict(self.fds)
+        for name, fd in self.listeners.fds.items():
+            fds["store:" + name] = fd
+        for pid, pidfd in self.table.foreign_pidfds():
+            fds[f"store:pidfd:{pid}"] = pidfd
+        for fd in fds.values():
+            os.set_inheritable(fd, True)
+        environment = dict(os.environ)
+        environment[FDS_VARIABLE] = json.dumps({"v": 1, "fds": fds, "on_death": self.on_guardian_death})
+        signal.set_wakeup_fd(-1)
+        argv = boot.command("node", "--data-dir", str(self.paths.data_dir), "--log-file", self.log_file)
+        os.execve(sys.executable, argv, environment)
+
+    # -- stop -------------------------------------------------------------------------------------------------------
+
+    def stop(self, *, hard: bool = False) -> None:
+        """Stop every tree, the system tree last, then end. `hard`: kill instead of asking."""
+        first = not self.stopping
+        self.stopping = True
+        if hard and not self.hard:
+            self.hard = True
+            for leader in list(self.table.leaders.values()):
+                self.table.kill(leader, "brutal_kill")
+        if first:
+            self._append("node", {"what": "stopping"})
+            for runner in self.runners.values():
+                if runner.name != SYSTEM_TREE and not runner.is_down:
+                    runner.feed(StopRoot())
+        self._stop_next()
+
+    def _stop_next(self) -> None:
+        up = [runner for runner in self.runners.values() if not runner.is_down]
+        if not up and not self.driver.runs:
+            self._end()
+        elif all(runner.name == SYSTEM_TREE for runner in up):
+            for runner in up:
+                runner.feed(StopRoot())
+
+    def _end(self) -> None:
+        for relative in list(self.table.relatives.values()):
+            self.table.end_relative(relative)
+        self.close_helpers()
+        self._append("node", {"what": "stopped"})
+        self.journal.close()
+        self.loop.stop()
+
+    def close_helpers(self) -> None:
+        for helper in self.helpers:
+            helper.close()
+        self.helpers.clear()
+
+    # -- clean start ------------------------------------------------------------------------------------------------
+
+    def begin_trees(self, names: list[str]) -> None:
+        """Start trees that are down: the system tree first, the others once it is ready."""
+        others = [name for name in names if name != SYSTEM_TREE]
+        if SYSTEM_TREE in names:
+            self.waiting_for_system = others
+            self.runners[SYSTEM_TREE].feed(Begin())
+            self._begin_others(self.clock.boot() + SYSTEM_WAIT_S)
+        else:
+            self._begin(others)
+
+    def _begin_others(self, deadline: float) -> None:
+        runner = self.runners.get(SYSTEM_TREE)
+        ready = runner is None or all(view.state == "running" for view in runner.kernel.children())
+        if self.stopping:
+            return
+        if ready or self.clock.boot() >= deadline:
+            names, self.waiting_for_system = self.waiting_for_system, []
+            self._begin(names)
+        else:
+            self.loop.call_later(0.05, lambda: self._begin_others(deadline))
+
+    def _begin(self, names: list[str]) -> None:
+        for name in names:
+            if name in self.runners and not self.stopping:
+                self.runners[name].feed(Begin())
+
+
+def main(argv: list[str]) -> int:
+    """`boot.py node`: started by the guardian only, with its descriptors in the environment."""
+    parser = argparse.ArgumentParser(prog="node")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--log-file", default="-")
+    arguments = parser.parse_args(argv)
+    inherited = json.loads(os.environ.pop(FDS_VARIABLE, "null"))
+    if inherited is None:
+        sys.stderr.write("node: started by the guardian only\n")
+        return 2
+    for fd in inherited["fds"].values():
+        os.set_inheritable(fd, False)
+    os.umask(0o077)
+    linux.set_comm("overstory-node")
+    linux.become_subreaper()
+    paths = Paths.from_environment(arguments.data_dir)
+    log = Log(arguments.log_file, "node")
+    return Node(paths, inherited["fds"], inherited["on_death"], log, arguments.log_file).run()

@@ -1,0 +1,121 @@
+"""Where one instance keeps its files and its sockets.
+
+The data directory holds what must survive a reboot (journal, exits, logs, desired trees, the embedded stores). The runtime
+directory holds Unix sockets; it is short, because a socket path ends at 107 bytes, and derived from the data directory, so
+that two instances never meet. docs/adr/0006 says why they are apart.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from supervision.exceptions import SupervisionError
+
+PROTOCOL = 1
+"""Version of runtime.json and of the local protocols that it announces."""
+
+
+class UnsafeDirectoryError(SupervisionError):
+    """A directory of ours belongs to somebody else or is open to others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Every path of the instance whose data directory is `data_dir`."""
+
+    data_dir: Path
+
+    @classmethod
+    def from_environment(cls, data_dir: str | None = None) -> "Paths":
+        """`data_dir`, else OVERSTORY_DATA_DIR, else `var` beside the code."""
+        chosen = data_dir or os.environ.get("OVERSTORY_DATA_DIR")
+        root = Path(chosen) if chosen else Path(__file__).resolve().parents[2] / "var"
+        return cls(Path(os.path.abspath(root.expanduser())))
+
+    @property
+    def instance_id(self) -> str:
+        """Eight hex digits that name this instance on its machine."""
+        return hashlib.sha256(os.path.realpath(self.data_dir).encode()).hexdigest()[:8]
+
+    @property
+    def runtime_dir(self) -> Path:
+        """The running guardian's runtime directory, else the one the next guardian would take."""
+        try:
+            return Path(json.loads(self.runtime_json.read_text())["runtime_dir"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return self._default_runtime_dir()
+
+    def _default_runtime_dir(self) -> Path:
+        if os.access("/run", os.W_OK):
+            return Path("/run/overstory") / self.instance_id
+        session = os.environ.get("XDG_RUNTIME_DIR")
+        if session and os.access(session, os.W_OK):
+            return Path(session) / "overstory" / self.instance_id
+        return Path(tempfile.gettempdir()) / f"overstory-{os.getuid()}" / self.instance_id
+
+    @property
+    def runtime_json(self) -> Path:
+        return self.data_dir / "runtime.json"
+
+    @property
+    def guardian_lock(self) -> Path:
+        return self.data_dir / "guardian.lock"
+
+    @property
+    def node_json(self) -> Path:
+        return self.data_dir / "node.json"
+
+    @property
+    def node_toml(self) -> Path:
+        return self.data_dir / "node.toml"
+
+    @property
+    def journal_dir(self) -> Path:
+        return self.data_dir / "journal"
+
+    @property
+    def exits_dir(self) -> Path:
+        return self.data_dir / "exits"
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def desired_dir(self) -> Path:
+        return self.data_dir / "desired"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.runtime_dir / "control.sock"
+
+    @property
+    def notify_socket(self) -> Path:
+        """Beside the runtime directory, not in it: children of other users must reach this one socket and no other."""
+        return self.runtime_dir.with_suffix(".notify")
+
+    def prepare(self) -> None:
+        """Make every directory, 0700 and ours; UnsafeDirectoryError where one cannot be trusted."""
+        runtime = self._default_runtime_dir()
+        _private_directory(self.data_dir)
+        for path in (self.journal_dir, self.exits_dir, self.logs_dir, self.desired_dir):
+            _private_directory(path)
+        if runtime.parent.parent == Path("/run"):
+            runtime.parent.mkdir(mode=0o755, exist_ok=True)
+        else:
+            _private_directory(runtime.parent)
+        _private_directory(runtime)
+
+
+def _private_directory(path: Path) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    seen = path.lstat()
+    if not path.is_dir() or (path.is_symlink() and path.stat().st_uid != os.getuid()):
+        raise UnsafeDirectoryError(f"{path} is not a directory of ours")
+    if seen.st_uid != os.getuid():
+        raise UnsafeDirectoryError(f"{path} belongs to uid {seen.st_uid}, not to uid {os.getuid()}")
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)

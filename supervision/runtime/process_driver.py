@@ -1,0 +1,429 @@
+"""The process driver: turns the kernel's Start, Signal and Kill into operating-system processes, and back.
+
+It translates and holds no policy. One incarnation passes through stages: `pre_start` commands in order, the main process,
+`post_stop` commands; the kernel hears Started when the first of them runs and Exited when the last one, and every process
+that descended from them, is gone. A pre_start command that fails ends the incarnation as start_failed(...).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from supervision.runtime.cgroups import CgroupUnsupported, NodeCgroup
+from supervision.runtime.clock import Clock
+from supervision.runtime.exits import exit_reason
+from supervision.runtime.launch import LaunchError, LaunchPlan
+from supervision.runtime.listeners import ListenError, Listeners
+from supervision.runtime.loop import Loop, Timer
+from supervision.runtime.nodesettings import AllowList
+from supervision.runtime.output import OutputStore
+from supervision.runtime.process_table import Leader, ProcessTable
+from supervision.runtime.processdoc import Command, ProcessBody
+
+MAIN, PRE_START, POST_STOP = "main", "pre_start", "post_stop"
+OURS = ("OVERSTORY_SECRET", "OVERSTORY_GUARDIAN")
+"""Environment of ours that never reaches a child, by prefix; NEVER by name."""
+NEVER = frozenset(
+    {
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "DJANGO_SETTINGS_MODULE",
+        "NOTIFY_SOCKET",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+    }
+)
+
+
+class ChildEvents(Protocol):
+    """What the driver tells the kernel's owner."""
+
+    def started(self, key: str, incarnation: int, leader: Leader) -> None: ...
+
+    def stage(self, key: str, incarnation: int, leader: Leader) -> None: ...
+
+    def start_failed(self, key: str, incarnation: int, reason: str) -> None: ...
+
+    def ready(self, key: str, incarnation: int) -> None: ...
+
+    def exited(self, key: str, incarnation: int, reason: str, leader: Leader | None) -> None: ...
+
+
+class ReadinessProbes(Protocol):
+    """Who finds out that a child with a probe is ready."""
+
+    def begin(self, run: "Run") -> None: ...
+
+    def end(self, run: "Run") -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One incarnation in our hands."""
+
+    key: str
+    incarnation: int
+    body: ProcessBody
+    prepared: "Prepared"
+    stage: str = PRE_START
+    job: int = 0
+    leader: Leader | None = None
+    announced: bool = False
+    is_ready: bool = False
+    asked: bool = False
+    status_text: str = ""
+    since: float = 0.0
+    reason: str | None = None
+    """Set by whoever ends it for a cause the exit status cannot tell (readiness deadline)."""
+    watchdog: Timer | None = None
+    deadline: Timer | None = None
+    cgroup: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What every incarnation of a child shares; made anew for each where files or secrets have to be read."""
+
+    source: Mapping[str, Any]
+    body: ProcessBody
+    environment: dict[str, str]
+    allowed: list[tuple[str, ...]] = field(default_factory=list)
+    """Commands that the node's allow-list was asked about: once each, not on the restart path."""
+
+
+class ProcessDriver:
+    """Children of kind `process`, by key; at most one incarnation of each."""
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        clock: Clock,
+        table: ProcessTable,
+        events: ChildEvents,
+        output: OutputStore,
+        listeners: Listeners,
+        cgroup: NodeCgroup | None,
+        node_id: str,
+        notify_path: str,
+        environment: Mapping[str, str],
+        allow: AllowList,
+        as_root: bool,
+    ) -> None:
+        self.loop, self.clock, self.table, self.events = loop, clock, table, events
+        self.output, self.listeners, self.cgroup = output, listeners, cgroup
+        self.node_id, self.notify_path = node_id, notify_path
+        self.base = {
+            name: value
+            for name, value in environment.items()
+            if name not in NEVER and not name.startswith(OURS)
+        }
+        self.secrets = environment
+        self.allow, self.as_root = allow, as_root
+        self.runs: dict[str, Run] = {}
+        self.probes: ReadinessProbes | None = None
+        self._prepared: dict[str, Prepared] = {}
+
+    # -- the kernel's actions ---------------------------------------------------------------------------------------
+
+    def start(self, key: str, incarnation: int, body: Mapping[str, Any]) -> None:
+        """Begin an incarnation; answers through `events`, perhaps before it returns."""
+        try:
+            prepared = self._prepare(key, body)
+        except (LaunchError, OSError, ValueError, KeyError) as error:
+            self.events.start_failed(key, incarnation, f"start_failed({error})")
+            return
+        run = Run(key, incarnation, prepared.body, prepared, since=self.clock.wall())
+        self.runs[key] = run
+        self._next(run)
+
+    def signal(self, key: str, incarnation: int) -> None:
+        """Ask it to stop: its stop signal, and SIGCONT so that a stopped one can hear it."""
+        run = self._run(key, incarnation)
+        if run is None:
+            return
+        run.asked = True
+        self.disarm(run)
+        leader = run.leader
+        if leader is not None and run.stage != POST_STOP:
+            leader.asked_signal = run.body.stop_signal
+            self.table.signal(leader, run.body.stop_signal)
+            self.table.signal(leader, 18)
+
+    def kill(self, key: str, incarnation: int, cause: str) -> None:
+        """SIGKILL the whole tree; `cause` is what the exit will be called if nothing ended it before."""
+        run = self._run(key, incarnation)
+        if run is None:
+            return
+        run.asked = run.asked or cause in ("timeout", "brutal_kill")
+        self.disarm(run)
+        if run.leader is not None:
+            self.table.kill(run.leader, cause)
+
+    def adopt(
+        self,
+        key: str,
+        incarnation: int,
+        body: Mapping[str, Any],
+        leader: Leader,
+        *,
+        ready: bool,
+        asked: bool,
+        armed: bool = True,
+    ) -> Run:
+        """Take over an incarnation whose main process a predecessor started."""
+        prepared = self._prepare(key, body)
+        run = Run(
+            key,
+            incarnation,
+            prepared.body,
+            prepared,
+            stage=MAIN,
+            leader=leader,
+            announced=True,
+            is_ready=ready,
+            asked=asked,
+        )
+        run.since = self.clock.wall()
+        leader.on_gone = lambda ended: self._gone(run, ended)
+        leader.keep_descendants = prepared.body.descendants == "keep"
+        self.runs[key] = run
+        if prepared.body.memory_max is not None and self.cgroup is not None:
+            run.cgroup = self.cgroup.child_path(key)
+        if armed:
+            self.arm(run)
+        return run
+
+    def begin_again(self, key: str, incarnation: int, body: Mapping[str, Any]) -> None:
+        """An incarnation whose pre_start commands a dead node had begun: from the first one, without a second Started."""
+        prepared = self._prepare(key, body)
+        run = Run(key, incarnation, prepared.body, prepared, announced=True, since=self.clock.wall())
+        self.runs[key] = run
+        self._next(run)
+
+    def end_adopted(
+        self, key: str, incarnation: int, body: Mapping[str, Any], leader: Leader, *, asked: bool
+    ) -> None:
+        """An incarnation whose main process died while no node lived: post_stop commands, then Exited."""
+        prepared = self._prepare(key, body)
+        run = Run(
+            key, incarnation, prepared.body, prepared, stage=MAIN, leader=leader, announced=True, asked=asked
+        )
+        if asked:
+            leader.asked_signal = prepared.body.stop_signal
+        self.runs[key] = run
+        leader.on_gone = lambda ended: self._gone(run, ended)
+
+    def forget(self, key: str) -> None:
+        """The child was removed: nothing of it is kept, its kept descendants end."""
+        self._prepared.pop(key, None)
+        self.table.end_owned(key)
+
+    # -- stages -----------------------------------------------------------------------------------------------------
+
+    def _next(self, run: Run) -> None:
+        """Run the next command or the main process of `run`."""
+        jobs = (
+            run.body.pre_start
+            if run.stage == PRE_START
+            else run.body.post_stop
+            if run.stage == POST_STOP
+            else ()
+        )
+        try:
+            if run.stage == PRE_START and run.job >= len(jobs):
+                self._launch(run, MAIN, None)
+            elif run.job < len(jobs):
+                self._launch(run, run.stage, jobs[run.job])
+            else:
+                self._finish(run)
+        except (LaunchError, ListenError, CgroupUnsupported, OSError) as error:
+            self._not_launched(run, str(error))
+
+    def _launch(self, run: Run, stage: str, job: Command | None) -> None:
+        leader = self.table.spawn(
+            self._plan(run, job),
+            key=run.key,
+            incarnation=run.incarnation,
+            role=stage,
+            keep_descendants=run.body.descendants == "keep" and job is None,
+            on_gone=lambda ended: self._gone(run, ended),
+        )
+        run.leader, run.stage = leader, stage
+        if not run.announced:
+            run.announced = True
+            self.events.started(run.key, run.incarnation, leader)
+        else:
+            self.events.stage(run.key, run.incarnation, leader)
+        if stage == MAIN:
+            self.arm(run)
+        elif job is not None:
+            run.deadline = self.loop.call_later(job.timeout_s, lambda: self.table.kill(leader, "timeout"))
+
+    def _not_launched(self, run: Run, why: str) -> None:
+        run.leader = None
+        self._prepared.pop(run.key, None)  # resolved anew at the next try
+        if run.stage == POST_STOP:
+            run.job += 1
+            self._next(run)
+        elif run.announced:
+            run.reason = f"start_failed({why})"
+            self._finish(run)
+        else:
+            self.runs.pop(run.key, None)
+            self.events.start_failed(run.key, run.incarnation, f"start_failed({why})")
+
+    def _gone(self, run: Run, leader: Leader) -> None:
+        """A process of `run` and everything below it is gone."""
+        self.disarm(run)
+        if run.stage == MAIN:
+            run.reason = run.reason or self._reason(run, leader)
+            run.stage, run.job = POST_STOP, 0
+            self._next(run)
+        elif run.stage == PRE_START:
+            self._pre_start_ended(run, leader)
+        else:
+            run.job += 1
+            self._next(run)
+
+    def _pre_start_ended(self, run: Run, leader: Leader) -> None:
+        if run.asked:
+            run.reason = "shutdown"
+        elif leader.status != 0:
+            command = " ".join(run.body.pre_start[run.job].argv)
+            ended = exit_reason(leader.status, requested=None, killed_for=leader.killed_for, oom=False)
+            run.reason = f"start_failed(pre_start `{command}`: {ended})"
+        else:
+            run.job += 1
+            self._next(run)
+            return
+        run.stage, run.job = POST_STOP, 0
+        self._next(run)
+
+    def _finish(self, run: Run) -> None:
+        leader, run.leader = run.leader, None
+        self.runs.pop(run.key, None)
+        if run.cgroup is not None and self.cgroup is not None:
+            self.cgroup.remove_child(run.cgroup)
+        if run.asked:
+            self.table.end_owned(run.key)
+        self.events.exited(run.key, run.incarnation, run.reason or "lost", leader)
+
+    def _reason(self, run: Run, leader: Leader) -> str:
+        oom = run.cgroup is not None and self.cgroup is not None and self.cgroup.oom_killed(run.cgroup)
+        if leader.status is None:
+            return "lost"
+        return exit_reason(
+            leader.status, requested=leader.asked_signal, killed_for=leader.killed_for, oom=oom
+        )
+
+    # -- readiness and watchdog -------------------------------------------------------------------------------------
+
+    def arm(self, run: Run) -> None:
+        """Start waiting for readiness and watchdog."""
+        body = run.body
+        if run.asked:
+            return
+        if body.watchdog_s is not None:
+            self.pet(run)
+        if run.is_ready:
+            return
+        if body.readiness is None:
+            self.mark_ready(run)
+            return
+        if body.readiness_deadline_s is not None:
+            run.deadline = self.loop.call_later(
+                body.readiness_deadline_s, lambda: self._not_ready_in_time(run)
+            )
+        if self.probes is not None:
+            self.probes.begin(run)
+
+    def disarm(self, run: Run) -> None:
+        for timer in (run.watchdog, run.deadline):
+            if timer is not None:
+                timer.cancel()
+        run.watchdog = run.deadline = None
+        if self.probes is not None:
+            self.probes.end(run)
+
+    def mark_ready(self, run: Run) -> None:
+        """READY=1 or a probe that answered: tell the kernel, once."""
+        if run.is_ready or run.stage != MAIN:
+            return
+        run.is_ready = True
+        if run.deadline is not None:
+            run.deadline.cancel()
+            run.deadline = None
+        if self.probes is not None:
+            self.probes.end(run)
+        if run.body.readiness is not None or run.body.pre_start:
+            self.events.ready(run.key, run.incarnation)
+
+    def _not_ready_in_time(self, run: Run) -> None:
+        if run.leader is not None and not run.is_ready:
+            run.reason = f"start_failed(not ready within {run.body.readiness_deadline_s:g} s)"
+            self.table.kill(run.leader, "timeout")
+
+    def pet(self, run: Run) -> None:
+        """WATCHDOG=1: the next one is due within the limit."""
+        if run.watchdog is not None:
+            run.watchdog.cancel()
+        if run.body.watchdog_s is not None and run.leader is not None:
+            leader = run.leader
+            run.watchdog = self.loop.call_later(
+                run.body.watchdog_s, lambda: self.table.kill(leader, "watchdog")
+            )
+
+    # -- plans ------------------------------------------------------------------------------------------------------
+
+    def _run(self, key: str, incarnation: int) -> Run | None:
+        run = self.runs.get(key)
+        return run if run is not None and run.incarnation == incarnation else None
+
+    def _prepare(self, key: str, source: Mapping[str, Any]) -> Prepared:
+        known = self._prepared.get(key)
+        if known is not None and known.source is source and known.body.environment_source.is_constant:
+            return known
+        body = ProcessBody.from_body(source)
+        environment = body.spawn_environment(self.base, self.secrets, self.allow.trusts_file)
+        environment["OVERSTORY_CHILD"] = key
+        environment["OVERSTORY_NODE"] = self.node_id
+        if body.uses_notify:
+            environment["NOTIFY_SOCKET"] = self.notify_path
+        if body.watchdog_s is not None:
+            environment["WATCHDOG_USEC"] = str(int(body.watchdog_s * 1_000_000))
+        prepared = Prepared(source, body, environment)
+        self._prepared[key] = prepared
+        return prepared
+
+    def _plan(self, run: Run, job: Command | None) -> LaunchPlan:
+        body = run.body
+        environment = dict(run.prepared.environment)
+        environment["OVERSTORY_INCARNATION"] = str(run.incarnation)
+        environment["OVERSTORY_MARK"] = (
+            f"{self.node_id[:8]}:{run.key}:{run.incarnation}:{run.stage if job else MAIN}"
+        )
+        if job is not None:
+            environment.pop("NOTIFY_SOCKET", None)
+            environment.pop("WATCHDOG_USEC", None)
+        out, err = self.output.paths(run.key, run.incarnation)
+        sockets: tuple[tuple[str, int], ...] = ()
+        if body.sockets and job is None:
+            tree = run.key.partition("/")[0]
+            sockets = tuple((spec.name, self.listeners.get(tree, spec)) for spec in body.sockets)
+        if body.memory_max is not None and self.cgroup is not None and run.cgroup is None:
+            run.cgroup = self.cgroup.child_group(run.key, body.memory_max)
+        plan = body.launch_plan(
+            argv=None if job is None else job.argv,
+            environment=environment,
+            stdout=out,
+            stderr=err,
+            sockets=sockets,
+            cgroup=run.cgroup,
+        )
+        command = body.command if job is None else job.argv
+        if command not in run.prepared.allowed:
+            self.allow.check(plan, as_root=self.as_root)
+            run.prepared.allowed.append(command)
+        return plan

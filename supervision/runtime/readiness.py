@@ -1,0 +1,134 @@
+"""How the node learns that a child is ready, alive or busy: sd_notify messages and probes of the checkers helper.
+
+The notify socket is bound by the guardian, so that READY=1 sent while no node lives waits in it. A message counts for the
+child whose process sent it, or whose session the sender is in; others are ignored, as systemd's NotifyAccess=all does
+within a unit.
+"""
+
+import itertools
+import socket
+from collections.abc import Callable
+
+from supervision.runtime import notify
+from supervision.runtime.helper_process import HelperProcess
+from supervision.runtime.identity import read_stat
+from supervision.runtime.link import Message
+from supervision.runtime.loop import Loop, Timer
+from supervision.runtime.process_driver import MAIN, ProcessDriver, Run
+
+ANSWER_SLACK_S = 5.0
+"""A probe whose answer is later than its own time-out by this (the helper was replaced) is asked again."""
+
+
+class NotifyReceiver:
+    """Applies sd_notify messages to the runs of the driver; `on_status` hears of a new STATUS= text."""
+
+    def __init__(
+        self, loop: Loop, sock: socket.socket, driver: ProcessDriver, on_status: Callable[[Run], None]
+    ) -> None:
+        self.sock, self.driver, self.on_status = sock, driver, on_status
+        sock.setblocking(False)
+        loop.watch(sock.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        for message in notify.receive(self.sock):
+            run = self._run_of(message.pid)
+            if run is not None:
+                self._apply(run, message.fields)
+
+    def _run_of(self, pid: int) -> Run | None:
+        leader = self.driver.table.leaders.get(pid)
+        if leader is None:
+            stat = read_stat(pid)
+            leader = self.driver.table.leaders.get(stat.session) if stat is not None else None
+        if leader is None:
+            return None
+        run = self.driver.runs.get(leader.key)
+        return run if run is not None and run.leader is leader else None
+
+    def _apply(self, run: Run, fields: dict[str, str]) -> None:
+        if "STATUS" in fields:
+            run.status_text = fields["STATUS"][:200]
+            self.on_status(run)
+        if fields.get("WATCHDOG") == "1" and run.watchdog is not None:
+            self.driver.pet(run)
+        if fields.get("WATCHDOG") == "trigger" and run.leader is not None:
+            self.driver.table.kill(run.leader, "watchdog")
+        if fields.get("READY") == "1" and run.stage == MAIN:
+            self.driver.mark_ready(run)
+
+
+class Probes:
+    """Asks the checkers helper about each starting child until a probe succeeds; one probe of a child at a time."""
+
+    def __init__(self, loop: Loop, driver: ProcessDriver) -> None:
+        self.loop, self.driver = loop, driver
+        self.checkers: HelperProcess | None = None
+        self._ids = itertools.count(1)
+        self._asked: dict[int, Run] = {}
+        self._timers: dict[Run, Timer] = {}
+
+    def begin(self, run: Run) -> None:
+        probe = run.body.probe
+        if probe is not None:
+            self._timers[run] = self.loop.call_later(probe.start_period_s, lambda: self._ask(run))
+
+    def end(self, run: Run) -> None:
+        timer = self._timers.pop(run, None)
+        if timer is not None:
+            timer.cancel()
+        for probe_id in [probe_id for probe_id, asked in self._asked.items() if asked is run]:
+            del self._asked[probe_id]
+            if self.checkers is not None:
+                self.checkers.send("cancel", id=probe_id)
+
+    def helper_started(self) -> None:
+        """A new checkers helper knows nothing of what its predecessor was asked."""
+        lost, self._asked = list(self._asked.values()), {}
+        for run in lost:
+            self._again(run)
+
+    def on_message(self, message: Message) -> None:
+        """A probe's result from the helper."""
+        run = self._asked.pop(message.body.get("id", 0), None) if message.op == "result" else None
+        if run is None:
+            return
+        if message.body.get("ok"):
+            self.driver.mark_ready(run)
+        else:
+            run.status_text = "not ready: " + str(message.body.get("detail", ""))[:150]
+            self._again(run)
+
+    def _ask(self, run: Run) -> None:
+        probe = run.body.probe
+        if probe is None or run.is_ready or self.driver.runs.get(run.key) is not run:
+            return
+        probe_id = next(self._ids)
+        sent = self.checkers is not None and self.checkers.send(
+            "probe",
+            id=probe_id,
+            probe=probe.to_json(),
+            environment=run.prepared.environment,
+            cwd=run.body.cwd,
+            deadline_s=probe.timeout_s,
+        )
+        if sent:
+            self._asked[probe_id] = run
+            self._timers[run] = self.loop.call_later(
+                probe.timeout_s + ANSWER_SLACK_S, lambda: self._unanswered(probe_id)
+            )
+        else:
+            self._again(run)
+
+    def _unanswered(self, probe_id: int) -> None:
+        run = self._asked.pop(probe_id, None)
+        if run is not None:
+            self._ask(run)
+
+    def _again(self, run: Run) -> None:
+        probe = run.body.probe
+        timer = self._timers.pop(run, None)
+        if timer is not None:
+            timer.cancel()
+        if probe is not None:
+            self._timers[run] = self.loop.call_later(probe.interval_s, lambda: self._ask(run))

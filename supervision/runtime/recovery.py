@@ -1,0 +1,210 @@
+"""What the journal says: kernels as they were, processes that should be alive, starts that were never confirmed.
+
+Pure apart from reading records: `recover(snapshot, records)` repeats every step since the newest snapshot through the
+kernels and keeps the facts that stand beside them. Comparing the result with the machine is adoption's work.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from supervision.kernel import Kernel
+from supervision.kernel.actions import Action, Exit, Kill, Signal, Start, State
+from supervision.kernel.events import Exited, Ready, Started, StartFailed, event_from_json
+from supervision.runtime.treedoc import parse_tree
+
+NEVER_BEGUN = "not started"
+"""`ended` of a tree whose root was never started."""
+
+
+@dataclass(slots=True)
+class RecoveredProcess:
+    """One incarnation that was started and whose end is not on record."""
+
+    key: str
+    incarnation: int
+    pid: int
+    inode: int | None = None
+    start_time: int | None = None
+    asked: bool = False
+    killed_for: str | None = None
+    ready: bool = False
+    role: str = "main"
+
+
+@dataclass(slots=True)
+class RecoveredTree:
+    """One tree: its kernel and the facts of its revision."""
+
+    name: str
+    kernel: Kernel
+    revision: int
+    digest: str
+    message: str
+    applied_at: float
+    document: dict[str, Any]
+    since: dict[str, float] = field(default_factory=dict)
+    last_exit: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended: Any = NEVER_BEGUN
+
+
+@dataclass(slots=True)
+class Recovered:
+    """Everything a new node has to know."""
+
+    trees: dict[str, RecoveredTree] = field(default_factory=dict)
+    processes: dict[str, RecoveredProcess] = field(default_factory=dict)
+    unconfirmed: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """key -> (incarnation, boot time of the intent) of starts without an answer."""
+    incarnations: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Of trees that were removed: the last number of each key, so that none is used again."""
+    adopted_strays: dict[int, tuple[int, str]] = field(default_factory=dict)
+    """pid -> (start time, key) of strays that an operator gave to a child."""
+    boot_id: str | None = None
+    stopped_cleanly: bool = True
+    problems: list[str] = field(default_factory=list)
+
+    def apply(self, record: Mapping[str, Any]) -> None:
+        """Take one record into account; a record that cannot be repeated is named in `problems`."""
+        kind = record["k"]
+        try:
+            if kind == "step":
+                self._step(record)
+            elif kind == "process":
+                self._identities(record)
+            elif kind == "tree":
+                self._tree(record)
+            elif kind == "stray":
+                self._stray(record)
+            elif kind == "node":
+                self._node(record)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            self.problems.append(f"record {record.get('seq')} ({kind}): {type(error).__name__}: {error}")
+
+    def _node(self, record: Mapping[str, Any]) -> None:
+        if record.get("what") == "started":
+            self.boot_id = record.get("boot_id", self.boot_id)
+            self.stopped_cleanly = False
+        elif record.get("what") == "stopped":
+            self.stopped_cleanly = True
+
+    def _tree(self, record: Mapping[str, Any]) -> None:
+        name = record["tree"]
+        if record["what"] == "removed":
+            tree = self.trees.pop(name, None)
+            if tree is not None:
+                self.incarnations[name] = tree.kernel.incarnations()
+            return
+        known = self.trees.get(name)
+        if known is None:
+            kernel = Kernel(
+                name, parse_tree(record["document"]).spec, incarnations=self.incarnations.get(name)
+            )
+            known = self.trees[name] = RecoveredTree(name, kernel, 0, "", "", 0.0, {})
+        known.revision, known.digest = record["revision"], record["digest"]
+        known.message, known.applied_at = record["message"], record["t"]
+        known.document = record["document"]
+
+    def _stray(self, record: Mapping[str, Any]) -> None:
+        if record["what"] == "adopted":
+            self.adopted_strays[record["pid"]] = (record["start_time"], record["key"])
+        else:
+            self.adopted_strays.pop(record["pid"], None)
+
+    def _identities(self, record: Mapping[str, Any]) -> None:
+        if "pid" in record:  # a later stage of the same incarnation
+            self.processes[record["key"]] = RecoveredProcess(
+                record["key"], record["incarnation"], record["pid"], record["inode"], role=record["role"]
+            )
+            return
+        for key, incarnation, start_time in record["identities"]:
+            process = self.processes.get(key)
+            if process is not None and process.incarnation == incarnation:
+                process.start_time = start_time
+
+    def _step(self, record: Mapping[str, Any]) -> None:
+        tree = self.trees[record["tree"]]
+        event = event_from_json(record["event"])
+        actions, _deadline = tree.kernel.handle(event, now=record["now"])
+        self._event(event, record, tree)
+        for action in actions:
+            self._action(action, record, tree)
+        if [action.to_json() for action in actions] != record["actions"]:
+            self.problems.append(
+                f"record {record['seq']}: repeated, the kernel of {tree.name} decides differently"
+            )
+
+    def _event(self, event: Any, record: Mapping[str, Any], tree: RecoveredTree) -> None:
+        if isinstance(event, Started):
+            self.unconfirmed.pop(event.key, None)
+            identity = record.get("process") or {}
+            if identity.get("pid"):
+                self.processes[event.key] = RecoveredProcess(
+                    event.key,
+                    event.incarnation,
+                    identity["pid"],
+                    identity.get("inode"),
+                    role=identity.get("role", "main"),
+                )
+        elif isinstance(event, Exited | StartFailed):
+            self.unconfirmed.pop(event.key, None)
+            self.processes.pop(event.key, None)
+            tree.last_exit[event.key] = {
+                "reason": event.reason,
+                "at": record["t"],
+                "incarnation": event.incarnation,
+            }
+        elif isinstance(event, Ready):
+            process = self.processes.get(event.key)
+            if process is not None:
+                process.ready = True
+
+    def _action(self, action: Action, record: Mapping[str, Any], tree: RecoveredTree) -> None:
+        if isinstance(action, Start):
+            self.unconfirmed[action.key] = (action.incarnation, record["b"])
+        elif isinstance(action, Signal | Kill):
+            process = self.processes.get(action.key)
+            if process is not None and process.incarnation == action.incarnation:
+                process.asked = True
+                if isinstance(action, Kill):
+                    process.killed_for = action.cause
+        elif isinstance(action, Exit):
+            tree.ended = action.reason
+        elif isinstance(action, State):
+            tree.since[action.key] = record["t"]
+            if action.key == tree.name and action.new in ("starting", "running"):
+                tree.ended = None
+
+
+def recover(snapshot: Mapping[str, Any] | None, records: Iterable[Mapping[str, Any]]) -> Recovered:
+    """The state after the last record."""
+    recovered = from_snapshot(snapshot) if snapshot is not None else Recovered()
+    for record in records:
+        recovered.apply(record)
+    return recovered
+
+
+def from_snapshot(body: Mapping[str, Any]) -> Recovered:
+    """The state a snapshot record holds."""
+    recovered = Recovered(boot_id=body["boot_id"], stopped_cleanly=body["stopped_cleanly"])
+    recovered.incarnations = {name: dict(numbers) for name, numbers in body["incarnations"].items()}
+    for name, tree in body["trees"].items():
+        recovered.trees[name] = RecoveredTree(
+            name,
+            Kernel.load(tree["kernel"]),
+            tree["revision"],
+            tree["digest"],
+            tree["message"],
+            tree["applied_at"],
+            tree["document"],
+            dict(tree["since"]),
+            dict(tree["last_exit"]),
+            tree["ended"],
+        )
+    for key, fields in body["processes"].items():
+        recovered.processes[key] = RecoveredProcess(key=key, **fields)
+    recovered.adopted_strays = {
+        int(pid): (value[0], value[1]) for pid, value in body["adopted_strays"].items()
+    }
+    recovered.unconfirmed = {key: (value[0], value[1]) for key, value in body["unconfirmed"].items()}
+    return recovered

@@ -1,0 +1,191 @@
+"""One tree: its kernel, the journal of every step, and the carrying out of what the kernel decides.
+
+Each event goes one way: kernel.handle -> one `step` record -> the actions are performed. What performing them brings
+(a spawned process is Started at once) is the next event. So the journal holds the intent before the deed and, replayed,
+gives the same kernel again (docs/adr/0003).
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from supervision.kernel import Kernel
+from supervision.kernel.actions import Action, Exit, Kill, Reply, Signal, Start, State
+from supervision.kernel.events import Call, Event, Exited, Ready, Started, StartFailed, Tick
+from supervision.runtime.clock import Clock
+from supervision.runtime.journal import Journal
+from supervision.runtime.loop import Loop, Timer
+from supervision.runtime.process_table import Leader
+from supervision.runtime.recovery import NEVER_BEGUN
+
+ROOM_FOR_STEP = 256 * 1024
+SLICE_S = 0.02
+RETRY_S = 1.0
+"""How often events that could not be recorded (disk full) are tried again."""
+
+
+class Driver(Protocol):
+    """What carries out decisions about children."""
+
+    def start(self, key: str, incarnation: int, body: Mapping[str, Any]) -> None: ...
+
+    def signal(self, key: str, incarnation: int) -> None: ...
+
+    def kill(self, key: str, incarnation: int, cause: str) -> None: ...
+
+
+class TreeRunner:
+    """Drives one kernel. Guarantee: nothing is performed that is not in the journal; events keep their order."""
+
+    def __init__(
+        self,
+        name: str,
+        kernel: Kernel,
+        *,
+        loop: Loop,
+        clock: Clock,
+        journal: Journal,
+        driver: Driver,
+        on_reply: Callable[[str, Any], None],
+        on_change: Callable[[], None],
+        on_exit: Callable[["TreeRunner", Any], None],
+    ) -> None:
+        self.name = name
+        self.kernel = kernel
+        self.loop, self.clock, self.journal, self.driver = loop, clock, journal, driver
+        self.on_reply, self.on_change, self.on_exit = on_reply, on_change, on_exit
+        self.deadline: float | None = None
+        self.ended: Any = NEVER_BEGUN
+        self.since: dict[str, float] = {}
+        self.last_exit: dict[str, dict[str, Any]] = {}
+        self._timer: Timer | None = None
+        self._queue: deque[tuple[Event, dict[str, Any] | None]] = deque()
+        self._busy = False
+        self._retry: Timer | None = None
+
+    @property
+    def is_down(self) -> bool:
+        """Nothing of the tree runs or will start by itself."""
+        return self.ended is not None
+
+    @property
+    def blocked(self) -> int:
+        """Events that wait because the journal is full."""
+        return len(self._queue) if self._retry is not None else 0
+
+    def feed(self, event: Event, extra: dict[str, Any] | None = None) -> None:
+        """Hand one event to the kernel and perform everything that follows; `extra` joins its journal record."""
+        self._queue.append((event, extra))
+        if not self._busy and self._retry is None and len(self._queue) == 1:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Work off the queue; after SLICE_S let the loop turn, so that a start of thousands does not silence the node."""
+        self._busy = True
+        until = self.clock.boot() + SLICE_S
+        try:
+            while self._queue and self._step(*self._queue[0]):
+                if self.clock.boot() > until:
+                    self.loop.call_soon(self._drain)
+                    return
+        finally:
+            self._busy = False
+        self._arm()
+
+    def _step(self, event: Event, extra: dict[str, Any] | None) -> bool:
+        """False when the journal has no room: the event stays first in the queue and is tried again."""
+        if self.journal.room < self._needed(event):
+            self._retry = self.loop.call_later(RETRY_S, self._try_again)
+            self.on_change()
+            return False
+        now = self.clock.boot()
+        actions, self.deadline = self.kernel.handle(event, now=now)
+        self._queue.popleft()
+        if actions or not isinstance(event, Tick):
+            self._record(event, now, actions, extra)
+        self.notice(event, actions)
+        for action in actions:
+            self._perform(action)
+        return True
+
+    @staticmethod
+    def _needed(event: Event) -> int:
+        """Bytes that must be certain before the kernel moves: a request may carry a whole specification."""
+        return ROOM_FOR_STEP + (4 * len(str(event)) if isinstance(event, Call) else 0)
+
+    def _record(self, event: Event, now: float, actions: list[Action], extra: dict[str, Any] | None) -> None:
+        body: dict[str, Any] = {
+            "tree": self.name,
+            "now": now,
+            "event": event.to_json(),
+            "actions": [a.to_json() for a in actions],
+        }
+        if extra:
+            body.update(extra)
+        self.journal.append("step", body)
+
+    def notice(self, event: Event, actions: list[Action]) -> None:
+        """Keep what pages show and the kernel does not decide by: when a state began, how the last life ended."""
+        wall = self.clock.wall()
+        if isinstance(event, Exited | StartFailed):
+            self.last_exit[event.key] = {"reason": event.reason, "at": wall, "incarnation": event.incarnation}
+        for action in actions:
+            if isinstance(action, State):
+                self.since[action.key] = wall
+                if action.key == self.name and action.new in ("starting", "running"):
+                    self.ended = None
+
+    def _perform(self, action: Action) -> None:
+        if isinstance(action, Start):
+            self.driver.start(action.key, action.incarnation, action.body)
+        elif isinstance(action, Signal):
+            self.driver.signal(action.key, action.incarnation)
+        elif isinstance(action, Kill):
+            self.driver.kill(action.key, action.incarnation, action.cause)
+        elif isinstance(action, Reply):
+            self.on_reply(action.ref, action.value)
+        elif isinstance(action, Exit):
+            self.ended = action.reason
+            self.on_exit(self, action.reason)
+        self.on_change()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            if self._timer.when == self.deadline and not self._timer.cancelled:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if self.deadline is not None:
+            self._timer = self.loop.call_at(self.deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.feed(Tick())
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self.journal.refill()
+        self._drain()
+
+    # -- what the driver says ---------------------------------------------------------------------------------------
+
+    def started(self, key: str, incarnation: int, leader: Leader) -> None:
+        self.feed(
+            Started(key, incarnation),
+            {"process": {"pid": leader.pid, "inode": leader.inode, "role": leader.role}},
+        )
+
+    def start_failed(self, key: str, incarnation: int, reason: str) -> None:
+        self.feed(StartFailed(key, incarnation, reason))
+
+    def ready(self, key: str, incarnation: int) -> None:
+        self.feed(Ready(key, incarnation))
+
+    def exited(self, key: str, incarnation: int, reason: str) -> None:
+        self.feed(Exited(key, incarnation, reason))
+
+    def close(self) -> None:
+        """Stop its timers; the tree was removed or the node ends."""
+        for timer in (self._timer, self._retry):
+            if timer is not None:
+                timer.cancel()

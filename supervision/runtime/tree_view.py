@@ -1,0 +1,85 @@
+"""What the control socket shows of a tree: the kernel's view of each child joined with its process."""
+
+from typing import Any
+
+from supervision.kernel import ChildView
+from supervision.runtime.clock import Clock
+from supervision.runtime.process_driver import ProcessDriver
+from supervision.runtime.tree_runner import TreeRunner
+
+
+def tree_view(runner: TreeRunner, driver: ProcessDriver, clock: Clock) -> dict[str, Any]:
+    """The root supervisor with everything below it, nested; times are Unix seconds."""
+    offset = clock.wall() - clock.boot()
+    nodes: dict[str, dict[str, Any]] = {}
+    root: dict[str, Any] = {}
+    for view in runner.kernel.children():
+        item = (
+            supervisor_view(view, runner)
+            if view.spec.is_supervisor
+            else child_view(view, runner, driver, offset)
+        )
+        nodes[view.key] = item
+        if view.supervisor is None:
+            root = item
+        else:
+            nodes[view.supervisor]["children"].append(item)
+    return root
+
+
+def supervisor_view(view: ChildView, runner: TreeRunner) -> dict[str, Any]:
+    spec = view.spec.supervisor
+    item = {
+        "key": view.key,
+        "id": view.id,
+        "kind": "supervisor",
+        "state": view.state,
+        "incarnation": view.incarnation,
+        "since": runner.since.get(view.key),
+        "restarts": view.restarts,
+        "window_used": view.window_used,
+        "wanted": "up" if view.wanted else "down",
+        "children": [],
+    }
+    if spec is not None:
+        item |= {
+            "strategy": str(spec.strategy),
+            "intensity": spec.intensity,
+            "period": spec.period,
+            "auto_shutdown": str(spec.auto_shutdown),
+            "stop": str(spec.stop),
+            "max_children": spec.max_children,
+        }
+    return item
+
+
+def child_view(view: ChildView, runner: TreeRunner, driver: ProcessDriver, offset: float) -> dict[str, Any]:
+    run = driver.runs.get(view.key)
+    leader = run.leader if run is not None else None
+    body = view.spec.body
+    section = body.get(str(body.get("kind", "process")), {})
+    return {
+        "key": view.key,
+        "id": view.id,
+        "kind": body.get("kind", "process"),
+        "state": view.state,
+        "incarnation": view.incarnation,
+        "pid": leader.pid if leader is not None else None,
+        "stage": run.stage if run is not None else None,
+        "since": runner.since.get(view.key),
+        "restarts": view.restarts,
+        "restart": str(view.spec.restart),
+        "last_exit": runner.last_exit.get(view.key),
+        "held": view.held,
+        "held_until": None if view.held_until is None else view.held_until + offset,
+        "wanted": "up" if view.wanted else "down",
+        "waiting_for": list(view.waiting_for),
+        "backoff_until": None if view.backoff_until is None else view.backoff_until + offset,
+        "status": run.status_text if run is not None else "",
+        "ready": view.state == "running",
+        "command": section.get("command", []),
+        "dynamic": view.dynamic,
+        "depends_on": list(view.spec.depends_on),
+        "descendants_ending": sorted(leader.victims) if leader is not None else [],
+        "blocked": "journal full" if runner.blocked else "",
+    }

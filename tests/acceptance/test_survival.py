@@ -1,0 +1,126 @@
+"""kill -9 and SIGSTOP of guardian and node: children keep running under the same pids, and nothing remains after a stop."""
+
+import os
+import signal
+from pathlib import Path
+
+from tests.support.engine import Engine, alive, child, tree
+from tests.support.waiting import wait_for
+
+CHILDREN = [child(f"c{number}") for number in range(20)]
+
+
+def pids(engine: Engine) -> dict[str, int]:
+    return {key: view["pid"] for key, view in engine.views().items() if view["kind"] == "process"}
+
+
+def all_running(engine: Engine) -> bool:
+    views = [view for view in engine.views().values() if view["kind"] == "process"]
+    return len(views) == len(CHILDREN) and all(view["state"] == "running" for view in views)
+
+
+def test_a_node_killed_with_kill_9_is_replaced_and_adopts_every_child() -> None:
+    with Engine() as engine:
+        engine.apply(tree("t", *CHILDREN))
+        wait_for(lambda: all_running(engine), timeout=30)
+        before = pids(engine)
+        old = engine.kill_node()
+        wait_for(lambda: engine.wait_answer()["pid"] != old, timeout=30)
+        assert pids(engine) == before
+        os.kill(before["t/c3"], signal.SIGKILL)
+        assert engine.wait_incarnation("t/c3", 1)["last_exit"]["reason"] == "signal(9)"
+
+
+def test_children_that_die_while_the_node_is_away_are_reported_with_their_reason() -> None:
+    with Engine() as engine:
+        engine.apply(tree("t", *CHILDREN, intensity=50))
+        wait_for(lambda: all_running(engine), timeout=30)
+        before = pids(engine)
+        old = engine.node_pid()
+        os.kill(old, signal.SIGSTOP)  # the guardian kills a stopped node; meanwhile nobody supervises
+        os.kill(old, signal.SIGKILL)
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGABRT):
+            os.kill(before[f"t/c{int(number)}"], number)
+        wait_for(lambda: engine.wait_answer()["pid"] != old, timeout=30)
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGABRT):
+            view = engine.wait_incarnation(f"t/c{int(number)}", 1)
+            assert view["last_exit"]["reason"] == f"signal({int(number)})"
+        untouched = {key for key in before if key not in ("t/c9", "t/c15", "t/c6")}
+        now = pids(engine)
+        assert {key: now[key] for key in untouched} == {key: before[key] for key in untouched}
+
+
+def test_a_stopped_node_is_replaced() -> None:
+    with Engine() as engine:
+        engine.apply(tree("t", *CHILDREN))
+        wait_for(lambda: all_running(engine), timeout=30)
+        before = pids(engine)
+        old = engine.node_pid()
+        os.kill(old, signal.SIGSTOP)
+        wait_for(lambda: not alive(old), timeout=20)
+        wait_for(lambda: engine.wait_answer()["pid"] != old, timeout=30)
+        assert pids(engine) == before
+
+
+def test_a_guardian_killed_with_kill_9_is_replaced_by_the_node_and_no_child_notices() -> None:
+    with Engine() as engine:
+        engine.apply(tree("t", *CHILDREN))
+        wait_for(lambda: all_running(engine), timeout=30)
+        before = pids(engine)
+        guardian, node = engine.guardian_pid(), engine.node_pid()
+        assert guardian is not None
+        os.kill(guardian, signal.SIGKILL)
+        wait_for(lambda: engine.guardian_pid() == node, timeout=30)
+        wait_for(lambda: engine.wait_answer()["pid"] != node, timeout=30)
+        assert pids(engine) == before
+        os.kill(before["t/c3"], signal.SIGKILL)
+        assert engine.wait_incarnation("t/c3", 1)["last_exit"]["reason"] == "signal(9)"
+        os.kill(node, signal.SIGTERM)  # the promoted guardian has no lifeline: it is asked
+        wait_for(lambda: not alive(node), timeout=60)
+
+
+def test_under_the_stop_policy_the_guardians_death_stops_everything() -> None:
+    with Engine(on_guardian_death="stop") as engine:
+        engine.apply(tree("t", *CHILDREN))
+        wait_for(lambda: all_running(engine), timeout=30)
+        guardian = engine.guardian_pid()
+        assert guardian is not None
+        os.kill(guardian, signal.SIGKILL)
+        wait_for(lambda: not engine.processes(), timeout=30)
+
+
+def test_guardian_and_node_dead_together_leave_children_that_the_next_guardian_adopts() -> None:
+    with Engine() as engine:
+        engine.apply(tree("t", *CHILDREN))
+        wait_for(lambda: all_running(engine), timeout=30)
+        before = pids(engine)
+        guardian, node = engine.guardian_pid(), engine.node_pid()
+        assert guardian is not None
+        os.kill(node, signal.SIGSTOP)
+        os.kill(guardian, signal.SIGKILL)
+        os.kill(node, signal.SIGKILL)
+        wait_for(lambda: not alive(guardian) and not alive(node), timeout=10)
+        os.kill(before["t/c5"], signal.SIGKILL)
+        wait_for(lambda: not Path(f"/proc/{before['t/c5']}").exists(), timeout=10, what="init reaps")
+        engine.start()
+        view = engine.wait_incarnation("t/c5", 1)
+        assert view["last_exit"]["reason"] == "lost"
+        now = pids(engine)
+        assert {k: v for k, v in now.items() if k != "t/c5"} == {
+            k: v for k, v in before.items() if k != "t/c5"
+        }
+
+
+def test_node_and_guardian_execute_new_code_in_place_and_no_child_notices() -> None:
+    with Engine() as engine:
+        engine.apply(tree("t", *CHILDREN))
+        wait_for(lambda: all_running(engine), timeout=30)
+        before = pids(engine)
+        guardian, node = engine.guardian_pid(), engine.node_pid()
+        started = engine.call("status")["started"]
+        engine.call("reexec", what="both")
+        wait_for(lambda: engine.call("status")["started"] > started, timeout=30)
+        assert (engine.guardian_pid(), engine.node_pid()) == (guardian, node)
+        assert pids(engine) == before
+        os.kill(before["t/c3"], signal.SIGKILL)
+        assert engine.wait_incarnation("t/c3", 1)["last_exit"]["reason"] == "signal(9)"
