@@ -21,7 +21,7 @@ class Window:
     def __init__(self, restarts: Iterable[float] = ()) -> None:
         self.restarts = deque(restarts)
 
-    def add(self, *, now: float, intensity: int, period: float) -> bool:
+    def add(self, now: float, intensity: int, period: float) -> bool:
         """Note a restart. False: it is one too many."""
         restarts = self.restarts
         restarts.append(now)
@@ -29,5 +29,5 @@ class Window:
             restarts.popleft()
         return len(restarts) <= intensity
 
-    def used(self, *, now: float, period: float) -> int:
+    def used(self, now: float, period: float) -> int:
         return len(within(self.restarts, now=now, period=period))

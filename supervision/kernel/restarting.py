@@ -34,6 +34,8 @@ _CLAUSES = {
     (Restart.TEMPORARY, False): (True, False),
 }
 
+_ALONE = (Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE)
+
 
 def child_exited(m: Machine, supervisor: Supervisor, child: Child, reason: Term) -> None:
     """A child ended by itself (OTP `do_restart/3`)."""
@@ -100,29 +102,36 @@ def restart(m: Machine, supervisor: Supervisor, child: Child) -> None:
     """Restart a child, and what its supervisor's strategy says beside it, unless the limit is reached."""
     if not may_start(m, child, Presence.RESTARTING):
         return
-    spec = supervisor.spec
-    allowed = supervisor.window.add(now=m.now, intensity=spec.intensity, period=spec.period)
-    counted = {
-        "restarts": len(supervisor.window.restarts),
+    spec, window = supervisor.spec, supervisor.window
+    if not window.add(m.now, spec.intensity, spec.period):
+        _give_up(m, supervisor, child)
+        return
+    child.memory.restarts += 1
+    if child.spec.backoff is not None:
+        m.timers.clear("backoff", child.key)
+    if spec.strategy in _ALONE:
+        affected = [child.key]
+        supervisor.steps.append(StartOne(child.id, Purpose.RESTART))
+    else:
+        affected = _restart_together(m, supervisor, child)
+    detail = {
+        "strategy": spec.strategy,
+        "affected": affected,
+        "restarts": len(window.restarts),
         "intensity": spec.intensity,
         "period": spec.period,
     }
-    if not allowed:
-        _give_up(m, supervisor, child, counted)
-        return
-    child.memory.restarts += 1
-    m.timers.clear("backoff", child.key)
-    if spec.strategy in (Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE):
-        affected = [child.id]
-        supervisor.steps.append(StartOne(child.id, Purpose.RESTART))
-    else:
-        child.presence = Presence.UNDEFINED
-        m.set_state(child, ChildState.BACKOFF)
-        affected = _affected(supervisor, child)
-        supervisor.steps.append(StartMany(in_order(affected), origin=child.id))
-        supervisor.steps.append(StopMany(affected.copy(), together=supervisor.stops_together))
-    detail = {"strategy": spec.strategy, "affected": affected, **counted}
     m.report("restart", supervisor, child.id, None, detail)
+
+
+def _restart_together(m: Machine, supervisor: Supervisor, child: Child) -> list[str]:
+    """one_for_all, rest_for_one: stop the others, latest first, then start all in order. Returns the keys."""
+    ids = _affected(supervisor, child)
+    child.presence = Presence.UNDEFINED
+    m.set_state(child, ChildState.BACKOFF)
+    supervisor.steps.append(StartMany(in_order(ids), origin=child.id))
+    supervisor.steps.append(StopMany([*ids], supervisor.stops_together))
+    return [f"{supervisor.key}/{child_id}" for child_id in ids]
 
 
 def _affected(supervisor: Supervisor, child: Child) -> list[str]:
@@ -140,9 +149,14 @@ def _affected(supervisor: Supervisor, child: Child) -> list[str]:
 # --- a supervisor ends by itself -----------------------------------------------------------------------------------------
 
 
-def _give_up(m: Machine, supervisor: Supervisor, child: Child, counted: dict[str, float]) -> None:
+def _give_up(m: Machine, supervisor: Supervisor, child: Child) -> None:
     above = supervisor.child.parent
-    detail = {**counted, "parent": above.key if above is not None else None}
+    detail = {
+        "restarts": len(supervisor.window.restarts),
+        "intensity": supervisor.spec.intensity,
+        "period": supervisor.spec.period,
+        "parent": above.key if above is not None else None,
+    }
     m.report("shutdown", supervisor, child.id, "reached_max_restart_intensity", detail)
     m.set_state(child, ChildState.FAILED)
     m.drop(child)

@@ -162,16 +162,18 @@ def start_one(m: Machine, supervisor: Supervisor, step: StartOne) -> bool:
     if step.answer is None:
         return False
     supervisor.steps.pop()
-    reply = _ended(m, supervisor, step, child, step.answer)
+    if step.answer[0] == "ok":
+        if step.ref is not None:
+            m.reply(step.ref, ["ok", f"{child.key}#{child.memory.incarnation}", *step.answer[1:]])
+        return True
+    reply = _not_started(m, supervisor, step, child, step.answer)
     if step.ref is not None:
         m.reply(step.ref, reply)
     return True
 
 
-def _ended(m: Machine, supervisor: Supervisor, step: StartOne, child: Child, answer: Answer) -> Term:
-    """The start of one child has ended; returns the reply to whoever asked for it."""
-    if answer[0] == "ok":
-        return ["ok", f"{child.key}#{child.memory.incarnation}", *answer[1:]]
+def _not_started(m: Machine, supervisor: Supervisor, step: StartOne, child: Child, answer: Answer) -> Term:
+    """The start of one child gave no process; returns the reply to whoever asked for it."""
     if answer[0] == "declined":
         declined(m, child)
         if supervisor.spec.is_simple:

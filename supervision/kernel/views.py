@@ -119,7 +119,7 @@ def _view(m: Machine, child: Child) -> ChildView:
         held_until=memory.held_until,
         waiting_for=waiting,
         backoff_until=backoff if child.state == ChildState.BACKOFF else None,
-        window_used=inner.window.used(now=m.now, period=inner.spec.period) if inner is not None else 0,
+        window_used=inner.window.used(m.now, inner.spec.period) if inner is not None else 0,
         alive=child.alive,
         dynamic=child.dynamic,
     )
