@@ -56,6 +56,8 @@ def load_examples(directory: Path = EXAMPLES_DIR) -> list[Example]:
         text = path.read_text()
         needs = frozenset(name for found in NEEDS.findall(text) for name in found.replace(",", " ").split())
         document = yaml.safe_load(text)
+        for process in _values_of(document, "process"):
+            process["cwd"] = str(path.parent / process.get("cwd", "/"))
         examples.append(Example(str(document["tree"]), document, needs))
     return examples
 
