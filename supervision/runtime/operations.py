@@ -19,6 +19,7 @@ from supervision.kernel.events import (
     StartChild,
     StartKey,
     StopKey,
+    TerminateChild,
 )
 from supervision.kernel.spec import ChildSpec
 from supervision.runtime.control import ControlError, Request
@@ -446,6 +447,13 @@ class Operations:
             raise ControlError(
                 "conflict", f"{key} is declared in the tree file; apply one without it", "/args/key"
             )
+
+        above = runner.kernel.child(supervisor)
+        if above is not None and above.spec.supervisor is not None and above.spec.supervisor.is_simple:
+            # OTP: an instance of simple_one_for_one is forgotten with its process
+            self._kernel_call(request, runner, TerminateChild(supervisor, process=key), {"key": key})
+            self.node.driver.forget(key)
+            return
 
         def stopped(_value: Any) -> None:
             self._kernel_call(request, runner, DeleteChild(supervisor, id=child_id), {"key": key})
