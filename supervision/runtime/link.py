@@ -78,5 +78,5 @@ def _parse(data: bytes, fds: tuple[int, ...]) -> Message | None:
     try:
         body = json.loads(data)
         return Message(str(body.pop("op")), body, fds)
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         return None
