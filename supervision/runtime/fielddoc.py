@@ -78,6 +78,10 @@ def collect(work: Callable[[Report], Any], base: str | None = None) -> Any:
     return result
 
 
+Definitions = dict[str, dict[str, Any]]
+"""Schemas by name, for `$ref`."""
+
+
 class FieldType(Protocol):
     """What a field may hold. Any: values come from documents, whose types are what is being checked."""
 
@@ -93,8 +97,8 @@ class FieldType(Protocol):
         """A normal form without what equals its default; for people with units."""
         ...
 
-    def schema(self) -> dict[str, Any]:
-        """JSON Schema 2020-12; it may accept more than `read`, never less."""
+    def schema(self, defs: Definitions) -> dict[str, Any]:
+        """JSON Schema 2020-12; it may accept more than `read`, never less. Sections go into `defs`."""
         ...
 
     @property
@@ -190,6 +194,8 @@ class Section:
     one_of: tuple[str, ...] = ()
     """Exactly one of these fields is given."""
     words: str = "mapping"
+    inline: bool = False
+    """Another section has the same name, so the schema cannot refer to it."""
 
     def __post_init__(self) -> None:
         by_name = {each.name: each for each in self.fields}
@@ -253,10 +259,19 @@ class Section:
             if each.name in value and (each.required or value[each.name] != self.defaults.get(each.name))
         }
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
+        if self.inline:
+            return self._definition(defs)
+        name = self.name.replace(" ", "_")
+        if name not in defs:
+            defs[name] = {}  # it may contain itself
+            defs[name] = self._definition(defs)
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _definition(self, defs: Definitions) -> dict[str, Any]:
         properties = {}
         for each in self.fields:
-            written = dict(each.type.schema())
+            written = dict(each.type.schema(defs))
             if each.default is None:
                 written = {"anyOf": [written, {"type": "null"}]}
             written["description"] = each.meaning
@@ -315,8 +330,8 @@ class ListOf:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return [self.item.sparse(item, human=human) for item in value]
 
-    def schema(self) -> dict[str, Any]:
-        schema: dict[str, Any] = {"type": "array", "items": self.item.schema(), "maxItems": self.most}
+    def schema(self, defs: Definitions) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "array", "items": self.item.schema(defs), "maxItems": self.most}
         if self.least:
             schema["minItems"] = self.least
         return schema
@@ -359,11 +374,11 @@ class MapOf:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return {key: self.value.sparse(held, human=human) for key, held in value.items()}
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         return {
             "type": "object",
-            "propertyNames": self.key.schema(),
-            "additionalProperties": self.value.schema(),
+            "propertyNames": self.key.schema(defs),
+            "additionalProperties": self.value.schema(defs),
             "maxProperties": self.most,
         }
 
@@ -394,8 +409,8 @@ class Either:
                 return each.sparse(value, human=human)
         return value
 
-    def schema(self) -> dict[str, Any]:
-        return {"anyOf": [each.schema() for each in self.types]}
+    def schema(self, defs: Definitions) -> dict[str, Any]:
+        return {"anyOf": [each.schema(defs) for each in self.types]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,8 +444,8 @@ class Short:
         kept = self.section.sparse(value, human=human)
         return kept[self.name] if list(kept) == [self.name] else kept
 
-    def schema(self) -> dict[str, Any]:
-        return {"anyOf": [self._type.schema(), self.section.schema()]}
+    def schema(self, defs: Definitions) -> dict[str, Any]:
+        return {"anyOf": [self._type.schema(defs), self.section.schema(defs)]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,29 +471,24 @@ class OneOrMore:
         kept = self.items.sparse(value, human=human)
         return kept[0] if len(kept) == 1 else kept
 
-    def schema(self) -> dict[str, Any]:
-        return {"anyOf": [self.items.item.schema(), self.items.schema()]}
+    def schema(self, defs: Definitions) -> dict[str, Any]:
+        return {"anyOf": [self.items.item.schema(defs), self.items.schema(defs)]}
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A type that is defined once and named elsewhere: the schema refers to it, and it may contain itself.
+class Nested:
+    """A section that may contain itself; `part` is what each level adds to the pointer, `depth` how many there may be."""
 
-    depth   how many of these may stand inside one another
-    """
-
-    name: str
-    find: Callable[[], FieldType]
-    words: str
-    depth: int = 1
-    part: str = ""
-    """A part of the pointer that each level adds."""
+    find: Callable[[], Section]
+    part: str
+    depth: int
+    words: str = "mapping"
 
     def accepts(self, value: Any) -> bool:
         return self.find().accepts(value)
 
     def read(self, value: Any, at: str, report: Report) -> Any:
-        if self.part and at.count(self.part) >= self.depth:
+        if at.count(self.part) > self.depth:
             report.add(at, f"nested too deep: at most {self.depth} levels")
             return INVALID
         return self.find().read(value, at, report)
@@ -486,5 +496,5 @@ class Named:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return self.find().sparse(value, human=human)
 
-    def schema(self) -> dict[str, Any]:
-        return {"$ref": f"#/$defs/{self.name}"}
+    def schema(self, defs: Definitions) -> dict[str, Any]:
+        return self.find().schema(defs)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from supervision.runtime.fielddoc import INVALID, Report, is_text, nearest, shown
+from supervision.runtime.fielddoc import INVALID, Definitions, Report, is_text, nearest, shown
 
 MAX_TEXT = 4096
 MAX_INT = 2**63 - 1
@@ -42,7 +42,7 @@ class Text:
         return self.rule
 
     def accepts(self, value: Any) -> bool:
-        return isinstance(value, str | int) and not isinstance(value, bool)
+        return isinstance(value, str | int | float)
 
     def read(self, value: Any, at: str, report: Report) -> Any:
         problem = self._problem(value)
@@ -74,7 +74,7 @@ class Text:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": ["string", "integer"], "maxLength": self.most}
         if self.least:
             schema["minLength"] = self.least
@@ -112,7 +112,7 @@ class PathText:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         return {"type": "string", "minLength": 1, "maxLength": self.most}
 
 
@@ -139,7 +139,7 @@ class Word:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         return {"enum": list(self.choices)}
 
 
@@ -164,7 +164,7 @@ class Flag:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         return {"type": "boolean"}
 
 
@@ -193,7 +193,7 @@ class Count:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
@@ -220,7 +220,7 @@ class Real:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         return {"type": "number", "minimum": self.least, "maximum": self.most}
 
 
@@ -266,7 +266,7 @@ class Duration:
         text = duration_text(value) if human else value
         return text if seconds_of(text) == value else value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         number = {"type": "number", "minimum": self.least, "maximum": self.most}
         return {"anyOf": [number, {"type": "string", "pattern": f"^{DURATION}$"}]}
 
@@ -332,7 +332,7 @@ class Size:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return size_text(value) if human else value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         number = {"type": "integer", "minimum": self.least, "maximum": self.most}
         return {"anyOf": [number, {"type": "string", "pattern": f"^{SIZE}$"}]}
 

@@ -12,6 +12,7 @@ from typing import Any
 from supervision.runtime.environmentdoc import ENVIRONMENT, ENVIRONMENT_FILES
 from supervision.runtime.fielddoc import (
     INVALID,
+    Definitions,
     Either,
     Field,
     FieldType,
@@ -54,7 +55,7 @@ class SignalName:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         return {"enum": [*SIGNALS, *(f"SIG{name}" for name in SIGNALS)]}
 
 
@@ -84,7 +85,7 @@ class Umask:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         octal = {"type": "string", "pattern": "^(?:0o)?0?[0-7]{1,3}$"}
         return {"anyOf": [octal, {"type": "integer", "minimum": 0, "maximum": 777}]}
 
@@ -113,6 +114,7 @@ def _limit(name: str, value: FieldType, meaning: str) -> Field:
         ),
         checks=(_check_limit,),
         words="`{soft, hard}`",
+        inline=True,
     )
     return Field(name, Either((Word((UNLIMITED,)), pair, value)), None, meaning)
 

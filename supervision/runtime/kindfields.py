@@ -12,6 +12,7 @@ from typing import Any
 from supervision.runtime.fielddoc import (
     INVALID,
     REQUIRED,
+    Definitions,
     Either,
     Field,
     ListOf,
@@ -61,7 +62,7 @@ class Json:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         return {"type": "object" if self.shape is dict else "array"}
 
 

@@ -9,6 +9,7 @@ from supervision.runtime.environmentdoc import MAX_VALUE
 from supervision.runtime.fielddoc import (
     INVALID,
     REQUIRED,
+    Definitions,
     Either,
     Field,
     ListOf,
@@ -52,8 +53,8 @@ class Argv:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
-        return _ARGV.schema()
+    def schema(self, defs: Definitions) -> dict[str, Any]:
+        return _ARGV.schema(defs)
 
 
 _ARGV = ListOf(Text("text", least=0, most=MAX_VALUE), least=1, most=4096)

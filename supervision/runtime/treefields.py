@@ -12,11 +12,11 @@ from supervision.runtime.environmentdoc import ENVIRONMENT
 from supervision.runtime.fielddoc import (
     INVALID,
     REQUIRED,
+    Definitions,
     Either,
     Field,
-    FieldType,
     ListOf,
-    Named,
+    Nested,
     Report,
     Section,
     held,
@@ -148,10 +148,6 @@ def _check_scaled(values: dict[str, Any], at: str, report: Report) -> None:
         report.add(f"{at}/instances", "`scale` says how many there are")
 
 
-def _named(kind: str) -> Named:
-    return Named(kind, lambda: KINDS[kind], "mapping")
-
-
 WORKER = Section(
     "child",
     (
@@ -172,7 +168,7 @@ WORKER = Section(
             None,
             "So many of them, `id@1` to `id@n`. Default: one, called `id`.",
         ),
-        *(Field(kind, _named(kind), None, _KIND_MEANINGS[kind]) for kind, section in KINDS.items()),
+        *(Field(kind, section, None, _KIND_MEANINGS[kind]) for kind, section in KINDS.items()),
     ),
     checks=(_check_kind, _check_scaled),
     elsewhere={
@@ -186,11 +182,11 @@ WORKER = Section(
 )
 
 
-def _supervisor() -> FieldType:
+def _supervisor() -> Section:
     return SUPERVISOR
 
 
-_NESTED = Named("supervisor", _supervisor, "mapping", depth=MAX_DEPTH, part="/supervisor")
+_NESTED = Nested(_supervisor, part="/supervisor", depth=MAX_DEPTH)
 
 SUPERVISOR_CHILD = Section(
     "supervisor child",
@@ -230,8 +226,12 @@ class Child:
         kept.pop("kind", None)  # its section says it
         return kept
 
-    def schema(self) -> dict[str, Any]:
-        return {"anyOf": [WORKER.schema(), SUPERVISOR_CHILD.schema()]}
+    def schema(self, defs: Definitions) -> dict[str, Any]:
+        return {
+            "if": {"required": ["supervisor"]},
+            "then": SUPERVISOR_CHILD.schema(defs),
+            "else": WORKER.schema(defs),
+        }
 
 
 def _section_of(value: Any) -> Section:
@@ -336,7 +336,7 @@ class Version:
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self, defs: Definitions) -> dict[str, Any]:
         return {"const": 1}
 
 
