@@ -5,7 +5,8 @@ so that a tree cannot ask for our DATABASE_URL), `{secret_file: PATH}` the conte
 a process is started; documents, journal and pages show the reference.
 """
 
-from supervision.runtime.fielddoc import REQUIRED, Either, Field, ListOf, MapOf, Section, Short
+from supervision.runtime.fielddoc import REQUIRED, Field, Section
+from supervision.runtime.fieldshapes import Either, ListOf, MapOf, Short
 from supervision.runtime.fieldtypes import Flag, PathText, Text
 
 SECRET_PREFIX = "OVERSTORY_SECRET_"  # noqa: S105 the name of a variable

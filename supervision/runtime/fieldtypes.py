@@ -75,7 +75,11 @@ class Text:
         return value
 
     def schema(self, defs: Definitions) -> dict[str, Any]:
-        schema: dict[str, Any] = {"type": ["string", "integer"], "maxLength": self.most}
+        digits = self.pattern is None or re.fullmatch(self.pattern, "100") is not None
+        schema: dict[str, Any] = {
+            "type": ["string", "integer"] if digits else "string",
+            "maxLength": self.most,
+        }
         if self.least:
             schema["minLength"] = self.least
         if self.pattern is not None:

@@ -13,7 +13,6 @@ from supervision.runtime.environmentdoc import ENVIRONMENT, ENVIRONMENT_FILES
 from supervision.runtime.fielddoc import (
     INVALID,
     Definitions,
-    Either,
     Field,
     FieldType,
     Report,
@@ -22,6 +21,7 @@ from supervision.runtime.fielddoc import (
     nearest,
     shown,
 )
+from supervision.runtime.fieldshapes import Either
 from supervision.runtime.fieldtypes import Count, Duration, PathText, Size, Text, Word
 
 ACCOUNT = r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}\$?"

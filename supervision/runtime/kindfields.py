@@ -13,15 +13,14 @@ from supervision.runtime.fielddoc import (
     INVALID,
     REQUIRED,
     Definitions,
-    Either,
     Field,
-    ListOf,
     Report,
     Section,
     held,
     is_text,
     shown,
 )
+from supervision.runtime.fieldshapes import Either, ListOf
 from supervision.runtime.fieldtypes import NAME, NAME_RULE, Count, Duration, PathText, Size, Text, Word, plain
 from supervision.runtime.hostfields import HOST
 from supervision.runtime.processfields import ARGV, DAY_S, INFINITY

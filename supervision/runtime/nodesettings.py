@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from supervision.exceptions import SupervisionError
-from supervision.runtime.fielddoc import DocumentErrors, Either, Field, ListOf, MapOf, Section, collect
+from supervision.runtime.fielddoc import DocumentErrors, Field, Section, collect
+from supervision.runtime.fieldshapes import Either, ListOf, MapOf
 from supervision.runtime.fieldtypes import Count, Flag, PathText, Size, Text, Word
 from supervision.runtime.hostfields import ACCOUNT
 from supervision.runtime.launch import LaunchError, LaunchPlan, UserIds

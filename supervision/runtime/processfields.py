@@ -6,20 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from supervision.runtime.environmentdoc import MAX_VALUE
-from supervision.runtime.fielddoc import (
-    INVALID,
-    REQUIRED,
-    Definitions,
-    Either,
-    Field,
-    ListOf,
-    OneOrMore,
-    Report,
-    Section,
-    Short,
-    held,
-    shown,
-)
+from supervision.runtime.fielddoc import INVALID, REQUIRED, Definitions, Field, Report, Section, held, shown
+from supervision.runtime.fieldshapes import Either, ListOf, OneOrMore, Short
 from supervision.runtime.fieldtypes import NAME, NAME_RULE, Count, Duration, Flag, Text, Word
 from supervision.runtime.hostfields import HOST, SignalName
 

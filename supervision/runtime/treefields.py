@@ -9,19 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from supervision.runtime.environmentdoc import ENVIRONMENT
-from supervision.runtime.fielddoc import (
-    INVALID,
-    REQUIRED,
-    Definitions,
-    Either,
-    Field,
-    ListOf,
-    Nested,
-    Report,
-    Section,
-    held,
-    shown,
-)
+from supervision.runtime.fielddoc import INVALID, REQUIRED, Definitions, Field, Report, Section, held, shown
+from supervision.runtime.fieldshapes import Either, ListOf, Nested
 from supervision.runtime.fieldtypes import NAME, NAME_RULE, Count, Duration, Flag, Real, Text, Word
 from supervision.runtime.kindfields import AGENT, CELERY_TASK, CELERY_WORKER
 from supervision.runtime.processfields import DAY_S, INFINITY, PROCESS
