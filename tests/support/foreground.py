@@ -36,6 +36,8 @@ class Up:
             text=True,
             start_new_session=True,
         )
+        self.is_second = False
+        """On data that another one runs: what is found there is not ours to end."""
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -91,11 +93,12 @@ class Up:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        with contextlib.suppress(AssertionError):
-            wait_for(lambda: not processes_of(str(self.data_dir)), timeout=30)
-        for pid in processes_of(str(self.data_dir)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if not self.is_second:
+            with contextlib.suppress(AssertionError):
+                wait_for(lambda: not processes_of(str(self.data_dir)), timeout=30)
+            for pid in processes_of(str(self.data_dir)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         if self.process.stdout is not None:
             self._reader.join(30)
             self.process.stdout.close()

@@ -1,6 +1,7 @@
 """The embedded Redis, run as the system tree runs it."""
 
 import signal
+import subprocess
 from pathlib import Path
 
 import kombu
@@ -8,6 +9,7 @@ import pytest
 import redis
 
 from controlplane.embedded.connections import celery_url, redis_url
+from controlplane.embedded.hold_lock import TAKEN
 from controlplane.embedded.redis_server import RedisServer
 from tests.support.stores import running
 
@@ -53,3 +55,14 @@ def test_celerys_spelling_of_the_url_means_the_same_database(server: RedisServer
             queue.put({"to": "celery"}, serializer="json")
         with redis.Redis.from_url(redis_url(server.socket, db=1)) as other:
             assert other.llen("letters") == 1
+
+
+def test_a_second_server_on_the_same_log_is_refused(server: RedisServer, base: Path) -> None:
+    with running(server.child(), base / "log"), client(server) as connection:
+        connection.set("kept", "42")
+        second = subprocess.run(
+            server.child()["process"]["command"], capture_output=True, text=True, check=False
+        )
+        assert second.returncode == TAKEN
+        assert "still works there" in second.stderr
+        assert connection.get("kept") == b"42"

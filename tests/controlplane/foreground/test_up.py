@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from controlplane.embedded.connections import Connections, redis_url
+from supervision.runtime.client import ControlClient
 from supervision.runtime.paths import Paths
 from tests.support.foreground import RUNNING, Up, up
 from tests.support.leftovers import processes_of
@@ -36,12 +37,30 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def instance(prepared: Path) -> Iterator[Path]:
     with short_directory() as base:
         data = base / "a data dir"
-        shutil.copytree(prepared, data)
+        copy_stores(prepared, data)
         yield data
 
 
+def copy_stores(source: Path, target: Path) -> None:
+    """The stores' data only: journal and desired trees belong to the directory they were made in."""
+    target.mkdir(mode=0o700)
+    for name in ("postgres", "redis"):
+        shutil.copytree(source / name, target / name)
+
+
 def test_everything_starts_with_the_examples_and_ctrl_c_leaves_no_process() -> None:
-    with short_directory() as base, up(base / "data") as started:
+    with short_directory() as base:
+        start_everything(base / "data")
+        with up(base / "data", "--no-examples") as started:
+            started.until(RUNNING)
+            left = {tree.name: tree.message for tree in started.observed().trees}
+            assert set(left) == {"system", "trouble"}, "what was applied by hand stays, the other examples go"
+            assert left["trouble"] == "mine"
+            started.stop()
+
+
+def start_everything(data: Path) -> None:
+    with up(data) as started:
         started.until(RUNNING)
         observed = started.observed()
         assert {tree.name for tree in observed.trees} == {"system", "celery", "jobs", "site", "trouble"}
@@ -52,7 +71,11 @@ def test_everything_starts_with_the_examples_and_ctrl_c_leaves_no_process() -> N
         assert port is not None
         with urllib.request.urlopen(port.group(), timeout=10) as reply:
             assert reply.read() == b"ok\n"
-        assert (base / "data").stat().st_mode & 0o777 == 0o700
+        assert data.stat().st_mode & 0o777 == 0o700
+        with ControlClient(Paths(data).control_socket) as client:
+            document = client.call("spec", tree="trouble")["document"]
+            document["supervisor"]["children"] = document["supervisor"]["children"][-1:]
+            client.call("apply", spec=document, message="mine")
         started.stop()
         assert "no process left" in started.output
 
@@ -162,6 +185,7 @@ def test_a_second_one_on_the_same_data_is_refused_with_the_first_ones_pid(instan
     with up(instance, "--no-examples") as first:
         first.until(RUNNING)
         with up(instance, "--no-examples") as second:
+            second.is_second = True
             line = second.until("already runs here")
             assert f"pid {first.process.pid}" in line
             assert second.process.wait(60) == 1
@@ -169,13 +193,11 @@ def test_a_second_one_on_the_same_data_is_refused_with_the_first_ones_pid(instan
         first.stop()
 
 
-def test_two_instances_run_side_by_side(instance: Path) -> None:
+def test_two_instances_run_side_by_side(instance: Path, prepared: Path) -> None:
     with short_directory() as base, up(instance, "--no-examples") as first:
         first.until(RUNNING)
         other = base / "data"
-        shutil.copytree(
-            instance, other, ignore=shutil.ignore_patterns("postgres", "redis", "*.json", "journal", "exits")
-        )
+        copy_stores(prepared, other)
         with up(base / "unused", "--no-examples", "--data-dir", str(other)) as second:
             second.data_dir = other
             second.until(RUNNING)
@@ -210,16 +232,3 @@ def test_a_port_that_is_no_number_is_refused(instance: Path) -> None:
     with up(instance, OVERSTORY_PORT="eighty") as started:
         started.until("OVERSTORY_PORT is 'eighty'")
         started.ends(1)
-
-
-def test_examples_applied_by_hand_are_left_alone_and_others_removed_on_request() -> None:
-    with short_directory() as base:
-        data = base / "data"
-        with up(data) as started:
-            started.until(RUNNING)
-            assert started.observed().tree("trouble") is not None
-            started.stop()
-        with up(data, "--no-examples") as started:
-            started.until(RUNNING)
-            assert {tree.name for tree in started.observed().trees} == {"system"}
-            started.stop()
