@@ -61,4 +61,5 @@ ENVIRONMENT_FILES = ListOf(
         "path",
     ),
     most=32,
+    called="list of paths, or of the mapping",
 )

@@ -7,7 +7,6 @@ JSON Schema and its own words, so that what is published can never differ from w
 
 import contextlib
 import copy
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -139,6 +138,8 @@ def escape(key: str) -> str:
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """`; did you mean ...?`, or nothing."""
+    import difflib  # for an error's words only, and the node starts in milliseconds
+
     close = difflib.get_close_matches(word[:_SHOWN].lower(), known, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

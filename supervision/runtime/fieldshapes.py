@@ -24,10 +24,12 @@ class ListOf:
     most: int
     least: int = 0
     unique: bool = False
+    called: str = ""
+    """The type in words, where `list of` and the words of the item read badly."""
 
     @property
     def words(self) -> str:
-        return f"list of {self.item.words}"
+        return self.called or f"list of {self.item.words}"
 
     def accepts(self, value: Any) -> bool:
         return isinstance(value, list | tuple)

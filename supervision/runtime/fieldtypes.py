@@ -18,7 +18,7 @@ MAX_TEXT = 4096
 MAX_INT = 2**63 - 1
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
-NAME_RULE = "name of 1 to 63 letters, digits, `.`, `_` or `-`, beginning with a letter or digit"
+NAME_RULE = "a name: 1 to 63 letters, digits, `.`, `_` or `-`, a letter or digit first"
 
 Number = int | float
 
@@ -29,6 +29,7 @@ class Text:
 
     pattern   matches the whole of it; `rule` says the pattern in words
     examine   a further check: what is wrong, or None
+    called    a shorter name for the reference
     """
 
     rule: str = "text"
@@ -36,10 +37,11 @@ class Text:
     least: int = 1
     most: int = MAX_TEXT
     examine: Callable[[str], str | None] | None = None
+    called: str = ""
 
     @property
     def words(self) -> str:
-        return self.rule
+        return self.called or self.rule
 
     def accepts(self, value: Any) -> bool:
         return isinstance(value, str | int | float)
@@ -85,6 +87,9 @@ class Text:
         if self.pattern is not None:
             schema["pattern"] = f"^(?:{self.pattern})$"
         return schema
+
+
+NAME_TEXT = Text(NAME_RULE, NAME, called="name")
 
 
 @dataclass(frozen=True, slots=True)

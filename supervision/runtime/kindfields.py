@@ -21,7 +21,7 @@ from supervision.runtime.fielddoc import (
     shown,
 )
 from supervision.runtime.fieldshapes import Either, ListOf
-from supervision.runtime.fieldtypes import NAME, NAME_RULE, Count, Duration, PathText, Size, Text, Word, plain
+from supervision.runtime.fieldtypes import NAME, NAME_TEXT, Count, Duration, PathText, Size, Text, Word, plain
 from supervision.runtime.hostfields import HOST
 from supervision.runtime.processfields import ARGV, DAY_S, INFINITY
 
@@ -90,8 +90,8 @@ def _json_key(key: Any) -> str:
     return key
 
 
-_MODULES = ListOf(Text("module name", MODULE), most=1000, unique=True)
-_NAMES = ListOf(Text(NAME_RULE, NAME), most=100, unique=True)
+_MODULES = ListOf(Text("module name", MODULE), most=1000, unique=True, called="list of modules")
+_NAMES = ListOf(NAME_TEXT, most=100, unique=True, called="list of names")
 _QUEUE = Text("name of a queue", r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _APP = Text("`package.module` or `package.module:attribute`", rf"{MODULE}(?::{MODULE})?")
 _READY = Either((Word((INFINITY,)), Duration(0.1, DAY_S)))
@@ -124,7 +124,7 @@ AGENT = Section(
             "Registered agent config.",
         ),
         Field("revision", Count(1, 2**31 - 1), None, "Revision of `config`. Default: the newest."),
-        Field("namespace", Text(NAME_RULE, NAME), "default", "Namespace of its registrations."),
+        Field("namespace", NAME_TEXT, "default", "Namespace of its registrations."),
         Field("arguments", Json(dict), {}, "Given to the agent's `init`."),
         Field("capabilities", _NAMES, [], "What others may look for."),
         Field("metadata", Json(dict), {}, "Shown and returned by the registry."),
@@ -186,7 +186,12 @@ CELERY_WORKER = Section(
     (
         Field("app", _APP, REQUIRED, "The Celery application, as `celery -A` takes it."),
         _PYTHON,
-        Field("queues", ListOf(_QUEUE, least=1, most=100, unique=True), ["celery"], "Queues it consumes."),
+        Field(
+            "queues",
+            ListOf(_QUEUE, least=1, most=100, unique=True, called="list of names"),
+            ["celery"],
+            "Queues it consumes.",
+        ),
         Field("concurrency", Count(1, 1000), None, "Tasks at a time. Default: the number of CPUs."),
         Field(
             "pool", Word(("prefork", "threads", "solo", "gevent", "eventlet")), "prefork", "Celery's pool."

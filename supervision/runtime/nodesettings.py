@@ -23,8 +23,15 @@ from supervision.runtime.hostfields import ACCOUNT
 from supervision.runtime.launch import LaunchError, LaunchPlan, UserIds
 
 ANY = "*"
-_GLOBS = ListOf(Either((Word((ANY,)), PathText("absolute path or pattern"))), most=1000, unique=True)
-_ACCOUNTS = ListOf(Either((Word((ANY,)), Text("name or number", ACCOUNT))), most=1000, unique=True)
+_GLOBS = ListOf(
+    Either((Word((ANY,)), PathText("absolute path or pattern"))),
+    most=1000,
+    unique=True,
+    called="list of patterns",
+)
+_ACCOUNTS = ListOf(
+    Either((Word((ANY,)), Text("name or number", ACCOUNT))), most=1000, unique=True, called="list of names"
+)
 
 NODE = Section(
     "node.toml",
@@ -58,7 +65,7 @@ NODE = Section(
         Field(
             "limits",
             Section(
-                "limits",
+                "node limits",
                 (
                     Field(
                         "journal",

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from supervision.runtime.environmentdoc import MAX_VALUE
 from supervision.runtime.fielddoc import INVALID, REQUIRED, Definitions, Field, Report, Section, held, shown
 from supervision.runtime.fieldshapes import Either, ListOf, OneOrMore, Short
-from supervision.runtime.fieldtypes import NAME, NAME_RULE, Count, Duration, Flag, Text, Word
+from supervision.runtime.fieldtypes import NAME_TEXT, Count, Duration, Flag, Text, Word
 from supervision.runtime.hostfields import HOST, SignalName
 
 HOUR_S, DAY_S = 3600, 86400
@@ -54,7 +54,9 @@ COMMAND = Section(
         Field("timeout", Duration(0.1, DAY_S), "60s", "After this it and all its descendants are killed."),
     ),
 )
-COMMANDS = ListOf(Short(COMMAND, "command"), most=32)
+COMMANDS = ListOf(
+    Short(COMMAND, "command"), most=32, called="list of commands, each a list of arguments or the mapping"
+)
 
 
 def _check_url(url: str) -> str | None:
@@ -83,7 +85,7 @@ def _check_readiness(values: dict[str, Any], at: str, report: Report) -> None:
 _STATUS = Either(
     (
         Count(100, 599),
-        Text("HTTP status, such as 200, `2xx` or `200-399`", r"[1-5]xx|[1-5][0-9]{2}(?:-[1-5][0-9]{2})?"),
+        Text("such as `2xx` or `200-399`", r"[1-5]xx|[1-5][0-9]{2}(?:-[1-5][0-9]{2})?"),
     )
 )
 PROBES = ("exec", "tcp", "http")
@@ -124,7 +126,7 @@ READINESS = Section(
                     Field(
                         "status",
                         OneOrMore(ListOf(_STATUS, least=1, most=100)),
-                        [200],
+                        ["2xx", "3xx"],
                         "Answers that mean ready.",
                     ),
                 ),
@@ -200,7 +202,7 @@ def _split_address(address: str) -> tuple[str, str | None]:
 SOCKET = Section(
     "socket",
     (
-        Field("name", Text(NAME_RULE, NAME), REQUIRED, "Name in LISTEN_FDNAMES."),
+        Field("name", NAME_TEXT, REQUIRED, "Name in LISTEN_FDNAMES."),
         Field("type", Word(("tcp", "unix", "udp")), "tcp", "What to listen on."),
         Field(
             "address",

@@ -11,7 +11,7 @@ from typing import Any
 from supervision.runtime.environmentdoc import ENVIRONMENT
 from supervision.runtime.fielddoc import INVALID, REQUIRED, Definitions, Field, Report, Section, held, shown
 from supervision.runtime.fieldshapes import Either, ListOf, Nested
-from supervision.runtime.fieldtypes import NAME, NAME_RULE, Count, Duration, Flag, Real, Text, Word
+from supervision.runtime.fieldtypes import NAME, NAME_TEXT, Count, Duration, Flag, Real, Text, Word
 from supervision.runtime.kindfields import AGENT, CELERY_TASK, CELERY_WORKER
 from supervision.runtime.processfields import DAY_S, INFINITY, PROCESS
 
@@ -89,7 +89,7 @@ ON_FAILURE = Section(
 )
 
 _COMMON = (
-    Field("id", Text(NAME_RULE, NAME), REQUIRED, "Name among its siblings."),
+    Field("id", NAME_TEXT, REQUIRED, "Name among its siblings."),
     Field(
         "restart",
         Word(("permanent", "transient", "temporary")),
@@ -333,7 +333,7 @@ TREE = Section(
     "tree",
     (
         Field("version", Version(), REQUIRED, "Version of this format."),
-        Field("tree", Text(NAME_RULE, NAME), REQUIRED, "Name of the tree."),
+        Field("tree", NAME_TEXT, REQUIRED, "Name of the tree."),
         Field("on_failure", ON_FAILURE, {}, "What happens when the root supervisor gives up."),
         Field("environment", ENVIRONMENT, {}, "Variables of every process of the tree."),
         Field("supervisor", _NESTED, REQUIRED, "The root supervisor."),
