@@ -9,7 +9,6 @@ Limits: guardian and node dead together leave the children running, and the next
 between is `lost`.
 """
 
-import argparse
 import contextlib
 import fcntl
 import gc
@@ -30,7 +29,7 @@ from supervision.runtime.link import Link, Message
 from supervision.runtime.local_socket import bind_listener
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
-from supervision.runtime.nodesettings import NodeSettings
+from supervision.runtime.options import Options
 from supervision.runtime.paths import PROTOCOL, Paths
 from supervision.runtime.processes import direct_children
 
@@ -43,6 +42,8 @@ QUICK_DEATH_S = 5.0
 """A node that lived for less counts towards the respawn delay."""
 MAX_RESPAWN_DELAY_S = 5.0
 SWEEP_LIMIT_S = 10.0
+UNUSABLE_SETTINGS = 2
+"""Exit status of a node that cannot read node.toml."""
 STATE_VARIABLE = "OVERSTORY_GUARDIAN_STATE"
 FDS_VARIABLE = "OVERSTORY_GUARDIAN_FDS"
 
@@ -112,7 +113,8 @@ class Guardian:
         self.link: Link | None = None
         self.node_pid = state.node_pid
         self.node_started = self.last_beat = self.last_check = self.clock.boot()
-        self.node_ready = False
+        self.node_ready = self.ever_ready = False
+        self.exit_status = 0
         self.quick_deaths = 0
         self.stopping = False
         self.stop_signals = 0
@@ -135,7 +137,7 @@ class Guardian:
             self._spawn_node()
         else:
             self._attach_link(Link(socket.socket(fileno=self.fds["link"])))
-            self.node_ready = True
+            self.node_ready = self.ever_ready = True
         self._reap()
         self.loop.call_later(CHECK_EVERY_S, self._check_node)
         gc.collect()
@@ -171,7 +173,7 @@ class Guardian:
         with contextlib.suppress(OSError):
             self.paths.runtime_dir.rmdir()
         self.log.say("guardian stopped", killed_at_the_end=left)
-        return 0
+        return self.exit_status
 
     def _sweep(self) -> int:
         """Kill and reap direct children until none remain; each kill brings up the next generation. How many."""
@@ -245,6 +247,10 @@ class Guardian:
         if self.stopping and status == 0:
             self.finished = True
             return
+        if not self.ever_ready and os.waitstatus_to_exitcode(status) == UNUSABLE_SETTINGS:
+            self.finished = True  # it said why; another node would say the same
+            self.exit_status = 1
+            return
         self.log.say("node died", status=status, lived_s=round(lived, 3))
         self.quick_deaths = self.quick_deaths + 1 if lived < QUICK_DEATH_S else 0
         delay = (
@@ -304,7 +310,7 @@ class Guardian:
     def _handle(self, message: Message) -> None:
         self.last_beat = self.clock.boot()
         if message.op == "hello":
-            self.node_ready = True
+            self.node_ready = self.ever_ready = True
             if self.stopping:
                 self._ask_to_stop()
         elif message.op == "store_fd":
@@ -411,27 +417,29 @@ def exec_guardian(paths: Paths, state: GuardianState) -> None:
     os.execve(sys.executable, argv, environment)
 
 
-def _fresh_state(paths: Paths, arguments: argparse.Namespace) -> GuardianState:
+def _fresh_state(paths: Paths, policy: str, options: Options) -> GuardianState:
     fds = {"lock": take_lock(paths)}
     fds["control"] = bind_listener(paths.control_socket).detach()
     fds["notify"] = notify.bind(str(paths.notify_socket)).detach()
-    if arguments.lifeline_fd is not None:
-        fds["lifeline"] = arguments.lifeline_fd
-        os.set_inheritable(arguments.lifeline_fd, False)
-    return GuardianState(on_death=arguments.on_guardian_death, fds=fds, log_file=arguments.log_file)
+    lifeline = options.get("--lifeline-fd", None)
+    if lifeline is not None:
+        fds["lifeline"] = int(lifeline)
+        os.set_inheritable(fds["lifeline"], False)
+    return GuardianState(on_death=policy, fds=fds, log_file=options.get("--log-file", "-"))
 
 
 def main(argv: list[str]) -> int:
-    """`boot.py guardian`; 0 when stopped, 1 when the data directory is in use or unusable."""
-    parser = argparse.ArgumentParser(prog="guardian")
-    parser.add_argument("--data-dir")
-    parser.add_argument("--on-guardian-death", choices=("promote", "stop"), default="promote")
-    parser.add_argument(
-        "--lifeline-fd", type=int, help="stop everything when this descriptor's other end closes"
-    )
-    parser.add_argument("--log-file", default="-")
-    arguments = parser.parse_args(argv)
-    paths = Paths.from_environment(arguments.data_dir)
+    """`boot.py guardian [--data-dir DIR] [--on-guardian-death promote|stop] [--lifeline-fd N] [--log-file FILE]`.
+
+    `--lifeline-fd`: stop everything when that descriptor's other end closes. 0 when stopped, 1 when the data directory is
+    in use or something in it unusable, 2 for bad options.
+    """
+    options = Options(argv, "--data-dir", "--on-guardian-death", "--lifeline-fd", "--log-file")
+    policy = options.get("--on-guardian-death", "promote")
+    if options.problem or policy not in ("promote", "stop"):
+        sys.stderr.write(f"guardian: {options.problem or 'the policy is promote or stop'}\n")
+        return 2
+    paths = Paths.from_environment(options.get("--data-dir", None))
     os.umask(0o077)
     linux.set_comm("overstory-guard")
     linux.become_subreaper()
@@ -439,8 +447,7 @@ def main(argv: list[str]) -> int:
     if state is None:
         try:
             paths.prepare()
-            NodeSettings.load(paths.node_toml)  # a node that cannot read its settings would only die again and again
-            state = _fresh_state(paths, arguments)
+            state = _fresh_state(paths, policy, options)
         except (AlreadyRunningError, SupervisionError, OSError, ValueError) as error:
             sys.stderr.write(f"guardian: {error}\n")
             return 1

@@ -5,7 +5,6 @@ the control socket, deadlines of the kernels. On the path from a crash to its re
 (promise P2). It may be killed at any time: what it knows is in the journal.
 """
 
-import argparse
 import gc
 import json
 import os
@@ -24,7 +23,7 @@ from supervision.runtime.control import ControlServer
 from supervision.runtime.desired import DesiredStore, DesiredTree
 from supervision.runtime.evidence import Evidence
 from supervision.runtime.exits import ExitsFile
-from supervision.runtime.guardian import FDS_VARIABLE, GuardianState, exec_guardian
+from supervision.runtime.guardian import FDS_VARIABLE, UNUSABLE_SETTINGS, GuardianState, exec_guardian
 from supervision.runtime.helper_process import PING_EVERY_S, HelperProcess
 from supervision.runtime.identity import boot_id, pid_namespace
 from supervision.runtime.journal import Journal, JournalFull
@@ -34,8 +33,9 @@ from supervision.runtime.listeners import Listeners
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
 from supervision.runtime.node_identity import NodeIdentity
-from supervision.runtime.nodesettings import NodeSettings
+from supervision.runtime.nodesettings import NodeSettings, NodeSettingsError
 from supervision.runtime.operations import Operations
+from supervision.runtime.options import Options
 from supervision.runtime.output import OutputStore
 from supervision.runtime.paths import Paths
 from supervision.runtime.process_driver import ProcessDriver
@@ -170,6 +170,7 @@ class Node:
         )
         self._start_helpers()
         adoption.resume()
+        del adoption  # a thousand records that nobody needs again
         self.server = ControlServer(
             self.loop,
             socket.socket(fileno=self.fds["control"]),
@@ -582,10 +583,7 @@ class Node:
 
 def main(argv: list[str]) -> int:
     """`boot.py node`: started by the guardian only, with its descriptors in the environment."""
-    parser = argparse.ArgumentParser(prog="node")
-    parser.add_argument("--data-dir")
-    parser.add_argument("--log-file", default="-")
-    arguments = parser.parse_args(argv)
+    options = Options(argv, "--data-dir", "--log-file")
     inherited = json.loads(os.environ.pop(FDS_VARIABLE, "null"))
     if inherited is None:
         sys.stderr.write("node: started by the guardian only\n")
@@ -595,6 +593,13 @@ def main(argv: list[str]) -> int:
     os.umask(0o077)
     linux.set_comm("overstory-node")
     linux.become_subreaper()
-    paths = Paths.from_environment(arguments.data_dir)
-    log = Log(arguments.log_file, "node")
-    return Node(paths, inherited["fds"], inherited["on_death"], log, arguments.log_file).run()
+    paths = Paths.from_environment(options.get("--data-dir", None))
+    log_file = options.get("--log-file", "-")
+    log = Log(log_file, "node")
+    try:
+        node = Node(paths, inherited["fds"], inherited["on_death"], log, log_file)
+    except NodeSettingsError as error:
+        log.say("settings cannot be used", why=str(error))
+        sys.stderr.write(f"node: {error}\n")
+        return UNUSABLE_SETTINGS
+    return node.run()

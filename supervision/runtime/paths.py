@@ -5,10 +5,9 @@ directory holds Unix sockets; it is short, because a socket path ends at 107 byt
 that two instances never meet. docs/adr/0006 says why they are apart.
 """
 
-import hashlib
 import json
 import os
-import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +37,7 @@ class Paths:
     @property
     def instance_id(self) -> str:
         """Eight hex digits that name this instance on its machine."""
-        return hashlib.sha256(os.path.realpath(self.data_dir).encode()).hexdigest()[:8]
+        return f"{zlib.crc32(os.fsencode(os.path.realpath(self.data_dir))):08x}"
 
     @property
     def runtime_dir(self) -> Path:
@@ -54,7 +53,8 @@ class Paths:
         session = os.environ.get("XDG_RUNTIME_DIR")
         if session and os.access(session, os.W_OK):
             return Path(session) / "overstory" / self.instance_id
-        return Path(tempfile.gettempdir()) / f"overstory-{os.getuid()}" / self.instance_id
+        temporary = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 checked to be ours when it is made
+        return temporary / f"overstory-{os.getuid()}" / self.instance_id
 
     @property
     def runtime_json(self) -> Path:

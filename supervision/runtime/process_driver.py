@@ -386,7 +386,9 @@ class ProcessDriver:
         if known is not None and known.source is source and known.body.environment_source.is_constant:
             return known
         body = ProcessBody.from_body(source)
-        environment = body.spawn_environment(self.base, self.secrets, self.allow.trusts_file)
+        whole = body.spawn_environment(self.base, self.secrets, self.allow.trusts_file)
+        # Only what is its own: a thousand copies of what all inherit would be megabytes.
+        environment = {name: value for name, value in whole.items() if self.base.get(name) != value}
         environment["OVERSTORY_CHILD"] = key
         environment["OVERSTORY_NODE"] = self.node_id
         if body.uses_notify:
@@ -399,7 +401,7 @@ class ProcessDriver:
 
     def _plan(self, run: Run, job: Command | None) -> LaunchPlan:
         body = run.body
-        environment = dict(run.prepared.environment)
+        environment = self.base | run.prepared.environment
         environment["OVERSTORY_INCARNATION"] = str(run.incarnation)
         environment["OVERSTORY_MARK"] = (
             f"{self.node_id[:8]}:{run.key}:{run.incarnation}:{run.stage if job else MAIN}"

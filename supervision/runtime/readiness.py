@@ -108,7 +108,7 @@ class Probes:
             "probe",
             id=probe_id,
             probe=probe.to_json(),
-            environment=run.prepared.environment,
+            environment=self.driver.base | run.prepared.environment,
             cwd=run.body.cwd,
             deadline_s=probe.timeout_s,
         )

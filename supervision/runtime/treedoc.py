@@ -4,7 +4,6 @@ A document comes from anywhere (a file, the control socket, the database, the di
 strict tables each time. Its normal form, with every default filled in, reads as itself.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -59,6 +58,8 @@ class TreeDocument:
     @property
     def digest(self) -> str:
         """Hex SHA-256 of what the document says. It has no defaults in it: a release that adds a field changes no digest."""
+        import hashlib  # OpenSSL is a megabyte and 2 ms: not for a node that only adopts
+
         canonical = json.dumps(self.sparse, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
