@@ -48,6 +48,7 @@ class Checkers:
         loop.add_reader(self._channel.fileno(), lambda: self._readable(closed))
         await closed.wait()
         loop.remove_reader(self._channel.fileno())
+        loop.remove_writer(self._channel.fileno())
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -86,7 +87,14 @@ class Checkers:
         if not isinstance(deadline_s, int | float) or deadline_s <= 0:
             deadline_s = DEADLINE_S
         outcome = await self._within(float(deadline_s), body)
-        self._channel.send("result", id=probe_id, ok=outcome.ok, detail=outcome.detail[:DETAIL_CHARS])
+        detail = outcome.detail[:DETAIL_CHARS]
+        if not self._channel.send("result", id=probe_id, ok=outcome.ok, detail=detail):
+            asyncio.get_running_loop().add_writer(self._channel.fileno(), self._flush)
+
+    def _flush(self) -> None:
+        """The node takes messages again."""
+        if self._channel.flush():
+            asyncio.get_running_loop().remove_writer(self._channel.fileno())
 
     async def _within(self, deadline_s: float, body: Mapping[str, Any]) -> Outcome:
         probe = body.get("probe")

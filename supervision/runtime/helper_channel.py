@@ -1,7 +1,7 @@
 """A helper's end of its channel to the node: JSON messages in a socket that the node's death closes.
 
 The helper answers `ping` and exits when the channel closes: a new node starts new helpers. What the node is too busy to take
-is kept and sent again at the next occasion, which comes with each ping.
+is kept until it takes it.
 """
 
 import os
@@ -33,10 +33,10 @@ class HelperChannel:
     def fileno(self) -> int:
         return self._link.fileno()
 
-    def send(self, op: str, **body: Any) -> None:
-        """Send, or keep for later. Not for two threads at a time."""
+    def send(self, op: str, **body: Any) -> bool:
+        """Send, or keep for later: then False, and `flush` is to be called. Not for two threads at a time."""
         self._backlog.append((op, body))
-        self._flush()
+        return self.flush()
 
     def receive(self) -> list[Message] | None:
         """What the node says, pings answered and left out; None once it is gone."""
@@ -49,21 +49,23 @@ class HelperChannel:
                 self.send("pong")
             else:
                 others.append(message)
-        self._flush()
+        self.flush()
         return others
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait for something to receive, the end of the channel included."""
+        """Wait for something to receive, the end of the channel included, or for room to send what was kept."""
         poll = select.poll()
-        poll.register(self._link.fileno(), select.POLLIN)
+        poll.register(self._link.fileno(), select.POLLIN | (select.POLLOUT if self._backlog else 0))
         return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
 
     def close(self) -> None:
         self._link.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> bool:
+        """Send what was kept; True when nothing is left."""
         while self._backlog:
             op, body = self._backlog[0]
             if not self._link.send(op, **body):
-                return
+                return False
             self._backlog.popleft()
+        return True

@@ -81,9 +81,9 @@ def _section(probe: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _words(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return f"name not found: {error.strerror}"
-    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)) or type(
-        error
-    ).__name__
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno:
+        return os.strerror(error.errno)  # asyncio says "Connect call failed"
+    return str(error) or type(error).__name__
 
 
 # -- exec ---------------------------------------------------------------------------------------------------------------
