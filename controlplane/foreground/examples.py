@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from controlplane.foreground.network_ports import is_free, next_free
+from supervision.trees.treefile import load_tree
 
 EXAMPLES_DIR = Path(__file__).resolve().parents[2] / "examples"
 NEEDS = re.compile(r"^# needs: (.+)$", re.MULTILINE)
@@ -18,7 +17,7 @@ ADDRESS = re.compile(r"^127\.0\.0\.1:(\d+)$")
 
 @dataclass(slots=True)
 class Example:
-    """One example tree. Any: the document is checked by the tree's own parser, when it is applied."""
+    """One example tree, in the normal form of a document. Any: its values, as the tree's own parser made them."""
 
     name: str
     document: dict[str, Any]
@@ -50,15 +49,14 @@ class Example:
 
 
 def load_examples(directory: Path = EXAMPLES_DIR) -> list[Example]:
-    """Every tree file of the directory, by name."""
+    """Every tree file of the directory, by name. Raises TreeFileErrors."""
     examples = []
     for path in sorted(directory.glob("*.yaml")):
-        text = path.read_text()
-        needs = frozenset(name for found in NEEDS.findall(text) for name in found.replace(",", " ").split())
-        document = yaml.safe_load(text)
-        for process in _values_of(document, "process"):
-            process["cwd"] = str(path.parent / process.get("cwd", "/"))
-        examples.append(Example(str(document["tree"]), document, needs))
+        needs = frozenset(
+            name for found in NEEDS.findall(path.read_text()) for name in found.replace(",", " ").split()
+        )
+        tree = load_tree(path)
+        examples.append(Example(tree.name, tree.document, needs))
     return examples
 
 

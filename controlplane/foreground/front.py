@@ -19,6 +19,7 @@ from controlplane.foreground.instance import Instance, PrepareError
 from controlplane.foreground.lock import AlreadyRunningError, lock_instance
 from controlplane.foreground.progress import Progress
 from controlplane.foreground.stop_signals import StopAsked, StopSignals
+from supervision.exceptions import SupervisionError
 from supervision.runtime import linux
 from supervision.runtime.client import ControlClient, ControlError, NodeUnreachableError
 from supervision.runtime.observed import Observed
@@ -35,6 +36,10 @@ ORPHAN_GRACE_S = 60.0
 
 class GuardianDiedError(Exception):
     """The guardian ended without being asked; the message says how and ends with its last words."""
+
+
+FORESEEN = (EmbeddedStoreError, PrepareError, AlreadyRunningError, GuardianDiedError, SupervisionError)
+"""Errors whose message is for the person at the terminal."""
 
 
 @dataclass(slots=True)
@@ -82,13 +87,12 @@ class Front:
             if self.guardian is not None:
                 self.progress.say(f"\nStopping ({asked.name}); once more kills what is left")
             return 0
-        except (EmbeddedStoreError, PrepareError, AlreadyRunningError, GuardianDiedError, OSError) as error:
-            self.progress.say(f"overstory: {error}")
-            return 1
         except ControlError as error:
             where = f" at {error.pointer}" if error.pointer else ""
             self.progress.say(f"overstory: {error.message}{where}")
-            return 1
+        except (*FORESEEN, OSError) as error:
+            self.progress.say(f"overstory: {error}")
+        return 1
 
     # -- starting ---------------------------------------------------------------------------------------------------
 

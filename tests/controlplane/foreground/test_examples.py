@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
+from controlplane.embedded.postgres_server import PostgresServer
+from controlplane.embedded.privileges import ordinary
+from controlplane.embedded.redis_server import RedisServer
 from controlplane.foreground.examples import EXAMPLES_DIR, Example, load_examples
+from controlplane.system_tree import SystemTree
+from supervision.runtime.paths import Paths
+from supervision.runtime.treedoc import parse_tree
 
 EXAMPLES = load_examples()
 
@@ -81,3 +87,13 @@ def test_a_free_port_stays_so_that_the_tree_is_unchanged() -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_its_file_is_called_as_the_tree_is(example: Example) -> None:
     assert (EXAMPLES_DIR / f"{example.name}.yaml").exists()
+
+
+def test_the_system_tree_is_a_valid_document_with_stores_and_without(data_dir: Path) -> None:
+    paths = Paths(data_dir)
+    postgres = PostgresServer.of(data_dir=data_dir, socket_dir=data_dir, privileges=ordinary())
+    redis = RedisServer.of(data_dir=data_dir, socket_dir=data_dir)
+    embedded = parse_tree(SystemTree(paths, 8400, postgres, redis).document())
+    given = parse_tree(SystemTree(paths, 8400, None, None, ("DATABASE_URL", "REDIS_URL")).document())
+    assert [child.id for child in embedded.spec.children] == ["postgres", "redis", "web"]
+    assert [child.id for child in given.spec.children] == ["web"]

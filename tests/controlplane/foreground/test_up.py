@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from controlplane.embedded.connections import Connections, redis_url
+from controlplane.foreground.examples import load_examples
 from supervision.runtime.client import ControlClient
 from supervision.runtime.paths import Paths
 from tests.support.foreground import RUNNING, Up, up
@@ -73,6 +74,9 @@ def start_everything(data: Path) -> None:
             assert reply.read() == b"ok\n"
         assert data.stat().st_mode & 0o777 == 0o700
         with ControlClient(Paths(data).control_socket) as client:
+            for example in load_examples():
+                plan = client.call("plan", spec=example.document)
+                assert plan["changes"] == 0, f"{example.name} runs as its file says: {plan}"
             document = client.call("spec", tree="trouble")["document"]
             document["supervisor"]["children"] = document["supervisor"]["children"][-1:]
             client.call("apply", spec=document, message="mine")
