@@ -93,6 +93,7 @@ def _json_key(key: Any) -> str:
 _MODULES = ListOf(Text("module name", MODULE), most=1000, unique=True, called="list of modules")
 _NAMES = ListOf(NAME_TEXT, most=100, unique=True, called="list of names")
 _QUEUE = Text("name of a queue", r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_QUEUES = ListOf(_QUEUE, least=1, most=100, unique=True, called="list of names")
 _APP = Text("`package.module` or `package.module:attribute`", rf"{MODULE}(?::{MODULE})?")
 _READY = Either((Word((INFINITY,)), Duration(0.1, DAY_S)))
 _PYTHON = Field(
@@ -186,12 +187,7 @@ CELERY_WORKER = Section(
     (
         Field("app", _APP, REQUIRED, "The Celery application, as `celery -A` takes it."),
         _PYTHON,
-        Field(
-            "queues",
-            ListOf(_QUEUE, least=1, most=100, unique=True, called="list of names"),
-            ["celery"],
-            "Queues it consumes.",
-        ),
+        Field("queues", _QUEUES, ["celery"], "Queues it consumes."),
         Field("concurrency", Count(1, 1000), None, "Tasks at a time. Default: the number of CPUs."),
         Field(
             "pool", Word(("prefork", "threads", "solo", "gevent", "eventlet")), "prefork", "Celery's pool."

@@ -23,15 +23,10 @@ from supervision.runtime.hostfields import ACCOUNT
 from supervision.runtime.launch import LaunchError, LaunchPlan, UserIds
 
 ANY = "*"
-_GLOBS = ListOf(
-    Either((Word((ANY,)), PathText("absolute path or pattern"))),
-    most=1000,
-    unique=True,
-    called="list of patterns",
-)
-_ACCOUNTS = ListOf(
-    Either((Word((ANY,)), Text("name or number", ACCOUNT))), most=1000, unique=True, called="list of names"
-)
+_GLOB = Either((Word((ANY,)), PathText("absolute path or pattern")))
+_GLOBS = ListOf(_GLOB, most=1000, unique=True, called="list of patterns")
+_ACCOUNT = Either((Word((ANY,)), Text("name or number", ACCOUNT)))
+_ACCOUNTS = ListOf(_ACCOUNT, most=1000, unique=True, called="list of names")
 
 NODE = Section(
     "node.toml",

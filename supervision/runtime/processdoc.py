@@ -15,7 +15,7 @@ from supervision.runtime.environmentdoc import ENVIRONMENT
 from supervision.runtime.fielddoc import DocumentError, DocumentErrors, collect
 from supervision.runtime.hostfields import RESOURCES, UNLIMITED, signal_number
 from supervision.runtime.launch import LaunchPlan, UserIds, resolve_executable
-from supervision.runtime.processfields import INFINITY, PROCESS
+from supervision.runtime.processfields import INFINITY, PROCESS, READY_WITHIN_S
 
 KIND = "process"
 
@@ -33,6 +33,11 @@ class Command:
 @dataclass(frozen=True, slots=True)
 class Notify:
     """Ready when READY=1 comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Ready when it has ended normally: no process says or shows that, its end does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ class ProcessBody:
     descendants: Literal["kill", "keep"]
     pre_start: tuple[Command, ...]
     post_stop: tuple[Command, ...]
-    readiness: Notify | Probe | None
+    readiness: Notify | Probe | Completed | None
     readiness_deadline_s: float | None
     watchdog_s: float | None
     sockets: tuple[SocketSpec, ...]
@@ -280,15 +285,15 @@ def _commands(commands: list[dict[str, Any]]) -> tuple[Command, ...]:
     return tuple(Command(tuple(each["command"]), each["timeout"]) for each in commands)
 
 
-def _readiness(section: Mapping[str, Any]) -> Notify | Probe:
+def _readiness(section: Mapping[str, Any]) -> Notify | Probe | Completed:
     for kind in get_args(ProbeKind):
         if kind in section:
             return Probe(
                 kind, section[kind], section["interval"], section["timeout"], section["start_period"]
             )
-    return Notify()
+    return Completed() if "completed" in section else Notify()
 
 
 def _deadline(section: Mapping[str, Any]) -> float | None:
-    deadline = section["deadline"]
+    deadline = section.get("deadline", INFINITY if "completed" in section else READY_WITHIN_S)
     return None if deadline == INFINITY else deadline

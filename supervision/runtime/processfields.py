@@ -13,6 +13,8 @@ from supervision.runtime.hostfields import HOST, SignalName
 
 HOUR_S, DAY_S = 3600, 86400
 INFINITY = "infinity"
+READY_WITHIN_S = 90
+"""Default deadline of a start; systemd's is the same."""
 UNIX_PATH_MAX = 107
 """Linux: sun_path holds 108 bytes, the last of them NUL."""
 
@@ -75,9 +77,10 @@ def _check_url(url: str) -> str | None:
 
 
 def _check_readiness(values: dict[str, Any], at: str, report: Report) -> None:
-    if values.get("notify") is False:
-        report.add(f"{at}/notify", "write true, or leave `readiness` out")
-    start, deadline = held(values, "start_period"), held(values, "deadline")
+    for name in ("notify", "completed"):
+        if values.get(name) is False:
+            report.add(f"{at}/{name}", "write true, or leave `readiness` out")
+    start, deadline = held(values, "start_period"), held(values, "deadline") or READY_WITHIN_S
     if isinstance(start, int | float) and isinstance(deadline, int | float) and start >= deadline:
         report.add(f"{at}/start_period", f"no probe would begin before the deadline of {deadline:g} s")
 
@@ -134,17 +137,19 @@ READINESS = Section(
             None,
             "A request; redirects are not followed.",
         ),
+        Field("completed", Flag(), None, "true: when it has ended normally, a job that others wait for."),
         Field("interval", Duration(0.01, HOUR_S), "1s", "Between the end of a probe and the next one."),
         Field("timeout", Duration(0.01, HOUR_S), "5s", "A probe that takes longer has failed."),
         Field("start_period", Duration(0, DAY_S), "0s", "No probe before this time after the start."),
         Field(
             "deadline",
             Either((Word((INFINITY,)), Duration(0.1, DAY_S))),
-            "90s",
-            "A start that is not ready by then has failed: the process is killed, and restarted as `restart` says.",
+            None,
+            "A start that is not ready by then has failed: the process is killed, and restarted as `restart` says. "
+            "Default: 90 s; with `completed`, infinity.",
         ),
     ),
-    one_of=("notify", *PROBES),
+    one_of=("notify", *PROBES, "completed"),
     checks=(_check_readiness,),
 )
 

@@ -131,6 +131,13 @@ def _check_kind(values: dict[str, Any], at: str, report: Report) -> None:
             report.add(f"{at}/{other}", f"the child is of kind {kind}")
 
 
+def _check_completes(values: dict[str, Any], at: str, report: Report) -> None:
+    process = held(values, "process")
+    readiness = held(process, "readiness") if isinstance(process, dict) else None
+    if isinstance(readiness, dict) and "completed" in readiness and held(values, "restart") == "permanent":
+        report.add(f"{at}/process/readiness/completed", "a permanent child never completes: write `restart`")
+
+
 def _check_scaled(values: dict[str, Any], at: str, report: Report) -> None:
     worker = held(values, "celery_worker")
     if isinstance(worker, dict) and "scale" in worker and "instances" in values:
@@ -159,7 +166,7 @@ WORKER = Section(
         ),
         *(Field(kind, section, None, _KIND_MEANINGS[kind]) for kind, section in KINDS.items()),
     ),
-    checks=(_check_kind, _check_scaled),
+    checks=(_check_kind, _check_completes, _check_scaled),
     elsewhere={
         **{each.name: "it belongs into `process`" for each in PROCESS.fields},
         "strategy": "it belongs into `supervisor`",

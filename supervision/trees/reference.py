@@ -30,7 +30,7 @@ def sections() -> list[Section]:
 
 
 def _collect(section: Section, found: dict[str, Section]) -> None:
-    if section.name in found:
+    if section.inline or section.name in found:
         return
     found[section.name] = section
     for each in section.fields:
@@ -83,16 +83,18 @@ def _table(fields: tuple[Field, ...]) -> str:
 
 
 def _type(kind: FieldType) -> str:
-    links = " or ".join(
-        f"[{section.name}](#{section.name.replace(' ', '-').replace('.', '')})"
-        for section in sections_of(kind)
-    )
     words = _cell(kind.words)
+    links = " or ".join(_link(section) for section in sections_of(kind) if not section.inline)
     if not links:
         return words
-    if isinstance(kind, ListOf):
-        return f"list of {links}" + (f" ({words})" if isinstance(kind.item, Short) else "")
-    return links if words == "mapping" else f"{words} ({links})"
+    if words == "mapping":
+        return links
+    return f"list of {links}" if words in ("list of mapping", "list of child") else f"{words} ({links})"
+
+
+def _link(section: Section) -> str:
+    anchor = section.name.replace(" ", "-").replace(".", "")
+    return f"[{section.name}](#{anchor})"
 
 
 def _default(each: Field) -> str:
