@@ -219,6 +219,7 @@ class ControlServer:
     def close(self) -> None:
         """Close every connection; the listening socket is the guardian's and stays."""
         self.loop.unwatch(self.sock.fileno())
+        self.sock.detach()
         for connection in list(self.connections):
             connection.close()
 

@@ -29,6 +29,7 @@ from supervision.runtime.link import Link, Message
 from supervision.runtime.local_socket import bind_listener
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
+from supervision.runtime.node_process import exec_node, fork_node
 from supervision.runtime.options import Options
 from supervision.runtime.paths import PROTOCOL, Paths
 from supervision.runtime.processes import direct_children
@@ -45,7 +46,6 @@ SWEEP_LIMIT_S = 10.0
 UNUSABLE_SETTINGS = 2
 """Exit status of a node that cannot read node.toml."""
 STATE_VARIABLE = "OVERSTORY_GUARDIAN_STATE"
-FDS_VARIABLE = "OVERSTORY_GUARDIAN_FDS"
 
 
 class AlreadyRunningError(Exception):
@@ -114,6 +114,7 @@ class Guardian:
         self.node_pid = state.node_pid
         self.node_started = self.last_beat = self.last_check = self.clock.boot()
         self.node_ready = self.ever_ready = False
+        self.code_is_old = False
         self.exit_status = 0
         self.quick_deaths = 0
         self.stopping = False
@@ -195,33 +196,19 @@ class Guardian:
 
     def _spawn_node(self) -> None:
         link, theirs = Link.pair()
-        inherited = {name: fd for name, fd in self.fds.items() if name not in ("lifeline", "link")}
-        inherited["link"] = theirs.fileno()
-        for fd in inherited.values():
-            os.set_inheritable(fd, True)
-        environment = dict(os.environ)
-        environment[FDS_VARIABLE] = json.dumps(
-            {"v": PROTOCOL, "fds": inherited, "on_death": self.state.on_death}
-        )
-        argv = boot.command("node", "--data-dir", str(self.paths.data_dir), "--log-file", self.state.log_file)
-        self.node_pid = os.posix_spawn(
-            sys.executable,
-            argv,
-            environment,
-            file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
-            setsid=True,
-            setsigmask=(),
-            setsigdef=[
-                signal.SIGPIPE,
-                signal.SIGXFSZ,
-                signal.SIGINT,
-                signal.SIGTERM,
-                signal.SIGHUP,
-                signal.SIGCHLD,
-            ],
-        )
-        for fd in inherited.values():
-            os.set_inheritable(fd, False)
+        handed = {name: fd for name, fd in self.fds.items() if name not in ("lifeline", "link")}
+        handed["link"] = theirs.fileno()
+        settings = (self.paths.data_dir, handed, self.state.on_death, self.state.log_file)
+
+        def let_go() -> None:
+            theirs.detach()
+            link.close()
+            self.loop.close()
+            self.exits.close()
+            if "lifeline" in self.fds:
+                os.close(self.fds["lifeline"])
+
+        self.node_pid = exec_node(*settings) if self.code_is_old else fork_node(*settings, let_go)
         theirs.close()
         self.node_started = self.last_beat = self.clock.boot()
         self.node_ready = False
@@ -337,6 +324,7 @@ class Guardian:
     def _reexec(self, what: list[str]) -> None:
         """Upgrade in place: the node execs itself on our word, we exec ourselves; no child notices."""
         if "node" in what and self.link is not None:
+            self.code_is_old = True  # the next node must not be a fork of what we have loaded
             self.link.send("reexec")
         if "guardian" in what:
             self.state.node_pid = self.node_pid
@@ -410,7 +398,6 @@ def exec_guardian(paths: Paths, state: GuardianState) -> None:
     for fd in state.fds.values():
         os.set_inheritable(fd, True)
     environment = dict(os.environ)
-    environment.pop(FDS_VARIABLE, None)
     environment[STATE_VARIABLE] = state.to_environment()
     signal.set_wakeup_fd(-1)
     argv = boot.command("guardian", "--data-dir", str(paths.data_dir), "--on-guardian-death", state.on_death)

@@ -128,6 +128,10 @@ class Launcher:
     def close(self) -> None:
         os.close(self._home)
 
+    def restore_nofile(self) -> None:
+        """Give this process back the limit that it raised: its successor would take the raised one for its own."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._old_nofile)
+
     def launch(self, plan: LaunchPlan) -> int:
         """Start `plan` and return its pid; LaunchError names what failed, and then no process is left.
 

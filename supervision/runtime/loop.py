@@ -71,8 +71,8 @@ class Loop:
     def on_signal(self, *numbers: int, callback: Callable[[int], None]) -> None:
         """Deliver these signals to `callback(number)` inside the loop."""
         if self._wake_read < 0:
-            self._wake_read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-            signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+            self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
             self._signal_callbacks: dict[int, Callable[[int], None]] = {}
             self.watch(self._wake_read, self._read_signals)
         for number in numbers:
@@ -94,6 +94,14 @@ class Loop:
 
     def stop(self) -> None:
         self._running = False
+
+    def close(self) -> None:
+        """Close our own descriptors; what was watched is its owner's."""
+        self._epoll.close()
+        if self._wake_read >= 0:
+            signal.set_wakeup_fd(-1)
+            os.close(self._wake_read)
+            os.close(self._wake_write)
 
     def run_once(self, *, at_most: float = 3600.0) -> None:
         """One round: wait for the first descriptor or timer (at most `at_most` seconds), run what is due."""

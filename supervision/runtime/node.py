@@ -6,11 +6,11 @@ the control socket, deadlines of the kernels. On the path from a crash to its re
 """
 
 import gc
-import json
 import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 from supervision.kernel import Kernel
@@ -23,7 +23,7 @@ from supervision.runtime.control import ControlServer
 from supervision.runtime.desired import DesiredStore, DesiredTree
 from supervision.runtime.evidence import Evidence
 from supervision.runtime.exits import ExitsFile
-from supervision.runtime.guardian import FDS_VARIABLE, UNUSABLE_SETTINGS, GuardianState, exec_guardian
+from supervision.runtime.guardian import UNUSABLE_SETTINGS, Guardian, GuardianState
 from supervision.runtime.helper_process import PING_EVERY_S, HelperProcess
 from supervision.runtime.identity import boot_id, pid_namespace
 from supervision.runtime.journal import Journal, JournalFull
@@ -33,6 +33,7 @@ from supervision.runtime.listeners import Listeners
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
 from supervision.runtime.node_identity import NodeIdentity
+from supervision.runtime.node_process import become_node, inherited
 from supervision.runtime.nodesettings import NodeSettings, NodeSettingsError
 from supervision.runtime.operations import Operations
 from supervision.runtime.options import Options
@@ -50,7 +51,7 @@ CGROUP_SCAN_EVERY_S = 10.0
 SYSTEM_TREE = "system"
 SYSTEM_WAIT_S = 60.0
 """At a clean start the users' trees wait this long for the system tree to be ready, then start all the same."""
-RETURN_FDS = "OVERSTORY_NODE_FDS"
+HANDED_OVER = ("lock", "control", "notify", "link")
 VERSION = "0.1.0"
 
 
@@ -125,7 +126,7 @@ class Node:
         self.retired: dict[str, dict[str, int]] = {}
         self.stopping = False
         self.hard = False
-        self.reexec_asked = False
+        self.promotion: GuardianState | None = None
         self.waiting_for_system: list[str] = []
         self._snapshot_asked = False
         self.operations = Operations(self)
@@ -482,18 +483,9 @@ class Node:
         """Become the guardian in place: our children stay ours, the node that follows adopts them."""
         self.write_snapshot()
         self.close_helpers()
-        fds = {
-            name: fd
-            for name, fd in self.fds.items()
-            if name in ("lock", "control", "notify") or name.startswith("store:")
-        }
-        for name, fd in self.listeners.fds.items():
-            fds["store:" + name] = fd
-        for pid, pidfd in self.table.foreign_pidfds():
-            fds[f"store:pidfd:{pid}"] = pidfd
-        if self.cgroup is not None:
-            self.cgroup.enter_guardian()
-        exec_guardian(self.paths, GuardianState(self.on_guardian_death, fds, None, self.log_file))
+        kept = {name: fd for name, fd in self._fds_to_hand_over().items() if name != "link"}
+        self.promotion = GuardianState(self.on_guardian_death, kept, None, self.log_file)
+        self.loop.stop()
 
     def _reexec(self) -> None:
         """Upgrade in place: a snapshot, then exec of the same role; children stay ours and notice nothing."""
@@ -501,18 +493,29 @@ class Node:
         self._append("node", {"what": "reexec"})
         self.write_snapshot()
         self.close_helpers()
-        fds = dict(self.fds)
+        self.launcher.restore_nofile()
+        become_node(self.paths.data_dir, self._fds_to_hand_over(), self.on_guardian_death, self.log_file)
+
+    def _fds_to_hand_over(self) -> dict[str, int]:
+        fds = {name: fd for name, fd in self.fds.items() if name in HANDED_OVER}
         for name, fd in self.listeners.fds.items():
             fds["store:" + name] = fd
         for pid, pidfd in self.table.foreign_pidfds():
             fds[f"store:pidfd:{pid}"] = pidfd
-        for fd in fds.values():
-            os.set_inheritable(fd, True)
-        environment = dict(os.environ)
-        environment[FDS_VARIABLE] = json.dumps({"v": 1, "fds": fds, "on_death": self.on_guardian_death})
-        signal.set_wakeup_fd(-1)
-        argv = boot.command("node", "--data-dir", str(self.paths.data_dir), "--log-file", self.log_file)
-        os.execve(sys.executable, argv, environment)
+        return fds
+
+    def close(self) -> None:
+        """Let go of everything but what is handed over: this process goes on as something else."""
+        self.server.close()
+        self.notify.close()
+        self.link.close()
+        self.table.close()
+        self.loop.close()
+        self.journal.close()
+        self.exits.close()
+        self.launcher.restore_nofile()
+        self.launcher.close()
+        os.close(self.guardian_pidfd)
 
     # -- stop -------------------------------------------------------------------------------------------------------
 
@@ -581,25 +584,38 @@ class Node:
                 self.runners[name].feed(Begin())
 
 
-def main(argv: list[str]) -> int:
-    """`boot.py node`: started by the guardian only, with its descriptors in the environment."""
-    options = Options(argv, "--data-dir", "--log-file")
-    inherited = json.loads(os.environ.pop(FDS_VARIABLE, "null"))
-    if inherited is None:
-        sys.stderr.write("node: started by the guardian only\n")
-        return 2
-    for fd in inherited["fds"].values():
-        os.set_inheritable(fd, False)
+def run_node(data_dir: Path, fds: dict[str, int], on_guardian_death: str, log_file: str) -> int:
+    """Be the node; and after a promotion the guardian, in the same process. The exit status."""
     os.umask(0o077)
     linux.set_comm("overstory-node")
     linux.become_subreaper()
-    paths = Paths.from_environment(options.get("--data-dir", None))
-    log_file = options.get("--log-file", "-")
+    paths = Paths(data_dir)
     log = Log(log_file, "node")
     try:
-        node = Node(paths, inherited["fds"], inherited["on_death"], log, log_file)
+        node = Node(paths, fds, on_guardian_death, log, log_file)
     except NodeSettingsError as error:
         log.say("settings cannot be used", why=str(error))
         sys.stderr.write(f"node: {error}\n")
         return UNUSABLE_SETTINGS
-    return node.run()
+    status = node.run()
+    promotion = node.promotion
+    if promotion is None:
+        return status
+    node.close()
+    del node
+    gc.unfreeze()
+    gc.collect()
+    linux.set_comm("overstory-guard")
+    return Guardian(paths, promotion, Log(log_file, "guardian")).run()
+
+
+def main(argv: list[str]) -> int:
+    """`boot.py node`: by exec of a guardian or a node that hands over its descriptors, and by nobody else."""
+    options = Options(argv, "--data-dir", "--log-file")
+    handed = inherited()
+    if handed is None or options.problem:
+        sys.stderr.write(f"node: {options.problem or 'started by the guardian only'}\n")
+        return 2
+    fds, on_guardian_death = handed
+    data_dir = Paths.from_environment(options.get("--data-dir", None)).data_dir
+    return run_node(data_dir, fds, on_guardian_death, options.get("--log-file", "-"))

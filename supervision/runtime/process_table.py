@@ -444,6 +444,15 @@ class ProcessTable:
     def owned_by(self, key: str) -> list[Relative]:
         return [relative for relative in self.relatives.values() if relative.owner == key]
 
+    def close(self) -> None:
+        """Close the pidfds that are not handed over; the processes live on."""
+        self._counter.close()
+        for leader in self.leaders.values():
+            if leader.parent == "node":
+                os.close(leader.pidfd)
+        for relative in self.relatives.values():
+            os.close(relative.pidfd)
+
     # -- handing over -----------------------------------------------------------------------------------------------
 
     def foreign_pidfds(self) -> Iterable[tuple[int, int]]:

@@ -26,9 +26,14 @@ class NotifyReceiver:
     def __init__(
         self, loop: Loop, sock: socket.socket, driver: ProcessDriver, on_status: Callable[[Run], None]
     ) -> None:
-        self.sock, self.driver, self.on_status = sock, driver, on_status
+        self.loop, self.sock, self.driver, self.on_status = loop, sock, driver, on_status
         sock.setblocking(False)
         loop.watch(sock.fileno(), self._readable)
+
+    def close(self) -> None:
+        """Stop listening; the socket is the guardian's and stays open."""
+        self.loop.unwatch(self.sock.fileno())
+        self.sock.detach()
 
     def _readable(self) -> None:
         for message in notify.receive(self.sock):
