@@ -91,10 +91,11 @@ def make_venv() -> None:
     if inside_venv():
         return
     if VENV.exists():
-        say("replacing .venv, which does not work or is of another Python")
+        say("replacing .venv, which is incomplete, does not work or is of another Python")
         shutil.rmtree(VENV)
     say(f"making .venv with Python {sys.version.split()[0]}")
     run([sys.executable, "-m", "venv", VENV], what="python -m venv")
+    (VENV / ".made").touch()
 
 
 def install(level: str) -> None:

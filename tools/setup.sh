@@ -6,7 +6,9 @@ cd "$(dirname "$0")/.."
 
 good='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 
-if [ -z "${PYTHON:-}" ] && .venv/bin/python -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+# .made says that `python -m venv` came to its end; an interrupted one leaves a Python without pip
+if [ -z "${PYTHON:-}" ] && [ -e .venv/.made ] &&
+    .venv/bin/python -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     exec .venv/bin/python -I tools/setup.py "$@"
 fi
 for candidate in ${PYTHON:-python3 python3.12 python3.11 python3.13 python3.14 python3.15 /usr/bin/python3}; do
