@@ -19,7 +19,7 @@ _KEPT = frozenset(
     {
         ast.Call, ast.While, ast.For, ast.AsyncFor, ast.ExceptHandler, ast.Try, ast.With, ast.AsyncWith, ast.Assign,
         ast.AnnAssign, ast.AugAssign, ast.Return, ast.If, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef,
-        ast.Await, ast.Attribute, ast.IfExp, ast.Global, ast.Delete, ast.Subscript,
+        ast.Await, ast.Attribute, ast.IfExp, ast.Global, ast.Delete, ast.Subscript, ast.Yield, ast.YieldFrom,
     }
 )  # fmt: skip
 
@@ -45,13 +45,13 @@ CHILD_FIELDS = _child_fields()
 def children(node: ast.AST) -> list[ast.AST]:
     """The child nodes in source order, without the context and operator singletons."""
     found: list[ast.AST] = []
-    for field in CHILD_FIELDS.get(node.__class__, node._fields):
+    for field in CHILD_FIELDS[node.__class__]:
         value = getattr(node, field, None)
         if value is None:
             continue
         if value.__class__ is list:
-            found.extend(item for item in value if isinstance(item, ast.AST))
-        elif isinstance(value, ast.AST):
+            found += [item for item in value if item is not None]
+        else:
             found.append(value)
     return found
 
@@ -240,21 +240,7 @@ class FileIndex:
             self.parent[node] = self.tree
         while pending:
             scope, roots = pending.pop()
-            self._declare(scope, roots)
             self._walk_scope(scope, roots, pending)
-
-    @staticmethod
-    def _declare(scope: Scope, roots: list[ast.AST]) -> None:
-        """Names declared global or nonlocal count from the start of the body, wherever the statement stands."""
-        if scope.kind != "function":
-            return
-        for node in roots:
-            if isinstance(node, (ast.Global, ast.Nonlocal)):
-                scope.declared.update(node.names)
-            elif isinstance(node, (ast.If, ast.Try, ast.With, ast.AsyncWith, *LOOPS)):
-                for inner in walk(node):
-                    if isinstance(inner, (ast.Global, ast.Nonlocal)):
-                        scope.declared.update(inner.names)
 
     def _walk_scope(
         self, scope: Scope, roots: list[ast.AST], pending: list[tuple[Scope, list[ast.AST]]]
@@ -283,11 +269,21 @@ class FileIndex:
                     parent[child] = node
                 stack.extend(reversed(now))
                 continue
-            below = children(node)
-            for child in below:
-                parent[child] = node
+            below: list[ast.AST] = []
+            for field in CHILD_FIELDS[kind]:
+                value = getattr(node, field, None)
+                if value is None:
+                    continue
+                if value.__class__ is list:
+                    for item in value:
+                        if item is not None:
+                            parent[item] = node
+                            below.append(item)
+                else:
+                    parent[value] = node
+                    below.append(value)
             below.reverse()
-            stack.extend(below)
+            stack += below
 
     def _open(
         self, scope: Scope, node: FunctionNode | ast.ClassDef
@@ -389,6 +385,12 @@ def _handler(index: FileIndex, scope: Scope, node: ast.ExceptHandler) -> None:
         scope.bind(node.name, Binding("except", node.type, node))
 
 
+def _declare(index: FileIndex, scope: Scope, node: ast.Global | ast.Nonlocal) -> None:
+    """Python wants the declaration before the first use, so the walk meets it in time."""
+    if scope.kind == "function":
+        scope.declared.update(node.names)
+
+
 def _import(index: FileIndex, scope: Scope, node: ast.Import) -> None:
     for alias in node.names:
         if alias.asname:
@@ -424,6 +426,8 @@ _BINDERS: dict[
     ast.AsyncFunctionDef: _definition,
     ast.ClassDef: _definition,
     ast.ExceptHandler: _handler,
+    ast.Global: _declare,
+    ast.Nonlocal: _declare,
     ast.Import: _import,
     ast.ImportFrom: _import_from,
 }

@@ -12,6 +12,7 @@ from supervision.audit.index import FUNCTIONS, Binding, FileIndex, Scope
 
 _BUILTINS = frozenset(dir(builtins))
 _DEPTH = 12
+_LONGEST = 200  # a longer chain of attributes and calls is a query builder's, and says nothing of threads
 _TRANSPARENT = frozenset(
     {"Optional", "Union", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "ReadOnly"}
 )
@@ -69,7 +70,7 @@ class Names:
             return self._name(node, scope, depth)
         if isinstance(node, ast.Attribute):
             base = self.ref(node.value, scope, depth + 1)
-            return f"{base}.{node.attr}" if base else None
+            return f"{base}.{node.attr}" if base and len(base) < _LONGEST else None
         if isinstance(node, ast.Call):
             return self._call(node, scope, depth)
         if isinstance(node, (ast.Await, ast.NamedExpr)):

@@ -73,6 +73,14 @@ class Project:
             for attribute, verbs in summary.foreign.items():
                 for top in reached:
                     self.foreign.setdefault((top, attribute), set()).update(verbs)
+        # Every module and every package above one, so that a look-up ends where a path leaves the project.
+        self._packages = {name[:at] for name in self.modules for at in _dots(name)}
+        self._classes: dict[str, ClassSummary] = {}
+        self._functions: dict[str, FunctionSummary] = {}
+        for name, summary in self.modules.items():
+            prefix = f"{name}." if name else ""
+            self._classes.update((prefix + qualname, item) for qualname, item in summary.classes.items())
+            self._functions.update((prefix + qualname, item) for qualname, item in summary.functions.items())
         self._ancestors: dict[str, tuple[str, ...]] = {}
         self._descendants: dict[str, set[str]] = {}
         for name, summary in self.modules.items():
@@ -86,24 +94,26 @@ class Project:
 
     def split(self, dotted: str) -> tuple[ModuleSummary | None, str]:
         """The module of the project that a dotted path starts with (the longest), and the rest."""
-        head, rest = dotted, ""
-        while head:
+        found: ModuleSummary | None = None
+        end = at = 0
+        while at >= 0:
+            at = dotted.find(".", at)
+            head = dotted if at < 0 else dotted[:at]
+            if head not in self._packages:
+                break
             summary = self.modules.get(head)
             if summary is not None:
-                return summary, rest
-            head, _, last = head.rpartition(".")
-            rest = f"{last}.{rest}" if rest else last
-        return None, dotted
+                found, end = summary, len(head)
+            at = at + 1 if at >= 0 else at
+        return (None, dotted) if found is None else (found, dotted[end + 1 :])
 
     def class_of(self, dotted: str) -> ClassSummary | None:
         """The summary of a class of the project, by its absolute name."""
-        summary, rest = self.split(dotted)
-        return summary.classes.get(rest) if summary is not None and rest else None
+        return self._classes.get(dotted)
 
     def function_of(self, dotted: str) -> FunctionSummary | None:
         """The summary of a function of the project, by its absolute name."""
-        summary, rest = self.split(dotted)
-        return summary.functions.get(rest) if summary is not None and rest else None
+        return self._functions.get(dotted)
 
     def is_type(self, ref: str) -> bool:
         """Whether an instance's reference names a class, and not a call whose result is unknown."""
@@ -194,7 +204,7 @@ class Project:
     def _follow(self, ref: str, depth: int) -> str:
         if depth > _LIMIT:
             return ref
-        plain = ref.split("(", 1)[0]
+        plain = ref.partition("(")[0]
         summary, rest = self.split(plain)
         if summary is None:
             return self._external(ref, depth)
@@ -277,6 +287,11 @@ class Project:
                 called = part.endswith("()()")
                 part = part.removesuffix("()")
         return current
+
+
+def _dots(name: str) -> list[int]:
+    """Where each part of a dotted name ends."""
+    return [at for at, letter in enumerate(name) if letter == "."] + [len(name)]
 
 
 def _top(dotted: str) -> str:

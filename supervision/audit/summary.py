@@ -2,8 +2,9 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from supervision.audit.index import FUNCTIONS, FileIndex, Scope, all_arguments, walk_body
+from supervision.audit.index import FUNCTIONS, FileIndex, FunctionNode, Scope, all_arguments
 from supervision.audit.knowledge import BLOCKING_HTTP
 from supervision.audit.names import Names
 from supervision.audit.project import ClassSummary, FunctionSummary, ModuleSummary
@@ -63,11 +64,14 @@ def summarise(index: FileIndex, names: Names, path: str) -> ModuleSummary:
     """Everything the project has to know of a file."""
     summary = ModuleSummary(module=index.module, path=path, stars=tuple(index.stars))
     _exports(index, names, summary)
+    bodies = _bodies(index)
     for node, scope in index.scopes.items():
         if isinstance(node, ast.ClassDef):
             summary.classes[scope.qualname] = _class(names, node, scope)
         elif isinstance(node, FUNCTIONS):
-            summary.functions[scope.qualname] = _function(index, names, node, scope)
+            summary.functions[scope.qualname] = _function(
+                index, names, node, scope, bodies.get(scope, _Body())
+            )
     _attributes(index, names, summary)
     _verbs(index, names, summary)
     summary.kept_results = frozenset(_kept(index, names))
@@ -102,8 +106,30 @@ def _class(names: Names, node: ast.ClassDef, scope: Scope) -> ClassSummary:
     return summary
 
 
+@dataclass(slots=True)
+class _Body:
+    """What a function's own statements contain."""
+
+    returns: list[ast.Return] = field(default_factory=list)
+    calls: list[ast.Call] = field(default_factory=list)
+    generator: bool = False
+
+
+def _bodies(index: FileIndex) -> dict[Scope, _Body]:
+    """The bodies of all functions, from the lists of the one walk."""
+    found: dict[Scope, _Body] = {}
+    for node in index.of(ast.Return):
+        found.setdefault(index.scope_of(node), _Body()).returns.append(node)
+    for call in index.of(ast.Call):
+        found.setdefault(index.scope_of(call), _Body()).calls.append(call)
+    for kind in (ast.Yield, ast.YieldFrom):
+        for inner in index.of(kind):
+            found.setdefault(index.scope_of(inner), _Body()).generator = True
+    return found
+
+
 def _function(
-    index: FileIndex, names: Names, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope
+    index: FileIndex, names: Names, node: FunctionNode, scope: Scope, body: _Body
 ) -> FunctionSummary:
     outer = scope.parent or scope
     decorators = [
@@ -112,27 +138,25 @@ def _function(
     ]
     returns: str | None = None
     fresh = False
-    generator = False
-    calls: set[str] = set()
+    for given in body.returns if not body.generator else ():
+        ref = names.ref(given.value, scope) if given.value is not None else None
+        if given.value is not None and ref and ref != "builtins.bool()" and (returns is None or not fresh):
+            returns = ref
+            fresh = _is_fresh(given.value, scope)
     top = index.module.split(".", 1)[0]
-    for inner in walk_body(node.body):
-        if isinstance(inner, ast.Return) and inner.value is not None:
-            ref = names.ref(inner.value, scope)
-            if ref and ref != "builtins.bool()" and (returns is None or not fresh):
-                returns = ref
-                fresh = _is_fresh(inner.value, scope)
-        elif isinstance(inner, (ast.Yield, ast.YieldFrom)):
-            generator = True
-        elif isinstance(inner, ast.Call) and not scope.is_async:
-            ref = names.ref(inner.func, scope)
-            if ref and (ref in _MAY_BLOCK or ref.startswith((f"{top}.", "requests", "urllib"))):
-                calls.add(ref)
-    annotated = names.annotation(node.returns, outer) if node.returns is not None and not generator else None
+    calls: set[str] = set()
+    for call in body.calls if not scope.is_async else ():
+        ref = names.ref(call.func, scope)
+        if ref and (ref in _MAY_BLOCK or ref.startswith((f"{top}.", "requests", "urllib"))):
+            calls.add(ref)
+    annotated = (
+        names.annotation(node.returns, outer) if node.returns is not None and not body.generator else None
+    )
     return FunctionSummary(
         is_async=scope.is_async,
-        returns=None if generator else returns,
+        returns=returns,
         annotated=annotated,
-        fresh=fresh and not generator,
+        fresh=fresh,
         decorators=tuple(decorators),
         calls=tuple(sorted(calls)),
         parameters=tuple(argument.arg for argument in all_arguments(node)),
@@ -140,14 +164,16 @@ def _function(
     )
 
 
-def _options(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+def _options(node: FunctionNode) -> Iterator[str]:
     for decorator in node.decorator_list:
         if isinstance(decorator, ast.Call):
             for item in decorator.keywords:
                 if item.arg:
                     value = item.value
                     yield (
-                        f"{item.arg}={value.value!r}" if isinstance(value, ast.Constant) else f"{item.arg}=..."
+                        f"{item.arg}={value.value!r}"
+                        if isinstance(value, ast.Constant)
+                        else f"{item.arg}=..."
                     )
 
 
