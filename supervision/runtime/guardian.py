@@ -142,6 +142,7 @@ class Guardian:
         self._reap()
         self.loop.call_later(CHECK_EVERY_S, self._check_node)
         gc.collect()
+        linux.trim_heap()
         gc.freeze()
         while not self.finished:
             self.loop.run_once()

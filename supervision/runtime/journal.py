@@ -13,7 +13,6 @@ Order is the sequence number; `t` is for people and may jump, `b` (boot clock) i
 
 import contextlib
 import errno
-import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -23,8 +22,8 @@ from typing import Any, Self
 from supervision.exceptions import SupervisionError
 from supervision.runtime.clock import Clock
 from supervision.runtime.journal_reader import last_seq, read
+from supervision.runtime.journal_replay import replay
 from supervision.runtime.journal_reserve import FULL, UNSUPPORTED, Allocate, Ballast, Preallocation
-from supervision.runtime.journal_scan import Scan, lines
 from supervision.runtime.journal_segments import (
     KINDS,
     SNAPSHOT,
@@ -52,6 +51,7 @@ SNAPSHOT_MIN_BYTES = MIB
 SNAPSHOT_FACTOR = 2
 """A snapshot is due after as many bytes of records as twice the last one: replay stays bounded, writing is amortised."""
 
+_DROPPED = b',"k":"dropped",'
 _HEADER = frozenset({"v", "seq", "t", "b", "k"})
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
 
@@ -92,6 +92,7 @@ class Journal:
         """True when there was no journal: numbers begin at 1, so the stream epoch has to grow."""
         self._clock = clock
         self._segment_bytes, self._bound_bytes = segment_bytes, bound_bytes
+        self._full_at = segment_bytes
         self._write = write
         self._fd = -1
         self._path = ""
@@ -146,11 +147,14 @@ class Journal:
 
     @property
     def snapshot_due(self) -> bool:
-        """Time for `append_snapshot`: replay would grow too long, or the segment is full."""
+        """Time for `append_snapshot`: replay would grow too long, or the segment is full. Not while the disk is full:
+        what is left of the reserve is for exits."""
         since = self._size - self._snapshot_end
-        return since > max(SNAPSHOT_MIN_BYTES, SNAPSHOT_FACTOR * self._snapshot_bytes) or (
-            since > 0 and self._size >= self._segment_bytes
-        )
+        if not self._reserve.whole:
+            return False
+        if since > max(SNAPSHOT_MIN_BYTES, SNAPSHOT_FACTOR * self._snapshot_bytes):
+            return True
+        return since > 0 and self._size >= self._full_at
 
     @property
     def room(self) -> int:
@@ -179,8 +183,11 @@ class Journal:
     def append_snapshot(self, body: Mapping[str, Any]) -> int:
         """Write the complete state; the next segment begins here if this one is full. Then retention."""
         line = self._line(SNAPSHOT, body)
-        if self._size < self._segment_bytes or not self._roll(line):
+        if self._size < self._full_at:
             self._put(line)
+        elif not self._roll(line):
+            self._put(line)
+            self._full_at = self._size + SNAPSHOT_MIN_BYTES  # not at each record that follows
         self._seq += 1
         self._snapshot_end = self._size
         self._snapshot_bytes = len(line)
@@ -284,7 +291,7 @@ class Journal:
             os.ftruncate(self._fd, self._size)  # gives back what was taken ahead
         os.close(self._fd)
         self._fd, self._path, self._size = fd, path, len(line)
-        self._dropped_through = None
+        self._full_at = self._segment_bytes
         if isinstance(reserve, Preallocation):
             reserve.moved(taken)
         return True
@@ -309,7 +316,7 @@ class Journal:
 
     def _count_dropped(self, first: int, last: int, size: int) -> None:
         """Say once that records go unshipped. The record stands before the file goes, and a crash in between must not
-        say it twice: the newest segment is asked for it."""
+        say it twice: the newest segments are asked for it."""
         if self._dropped_through is None:
             self._dropped_through = self._find_dropped_through()
         if last > self._dropped_through:
@@ -317,19 +324,18 @@ class Journal:
             self._dropped_through = last
 
     def _find_dropped_through(self) -> int:
-        with mapped(self._path) as data:
-            at = data.rfind(b',"k":"dropped",')
-            while at >= 0:
-                start = data.rfind(b"\n", 0, at) + 1
-                top = head(data, start)
-                record = (
-                    parse(data[start : data.find(b"\n", at)])
-                    if top is not None and top[1] == "dropped"
-                    else None
-                )
-                if record is not None:
-                    return int(record["last"])
-                at = data.rfind(b',"k":"dropped",', 0, start)
+        """The newest record of dropping; it may stand in the segment before the one a restarted node went on to."""
+        for segment in reversed(list_segments(self.directory)[-2:]):
+            with mapped(segment.path) as data:
+                at = data.rfind(_DROPPED)
+                while at >= 0:
+                    start = data.rfind(b"\n", 0, at) + 1
+                    top = head(data, start)
+                    if top is not None and top[1] == "dropped":
+                        record = parse(data[start : data.find(b"\n", at)])
+                        if record is not None:
+                            return int(record["last"])
+                    at = data.rfind(_DROPPED, 0, start)
         return 0
 
     # -- recovery and replay ----------------------------------------------------------------------------------------
@@ -401,34 +407,5 @@ class Journal:
         Read whole before it returns (snapshots bound the length), so that `damage` is complete: what cannot be read is
         named there with file, line and numbers, and the records behind it still come.
         """
-        segments = list_segments(self.directory)
-        snapshot: Record | None = None
-        since = start = 0
-        for index in range(len(segments) - 1, -1, -1):
-            snapshot, start = _newest_snapshot(segments[index].path)
-            if snapshot is not None:
-                since = index
-                break
-        scan = Scan(snapshot["seq"] + 1 if snapshot is not None else 1)
-        found: list[Record | Damage] = []
-        for segment in itertools.islice(segments, since, None):
-            with mapped(segment.path) as data:
-                for offset, line in lines(data, start):
-                    found.extend(scan.feed(line, segment.path, offset))
-            start = 0
-        found.extend(scan.finish())
-        self.damage = tuple(item for item in found if isinstance(item, Damage))
-        return snapshot, (item for item in found if not isinstance(item, Damage))
-
-
-def _newest_snapshot(path: str) -> tuple[Record | None, int]:
-    """(snapshot, offset behind it), or (None, 0). One whose body is damaged is passed over for the one before."""
-    with mapped(path) as data:
-        end = len(data)
-        while (at := rfind_snapshot(data, end)) >= 0:
-            behind = data.find(b"\n", at)
-            record = parse(data[at:behind])
-            if record is not None:
-                return record, behind + 1
-            end = at
-    return None, 0
+        snapshot, records, self.damage = replay(self.directory)
+        return snapshot, iter(records)

@@ -78,6 +78,10 @@ class JournalReader:
         self.directory = os.fspath(directory)
         self._after = after_seq
         self._scan = Scan(None, without=without)
+        self._reached = False
+        """Whether a record behind `after_seq` was seen."""
+        self._doubtful: list[tuple[bytes, int]] = []
+        """Lines without a number met before that: damage of ours, or of what was not asked for."""
         self._here = -1  # first number of the segment that is open or was read last
         self._path = ""
         self._fd = -1
@@ -110,6 +114,7 @@ class JournalReader:
 
     def finish(self) -> Iterator[Record]:
         """Damage at the very end, once no more is expected."""
+        yield from self._reach()
         for damage in self._scan.finish():
             yield damage.to_record()
 
@@ -130,10 +135,24 @@ class JournalReader:
             self._changes = None
 
     def _take(self, line: bytes, offset: int) -> Iterator[Record]:
-        if self._scan.expected is None:
+        if not self._reached:
             top = head(line)
-            if top is not None and top[0] <= self._after:
+            if top is None:
+                self._doubtful.append((line, offset))
                 return
+            if top[0] <= self._after:
+                self._doubtful.clear()
+                return
+            yield from self._reach()
+        yield from self._feed(line, offset)
+
+    def _reach(self) -> Iterator[Record]:
+        self._reached = True
+        for line, offset in self._doubtful:
+            yield from self._feed(line, offset)
+        self._doubtful.clear()
+
+    def _feed(self, line: bytes, offset: int) -> Iterator[Record]:
         for item in self._scan.feed(line, self._path, offset):
             yield item.to_record() if isinstance(item, Damage) else item
 
@@ -169,12 +188,14 @@ class JournalReader:
             try:
                 self._fd = os.open(chosen.path, os.O_RDONLY | os.O_CLOEXEC)
                 self._offset = 0
-                if self._scan.expected is None and self._after >= chosen.first_seq:
+                if self._after >= chosen.first_seq:
                     with mapped(chosen.path) as data:
                         self._offset = seek_seq(data, self._after + 1)
             except FileNotFoundError:
                 self._leave()
                 continue  # retention was quicker
+            if self._scan.expected is None:
+                self._scan.expected = max(self._after + 1, chosen.first_seq)
             self._here, self._path = chosen.first_seq, chosen.path
             return True
 

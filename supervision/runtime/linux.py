@@ -211,3 +211,10 @@ def supports() -> dict[str, bool]:
         "pidfd group signal": pidfd and _signals_groups(),
         "children list": os.path.exists(f"/proc/self/task/{os.getpid()}/children"),
     }
+
+
+def trim_heap() -> None:
+    """Give freed memory back to the system where the C library can (glibc): after a start, before the long quiet."""
+    trim = getattr(_libc(), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -185,6 +185,7 @@ class Node:
         if self.cgroup is not None:
             self._every(CGROUP_SCAN_EVERY_S, self.scan_cgroup)
         gc.collect()
+        linux.trim_heap()
         gc.freeze()
         self.loop.run()
         return 0

@@ -36,7 +36,7 @@ def fork_node(
     """The pid of a node that runs the code we have loaded. `let_go` closes, in the child, what is the guardian's."""
     from supervision.runtime.node import run_node  # the guardian's first node pays for the import
 
-    gc.freeze()
+    gc.freeze()  # the collector would touch, and so copy, every page that both share
     pid = os.fork()
     if pid:
         return pid
@@ -52,7 +52,6 @@ def fork_node(
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.close(null)
-        gc.unfreeze()
         status = run_node(data_dir, fds, on_death, log_file)
     except BaseException:  # noqa: BLE001 the outermost loop of a process: record, and let the guardian see a death
         Log(log_file, "node").say("node failed", error=traceback.format_exc())

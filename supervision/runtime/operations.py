@@ -313,7 +313,7 @@ class Operations:
             tree.digest,
             message,
             node.clock.wall(),
-            tree.document,
+            tree.sparse,
         )
         record = {
             "what": "applied",
@@ -321,7 +321,7 @@ class Operations:
             "revision": revision.revision,
             "digest": tree.digest,
             "message": message,
-            "document": tree.document,
+            "document": tree.sparse,
         }
         try:
             node.journal.append("tree", record)

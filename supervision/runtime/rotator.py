@@ -52,6 +52,7 @@ class Rotator:
         self._limits: SimpleQueue[tuple[str, Limits]] = SimpleQueue()
         self._rounds = 0
         self._emptied: set[str] = set()
+        self._trouble: dict[str, str] = {}
         if self.mode == "grow":
             say(f"no holes can be made in {self.logs_dir}: output is rotated only when an incarnation ends")
 
@@ -78,11 +79,15 @@ class Rotator:
                 child = self._children[directory] = self._child(directory)
             for below in child.look():
                 self._directories.add(below)
+            self._trouble.pop(directory, None)
         except FileNotFoundError:
             self._children.pop(directory, None)
             self._directories.forget(directory)
         except OSError as error:  # a full disk or a broken file: the others go on, this one is tried again
-            self._say(f"{directory}: {error.strerror or error}")
+            what = error.strerror or str(error)
+            if self._trouble.get(directory) != what:
+                self._trouble[directory] = what
+                self._say(f"{directory}: {what}")
             self._directories.again(directory)
 
     def _child(self, directory: str) -> ChildOutput:
@@ -161,21 +166,30 @@ def _unlink(path: str) -> None:
 
 
 class JournalSync:
-    """Brings what was written to the journal since the last call to disk."""
+    """Brings what was written to the journal since the last call to disk; a disk that fails is told of once."""
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(self, directory: str | os.PathLike[str], say: Say) -> None:
         self._directory = os.fspath(directory)
+        self._say = say
         self._seen: object = None
+        self._trouble = ""
 
     def __call__(self) -> bool:
         """True when there was something to sync."""
-        seen = [
-            (segment.path, os.stat(segment.path).st_size) for segment in list_segments(self._directory)[-1:]
-        ]
-        if seen == self._seen:
+        try:
+            seen = [
+                (segment.path, os.stat(segment.path).st_size)
+                for segment in list_segments(self._directory)[-1:]
+            ]
+            if seen == self._seen:
+                return False
+            sync(self._directory)
+        except OSError as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                self._say(f"journal not brought to disk: {error}")
             return False
-        sync(self._directory)
-        self._seen = seen
+        self._seen, self._trouble = seen, ""
         return True
 
 
@@ -190,10 +204,11 @@ def main(argv: list[str]) -> int:
     channel = HelperChannel.inherited()
     outbox: SimpleQueue[tuple[str, dict[str, str]]] = SimpleQueue()
     os.makedirs(paths.logs_dir, mode=0o700, exist_ok=True)
-    rotator = Rotator(paths.logs_dir, say=lambda what: outbox.put(("problem", {"what": what})))
+    say: Say = lambda what: outbox.put(("problem", {"what": what}))  # noqa: E731  # one line, used twice
+    rotator = Rotator(paths.logs_dir, say=say)
     rotator.on_removed = lambda key: outbox.put(("removed", {"key": key}))  # type: ignore[method-assign]
     stop = threading.Event()
-    for job, period in ((rotator.look, options.period), (JournalSync(paths.journal_dir), SYNC_PERIOD_S)):
+    for job, period in ((rotator.look, options.period), (JournalSync(paths.journal_dir, say), SYNC_PERIOD_S)):
         threading.Thread(target=_every, args=(period, job, stop), daemon=True).start()
     _serve(channel, rotator, outbox)
     stop.set()
