@@ -227,14 +227,18 @@ with open(disk / "other", "wb", buffering=0) as file:
     except OSError:
         pass
 journal.append_snapshot({"state": 1})
+assert not journal.snapshot_due
+journal.append("step", {"n": 19})
+assert not journal.snapshot_due  # trying again at each record would fill the reserve with snapshots
 assert [path.name for path in (disk / "journal").iterdir()] == ["0000000000000001.journal"]
 snapshot, records = journal.replay()
-assert snapshot["state"] == 1 and list(records) == []
+assert snapshot["state"] == 1 and [r["n"] for r in records] == [19]
 (disk / "other").unlink()
-journal.append("step", {"n": 20})
+journal.append("step", {"n": 20, "text": "x" * 1100000})
+assert journal.snapshot_due
 journal.append_snapshot({"state": 2})
 names = sorted(path.name for path in (disk / "journal").iterdir())
-assert names == ["0000000000000001.journal", "0000000000000023.journal"], names
+assert names == ["0000000000000001.journal", "0000000000000024.journal"], names
 assert journal.room >= 256 * 1024
 """,
         tmp_path,
