@@ -87,7 +87,7 @@ class Screen:
         body += [""] * (self.page - len(body))
         self._write(
             "\x1b[H"
-            + "".join(line + "\x1b[0m\x1b[K\r\n" for line in (title, *body))
+            + "".join(line + "\x1b[0m\x1b[K\n" for line in (title, *body))
             + foot
             + "\x1b[0m\x1b[K\x1b[J"
         )

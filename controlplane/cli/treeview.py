@@ -19,9 +19,12 @@ PID_COLUMNS = 7
 INCARNATION_COLUMNS = 5
 SINCE_COLUMNS = 7
 RESTART_COLUMNS = 4
-FIXED_COLUMNS = STATE_COLUMNS + PID_COLUMNS + INCARNATION_COLUMNS + SINCE_COLUMNS + RESTART_COLUMNS + 5
+FIXED_COLUMNS = STATE_COLUMNS + PID_COLUMNS + INCARNATION_COLUMNS + SINCE_COLUMNS + RESTART_COLUMNS + 6
 NOTE_COLUMNS = 14
 """The least the note gets: `start_failed` and a little."""
+
+LEAST_COLUMNS = 62
+"""Narrower terminals wrap: with fewer columns than this nothing could be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +166,10 @@ class _Layout:
             ),
             default=4,
         )
-        room = terminal.columns - FIXED_COLUMNS
+        columns = max(LEAST_COLUMNS, terminal.columns)
+        room = columns - FIXED_COLUMNS
         name = max(8, min(longest, room - NOTE_COLUMNS))
-        return cls(name, room - name, terminal.columns, guides)
+        return cls(name, room - name, columns, guides)
 
     def header(self) -> str:
         return (

@@ -20,6 +20,9 @@ from typing import Any
 from controlplane.cli.main import run
 
 ROOT = Path(__file__).resolve().parents[2]
+TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+"""So that Ctrl-C typed there is SIGINT here."""
+
 PROGRAM = (
     "import sys; from controlplane.cli.main import run; run(sys.argv) or sys.exit('no operator command')"
 )
@@ -56,8 +59,9 @@ def manage(*argv: str) -> Ran:
     return Ran(code, out.getvalue(), err.getvalue())
 
 
-def spawn(*argv: str, **options: Any) -> "subprocess.Popen[str]":
-    """`manage.py ARGV` as a process of its own, with pipes."""
+@contextlib.contextmanager
+def spawn(*argv: str, **options: Any) -> Iterator["Spawned"]:
+    """`manage.py ARGV` as a process of its own, with pipes; gone at the end."""
     command = [sys.executable, "-c", PROGRAM, *argv]
     pipes = {
         "stdin": subprocess.DEVNULL,
@@ -66,7 +70,38 @@ def spawn(*argv: str, **options: Any) -> "subprocess.Popen[str]":
         "text": True,
         **options,
     }
-    return subprocess.Popen(command, cwd=ROOT, **pipes)
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+        try:
+            yield Spawned(process)
+        finally:
+            process.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """A command that runs."""
+
+    process: "subprocess.Popen[str]"
+
+    def line(self) -> str:
+        """The next line of standard output; AssertionError with standard error where there is none."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            assert self.process.stderr is not None
+            raise AssertionError(f"ended without another line: {self.process.stderr.read()}")
+        return line
+
+    def until(self, text: str) -> str:
+        """The next line with `text` in it."""
+        while text not in (line := self.line()):
+            pass
+        return line
+
+    def end(self, *, timeout: float = 30.0) -> Ran:
+        """Wait for its end."""
+        out, err = self.process.communicate(timeout=timeout)
+        return Ran(self.process.returncode, out, err)
 
 
 class OnTerminal:
@@ -76,7 +111,7 @@ class OnTerminal:
         self.fd, theirs = pty.openpty()
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *argv],
+            [sys.executable, "-c", TAKE_TERMINAL + PROGRAM, *argv],
             cwd=ROOT,
             stdin=theirs,
             stdout=theirs,

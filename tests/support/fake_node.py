@@ -153,6 +153,11 @@ class FakeNode:
             for connection, request_id, answer in self._held.pop(op, []):
                 connection.send({"id": request_id, **answer})
 
+    def forget_answers(self, op: str) -> None:
+        """Answer `op` again; what was held back is lost."""
+        with self.lock:
+            self._held.pop(op, None)
+
     def stall(self) -> None:
         """Accept and read, answer nothing."""
         self._stalled = True

@@ -76,10 +76,10 @@ def test_several_keys_restart_one_after_the_other_and_stop_at_the_first_failure(
 
 def test_several_keys_stop_at_once(node: FakeNode) -> None:
     node.hold_answers("stop")
-    running = spawn("stop", "shop/web/api@1", "shop/db")
-    wait_for(lambda: len(node.asked("stop")) == 2, timeout=DEADLINE)
-    node.release_answers("stop")
-    assert running.communicate(timeout=DEADLINE)[0].count("stopped") == 2
+    with spawn("stop", "shop/web/api@1", "shop/db") as running:
+        wait_for(lambda: len(node.asked("stop")) == 2, timeout=DEADLINE)
+        node.release_answers("stop")
+        assert running.end().out.count("stopped") == 2
 
 
 def test_a_pattern_asks_on_a_terminal_and_needs_yes_elsewhere(node: FakeNode) -> None:
@@ -169,33 +169,32 @@ def test_a_release_says_what_was(node: FakeNode) -> None:
 
 def test_a_node_replaced_in_the_middle_of_a_stop_is_asked_again(node: FakeNode) -> None:
     node.hold_answers("stop")
-    running = spawn("stop", "shop/db")
-    wait_for(lambda: node.asked("stop"), timeout=DEADLINE)
-    node.replace(away=True)
-    node._held.clear()
-    node.return_()
-    out, err = running.communicate(timeout=DEADLINE)
-    assert (running.returncode, len(node.asked("stop"))) == (0, 2), err
-    assert "stopped" in out
+    with spawn("stop", "shop/db") as running:
+        wait_for(lambda: node.asked("stop"), timeout=DEADLINE)
+        node.replace(away=True)
+        node.forget_answers("stop")
+        node.return_()
+        ran = running.end()
+    assert (ran.code, len(node.asked("stop"))) == (0, 2), ran.err
+    assert "stopped" in ran.out
 
 
 def test_a_restart_is_not_asked_twice_when_the_node_is_replaced(node: FakeNode) -> None:
     node.hold_answers("restart")
-    running = spawn("restart", "shop/db")
-    wait_for(lambda: node.asked("restart"), timeout=DEADLINE)
-    node.replace()
-    out, err = running.communicate(timeout=DEADLINE)
-    assert (running.returncode, len(node.asked("restart"))) == (0, 1), err
-    assert "incarnation 2" in out
+    with spawn("restart", "shop/db") as running:
+        wait_for(lambda: node.asked("restart"), timeout=DEADLINE)
+        node.replace()
+        ran = running.end()
+    assert (ran.code, len(node.asked("restart"))) == (0, 1), ran.err
+    assert "incarnation 2" in ran.out
 
 
 def test_progress_is_shown_on_a_terminal_and_taken_away_again(node: FakeNode) -> None:
-    with node.changing():
-        node.find("shop/db")["state"] = "stopping"
-    node.hold_answers("stop")
+    node.handlers["stop"] = lambda args: node.find(args["key"]).update(state="stopping")
     with on_terminal("stop", "shop/db") as running:
-        assert "0 of 1 stopped; stopping: db" in running.until("0 of 1 stopped; stopping: db")
-        node.release_answers("stop")
+        assert "\r" in running.until("stopping: 0 of 1 stopped; stopping: db")
+        with node.changing():
+            node.find("shop/db").update(state="stopped", pid=None)
         assert "\r\x1b[K" in running.until("shop/db  stopped")
         assert running.wait() == 0
 

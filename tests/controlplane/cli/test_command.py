@@ -99,7 +99,8 @@ def test_neither_settings_nor_models_nor_stores_are_loaded(node: FakeNode) -> No
     program = (
         "import sys; from controlplane.cli.main import run; run(['manage.py', 'tree']); "
         "from django.conf import settings; assert not settings.configured; "
-        "print([m for m in ('django.db.models', 'psycopg', 'redis', 'celery', 'yaml', 'controlplane.settings') if m in sys.modules])"
+        "heavy = ('django.db.models', 'psycopg', 'redis', 'celery', 'yaml', 'controlplane.settings'); "
+        "print([m for m in heavy if m in sys.modules])"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
@@ -109,34 +110,33 @@ def test_neither_settings_nor_models_nor_stores_are_loaded(node: FakeNode) -> No
 
 def test_a_reader_that_goes_away_ends_the_command_quietly(node: FakeNode) -> None:
     read, write = os.pipe()
-    running = spawn("tree", "--watch", "--json", stdout=write)
-    os.close(write)
-    assert os.read(read, 10)
-    os.close(read)
-    with node.changing():
-        node.find("shop/db")["state"] = "stopped"
-    assert running.stderr is not None
-    assert running.stderr.read() == ""
-    assert running.wait(DEADLINE) == 141
+    with spawn("tree", "--watch", "--json", stdout=write) as running:
+        os.close(write)
+        assert os.read(read, 10)
+        os.close(read)
+        with node.changing():
+            node.find("shop/db")["state"] = "stopped"
+        ran = running.end()
+    assert (ran.code, ran.err) == (141, "")
 
 
 def test_ctrl_c_ends_with_130_and_without_a_traceback(node: FakeNode) -> None:
     node.hold_answers("stop")
-    running = spawn("stop", "shop/db")
-    wait_for(lambda: node.asked("stop"), timeout=DEADLINE)
-    running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=DEADLINE)
-    assert running.returncode == 130
-    assert "Traceback" not in err
+    with spawn("stop", "shop/db") as running:
+        wait_for(lambda: node.asked("stop"), timeout=DEADLINE)
+        running.process.send_signal(signal.SIGINT)
+        ran = running.end()
+    assert ran.code == 130
+    assert "Traceback" not in ran.err
 
 
 def test_output_that_the_encoding_lacks_does_not_end_a_command(node: FakeNode) -> None:
     with node.changing():
         node.find("shop/db")["status"] = "größer ✓"
-    running = spawn("tree", env={**os.environ, "PYTHONIOENCODING": "ascii"})
-    out, err = running.communicate(timeout=DEADLINE)
-    assert (running.returncode, err) == (0, "")
-    assert "* running" in out
+    with spawn("tree", env={**os.environ, "PYTHONIOENCODING": "ascii"}) as running:
+        ran = running.end()
+    assert (ran.code, ran.err) == (0, "")
+    assert "* running" in ran.out
 
 
 def test_json_is_one_document(node: FakeNode) -> None:

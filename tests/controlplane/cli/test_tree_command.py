@@ -1,13 +1,12 @@
 """`tree`, once and live."""
 
+import json
 import os
 import signal
 
 from supervision.runtime.paths import Paths
 from tests.support.command_line import manage, on_terminal, spawn
 from tests.support.fake_node import FakeNode
-
-DEADLINE = 30.0
 
 
 def test_the_tree_is_printed_once(node: FakeNode) -> None:
@@ -36,57 +35,41 @@ def test_a_key_that_means_nothing_is_not_found(node: FakeNode) -> None:
 
 
 def test_in_a_pipe_the_watch_prints_a_block_for_each_change(node: FakeNode) -> None:
-    running = spawn("tree", "--watch", "--json")
-    assert running.stdout is not None
-    first = running.stdout.readline()
-    assert '"stale":false' in first
-    assert '"state":"running"' in first
-    with node.changing():
-        node.find("shop/db")["state"] = "stopping"
-    assert '"state":"stopping"' in running.stdout.readline()
-    running.send_signal(signal.SIGINT)
-    assert running.wait(DEADLINE) == 130
+    with spawn("tree", "--watch", "--json") as running:
+        first = json.loads(running.line())
+        assert (first["stale"], first["error"]) == (False, None)
+        with node.changing():
+            node.find("shop/db")["state"] = "stopping"
+        assert '"state":"stopping"' in running.line()
+        running.process.send_signal(signal.SIGINT)
+        assert running.end().code == 130
 
 
 def test_a_node_that_goes_away_makes_the_last_truth_stale_never_zero(node: FakeNode) -> None:
-    running = spawn("tree", "--watch", "--json")
-    assert running.stdout is not None
-    running.stdout.readline()
-    node.replace(away=True)
-    stale = running.stdout.readline()
-    assert '"stale":true' in stale
-    assert '"shop/db"' in stale, "the tree as it was last"
-    while '"stale":true' in stale:
-        if '"no node runs here' in stale:
-            node.return_()
-        stale = running.stdout.readline()
-    assert '"pid":4122' in stale, "it is the new node's answer"
-    running.kill()
-    running.communicate()
+    with spawn("tree", "--watch", "--json") as running:
+        running.line()
+        node.replace(away=True)
+        stale = json.loads(running.until('"stale":true'))
+        assert stale["tree"]["trees"][0]["name"] == "shop", "the tree as it was last"
+        assert stale["error"]
+        node.return_()
+        assert json.loads(running.until('"stale":false'))["tree"]["node"]["pid"] == 4122
 
 
 def test_a_node_that_does_not_answer_is_stale_after_its_time(node: FakeNode) -> None:
-    running = spawn("tree", "--watch")
-    assert running.stdout is not None
-    lines = iter(running.stdout.readline, "")
-    assert next(lines).startswith("--- live, data 0")
-    node.stall()
-    assert "ago): " in next(line for line in lines if line.startswith("--- STALE"))
-    node.resume()
-    assert next(line for line in lines if line.startswith("--- live"))
-    running.kill()
-    running.communicate()
+    with spawn("tree", "--watch") as running:
+        assert running.line().startswith("--- live, data 0")
+        node.stall()
+        assert " ago): " in running.until("--- STALE")
+        node.resume()
+        running.until("--- live")
 
 
 def test_without_a_node_the_watch_waits_for_one(paths: Paths) -> None:
-    running = spawn("tree", "--watch", "--json")
-    assert running.stdout is not None
-    assert '"tree":null' in running.stdout.readline()
-    with FakeNode(paths.control_socket):
-        while '"stale":false' not in (line := running.stdout.readline()):
-            assert line
-    running.kill()
-    running.communicate()
+    with spawn("tree", "--watch", "--json") as running:
+        assert json.loads(running.line())["tree"] is None
+        with FakeNode(paths.control_socket):
+            running.until('"stale":false')
 
 
 def test_on_a_terminal_it_redraws_in_place_and_gives_the_terminal_back(node: FakeNode) -> None:
