@@ -47,9 +47,12 @@ def run(argv: Sequence[str | Path], *, what: str) -> None:
         child = subprocess.Popen(
             [str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
         )
+        said = ""
         try:
             while (status := wait_a_while(child)) is None:
-                say(f"  {last_line()[:90]}")
+                if (line := last_line()) != said:
+                    said = line
+                    say(f"  {line[:90]}")
         except BaseException:
             child.terminate()
             child.wait()
