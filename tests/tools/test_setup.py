@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PINNED = re.compile(r"^[A-Za-z0-9_.-]+(\[[a-z,]+\])?==[A-Za-z0-9.]+( # .+)?$")
+PINNED = re.compile(
+    r"^[A-Za-z0-9_.-]+(\[[a-z,]+\])?==[A-Za-z0-9.]+(; python_[a-z_]+ < \"[0-9.]+\")?( # .+)?$"
+)
 TARGETS = ("setup", "run", "test", "check", "bench", "soak", "clean")
 
 
