@@ -13,7 +13,9 @@ from typing import Any
 
 VERSION = 1
 MAX_MESSAGE = 64 * 1024
+"""A longer one (a child's whole environment) travels as a memory file, which the socket buffer does not bound."""
 MAX_FDS = 250
+LARGE = "large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,17 @@ class Link:
     def send(self, op: str, *, fds: tuple[int, ...] = (), **body: Any) -> bool:
         """True when the message is on its way."""
         data = json.dumps({"v": VERSION, "op": op, **body}, separators=(",", ":")).encode()
+        if len(data) <= MAX_MESSAGE:
+            return self._send(data, fds)
+        memory = os.memfd_create("overstory-message", os.MFD_CLOEXEC)
+        try:
+            with open(memory, "wb", closefd=False) as file:
+                file.write(data)
+            return self._send(json.dumps({"v": VERSION, "op": LARGE}).encode(), (*fds, memory))
+        finally:
+            os.close(memory)
+
+    def _send(self, data: bytes, fds: tuple[int, ...]) -> bool:
         try:
             socket.send_fds(self.sock, [data], list(fds)) if fds else self.sock.send(data)
         except (BlockingIOError, BrokenPipeError, ConnectionResetError):
@@ -77,6 +90,12 @@ class Link:
 def _parse(data: bytes, fds: tuple[int, ...]) -> Message | None:
     try:
         body = json.loads(data)
+        if body["op"] == LARGE and fds:
+            *fds_beside, memory = fds
+            whole = _parse(os.pread(memory, os.fstat(memory).st_size, 0), tuple(fds_beside))
+            if whole is not None:
+                os.close(memory)
+            return whole
         return Message(str(body.pop("op")), body, fds)
     except (ValueError, KeyError, AttributeError, TypeError):
         return None

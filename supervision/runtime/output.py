@@ -13,7 +13,7 @@ from supervision.runtime.inotify import Changes
 from supervision.runtime.output_files import STREAMS, StreamName, list_streams
 from supervision.runtime.output_view import LineSplitter, StreamView
 
-DEFAULT_MAX_BYTES = 32 << 20
+DEFAULT_MAX_BYTES = 64 << 20
 DEFAULT_SEGMENTS = 8
 """Retention of a child whose tree file says nothing: bytes of all its incarnations and both streams together."""
 

@@ -141,6 +141,11 @@ def test_an_exec_probe_has_the_environment_and_directory_of_its_child_and_nothin
     )  # 3: ls reads the directory
 
 
+def test_an_environment_may_be_larger_than_a_message(helper: Helper) -> None:
+    environment = {**ENVIRONMENT, **{f"LONG_{n}": "x" * 100_000 for n in range(5)}}
+    assert ask(helper, sh("echo ${#LONG_4}"), environment=environment) == (True, "exit 0: 100000")
+
+
 def test_a_program_that_is_not_there_is_named(helper: Helper, tmp_path: Path) -> None:
     assert ask(helper, {"exec": {"command": ["no-such-program"]}}) == (
         False,
