@@ -446,8 +446,7 @@ class Node:
         if self.cgroup is None:
             return
         for pid in self.cgroup.members():
-            if pid not in self.table.leaders and pid not in (os.getpid(), self.guardian_pid):
-                self.table.take_outsider(pid)
+            self.table.take_outsider(pid)
 
     # -- guardian ---------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ from supervision.runtime.loop import Loop
 from supervision.runtime.processes import OwnChildrenCounter, describe, direct_children, read_mark
 
 STRAY_GRACE_S = 5.0
+MAX_DEPTH = 1000
+"""Generations looked up before a process counts as below us."""
 STATUS_RETRY_S = 0.02
 STATUS_RETRIES = 50
 """An adopted child's status is known once the guardian recorded it: asked again for a second, then `lost`."""
@@ -419,13 +421,26 @@ class ProcessTable:
                     self.end_relative(relative)
 
     def take_outsider(self, pid: int) -> Relative | None:
-        """Look at `pid` anywhere on the machine (found by its marker or cgroup) as a stray of ours."""
-        if pid in self.leaders or pid in self.relatives or pid in self.ours_beside:
+        """Look at `pid`, found by its marker or in our cgroup: a stray unless somebody above it is known to us."""
+        if self._is_below_us(pid):
             return None
         relative = self._relative(pid, "other")
         if relative is not None and relative.owner is None:
             self.events.stray("found", relative)
         return relative
+
+    def _is_below_us(self, pid: int) -> bool:
+        """Whether `pid` is, or descends from, a process of ours. Then its end comes with that one's, or `scan` finds it."""
+        for _ in range(MAX_DEPTH):
+            if pid in self.leaders or pid in self.relatives or pid in self.ours_beside:
+                return True
+            if pid in (os.getpid(), self.guardian_pid):
+                return True
+            stat = read_stat(pid)
+            if stat is None or stat.ppid <= 1:
+                return False
+            pid = stat.ppid
+        return True
 
     def end_relative(self, relative: Relative) -> None:
         """SIGKILL; its own descendants come up as newcomers."""

@@ -359,3 +359,29 @@ def test_a_clean_stop_and_start_brings_the_trees_back_and_what_was_stopped_stays
         engine.start()
         assert engine.wait_state("t/a", "running")["incarnation"] == 2
         assert engine.child("t/b")["state"] == "stopped"
+
+
+def test_sessions_of_their_own_below_a_living_child_are_its_own_and_no_strays(tmp_path: Path) -> None:
+    """PostgreSQL's backends: sessions of their own, with nothing of ours in their environment."""
+    pids = tmp_path / "pids"
+    scrubbed = f"import os, time\nopen({str(pids)!r}, 'a').write(str(os.getpid()) + ' ')\ntime.sleep(3600)"
+    code = (
+        "import os, sys, time\n"
+        "for _ in range(3):\n"
+        "    if os.fork() == 0:\n"
+        f"        os.setsid(); os.execve(sys.executable, [sys.executable, '-I', '-S', '-c', {scrubbed!r}], {{}})\n"
+        "time.sleep(3600)\n"
+    )
+    with Engine() as engine:
+        engine.apply(tree("t", child("a", python(code))))
+        wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 3, timeout=30)
+        found = [int(pid) for pid in pids.read_text().split()]
+        old = engine.kill_node()  # a new node looks at everything in its cgroup
+        wait_for(lambda: engine.wait_answer()["pid"] != old, timeout=30)
+        time_of_scan = engine.call("status")["now"]
+        wait_for(lambda: engine.call("status")["now"] > time_of_scan + 7, timeout=30, every=0.5)
+        assert all(alive(pid) for pid in found)
+        assert engine.call("strays") == {"strays": []}
+        os.kill(engine.child("t/a")["pid"], signal.SIGKILL)
+        engine.wait_incarnation("t/a", 1)
+        assert not any(alive(pid) for pid in found)
