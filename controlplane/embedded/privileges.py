@@ -58,14 +58,28 @@ def copied(instance_id: str, system_dir: Path = SYSTEM_DIR) -> Privileges:
     )
 
 
-def choose(instance_id: str) -> Privileges:
-    """The first way that works for who we are."""
+def choose(instance_id: str, data: Path) -> Privileges:
+    """The first way that works for who we are; `data` is where the database is, or would be.
+
+    A database that was once made below /var/lib is linked from `data` and stays there, however many namespaces we may have.
+    """
     if os.geteuid() != 0:
         return ordinary()
+    if data.is_symlink():
+        home = data.readlink().parent
+        return copied(home.name, home.parent)
     check = [sys.executable, "-I", "-S", str(ENTER_NAMESPACE), "--check"]
     if subprocess.run(check, capture_output=True, check=False).returncode == 0:
         return user_namespace()
-    return copied(instance_id)
+    chosen = copied(instance_id)
+    if data.exists():
+        raise EmbeddedStoreError(
+            f"user namespaces are forbidden here now, and without them PostgreSQL cannot run on {data} as root. "
+            f"Allow them (sysctl user.max_user_namespaces), or move the database to where {chosen.user} reaches it:\n"
+            f"  install -d -m 711 {chosen.home} && mv {data} {chosen.home}/postgres\n"
+            f"  chown -R {chosen.user} {chosen.home}/postgres && ln -s {chosen.home}/postgres {data}"
+        )
+    return chosen
 
 
 def copy_binaries(source: Path, version: str, system_dir: Path = SYSTEM_DIR) -> Path:

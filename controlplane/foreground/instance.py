@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from controlplane import system_tree
+from controlplane.embedded import postgres_server
 from controlplane.embedded.connections import Connections
 from controlplane.embedded.files import write_atomically
 from controlplane.embedded.postgres_server import PostgresServer
@@ -56,7 +57,7 @@ class Instance:
             progress.step(f"run as root: children may run as root too ({self.paths.node_toml})")
         postgres = redis = None
         if self.connections.given_database_url is None:
-            privileges = choose(self.paths.instance_id)
+            privileges = choose(self.paths.instance_id, data_dir / postgres_server.DIRECTORY)
             postgres = PostgresServer.of(data_dir=data_dir, socket_dir=runtime_dir, privileges=privileges)
             fresh = not postgres.data_dir.exists()
             postgres.prepare()

@@ -84,7 +84,7 @@ def supervisor() -> Iterator[Supervisor]:
 
 def test_jobs_are_made_and_each_is_done_once(supervisor: Supervisor) -> None:
     base = supervisor.base
-    server = PostgresServer.of(data_dir=base, socket_dir=base, privileges=choose("0" * 8))
+    server = PostgresServer.of(data_dir=base, socket_dir=base, privileges=choose("0" * 8, base / "postgres"))
     server.prepare()
     url = postgres_url(base, role="examples", database="examples")
     with running(server.child(), base / "log") as postgres:

@@ -98,7 +98,9 @@ def test_a_data_directory_of_another_major_version_is_refused_with_the_steps(
 
 
 def test_an_interrupted_first_start_is_begun_anew(base: Path, prepared_data: Path) -> None:
-    server = PostgresServer.of(data_dir=base, socket_dir=base, privileges=privileges.choose("0" * 8))
+    server = PostgresServer.of(
+        data_dir=base, socket_dir=base, privileges=privileges.choose("0" * 8, base / "postgres")
+    )
     half = server.data_dir.with_name("postgres.new")
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")
@@ -135,6 +137,10 @@ def test_root_without_user_namespaces_runs_a_copy_as_an_ordinary_user(base: Path
         assert process.wait(60) == 0
     server.unlink_socket(base)
     assert not (base / ".s.PGSQL.5432").is_symlink()
+    again = privileges.choose("f" * 8, base / "postgres")
+    assert (again.user, again.home) == (chosen.user, chosen.home), (
+        "it stays where it was made, also when moved"
+    )
     shutil.rmtree(system_dir)
 
 
