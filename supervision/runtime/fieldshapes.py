@@ -122,11 +122,20 @@ class Either:
         return any(each.accepts(value) for each in self.types)
 
     def read(self, value: Any, at: str, report: Report) -> Any:
-        for each in self.types:
-            if each.accepts(value):
-                return each.read(value, at, report)
-        report.add(at, f"{shown(value)} is not a {self.words}")
+        hint = self._hint(value)
+        if not hint:
+            for each in self.types:
+                if each.accepts(value):
+                    return each.read(value, at, report)
+        report.add(at, f"{shown(value)} is not {self.words}{hint}")
         return INVALID
+
+    def _hint(self, value: Any) -> str:
+        """For text that is nearly one of the words that may stand here, beside types that take text too."""
+        words = [word for each in self.types for word in getattr(each, "choices", ())]
+        if not words or not isinstance(value, str) or not value[:1].isalpha() or value in words:
+            return ""
+        return nearest(value, words)
 
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         for each in self.types:

@@ -19,7 +19,8 @@ class Dependencies:
     """The dependencies of one tree."""
 
     def __init__(self, children: Iterable[Declared]) -> None:
-        self._children = {each.path: each for each in children}
+        self._all = list(children)
+        self._children = {each.path: each for each in self._all}
 
     def of(self, path: str) -> tuple[str, ...]:
         """The names a valid child waits for; a child with no instances at all keeps nobody waiting."""
@@ -31,7 +32,7 @@ class Dependencies:
     def check(self, report: Report) -> None:
         """Report every name that is not found or cannot be waited for, then every cycle."""
         waits: dict[str, list[tuple[int, str]]] = {}
-        for child in self._children.values():
+        for child in self._all:  # two may have one path, which is reported elsewhere
             for index, name in enumerate(held(child.child, "depends_on") or ()):
                 if not isinstance(name, str):
                     continue

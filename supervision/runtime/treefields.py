@@ -121,7 +121,7 @@ def _check_kind(values: dict[str, Any], at: str, report: Report) -> None:
     kind = values["kind"]
     if kind is INVALID:
         return
-    if kind not in values:
+    if kind not in values and not given:
         report.add(
             at,
             f"`{kind}` is missing: the section of a child of this kind (or `supervisor`, for a supervisor)",
