@@ -51,15 +51,15 @@ def end_tree(pid: int) -> None:
 
 
 def end_everything() -> int:
-    """Kill and reap every child that is left, and the ones that come up as their parents die; how many there were."""
+    """Kill and reap every child that is left, and the ones that come up as their parents die; how many still ran."""
     count = 0
     while below := direct_children(os.getpid()):
         for pid in below:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
-                count += 1
+            with contextlib.suppress(ChildProcessError, ProcessLookupError):
+                if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+                    count += 1
     return count
 
 

@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from bench.contenders.bare import Bare
+from bench.contenders.bare import Bare, BarePython
 from bench.contenders.circus import Circus
 from bench.contenders.contender import Contender
 from bench.contenders.overstory import Overstory, OverstoryParallel
@@ -38,7 +38,7 @@ def thousand(kind: type[Contender], options: Options) -> Iterator[Fleet]:
 
 def start_and_stop(options: Options) -> Result:
     """Each contender in turn, several times, each time from nothing."""
-    kinds: tuple[type[Contender], ...] = (Bare, Overstory, OverstoryParallel)
+    kinds: tuple[type[Contender], ...] = (Bare, BarePython, Overstory, OverstoryParallel)
     starts = [Series(kind.name) for kind in kinds]
     stops = [Series(kind.name) for kind in kinds]
     for _ in range(3 if options.quick else 7):
@@ -58,13 +58,13 @@ def start_and_stop(options: Options) -> Result:
     result.tables.append(
         Table("1,000 C children: start and stop", ("contender", "start s", "start / bare", "stop s"), rows)
     )
-    both = [ratio(one, starts[0], p50) for one in starts[1:]]
+    both = [ratio(one, starts[0], p50) for one in starts[2:]]
     result.figures += [
         Figure(
             "start of 1,000 / bare loop", min((one for one in both if one), default=None), START_LIMIT, "x"
         ),
-        Figure("stop of 1,000, in OTP's order", stops[1].over_runs(p50), ORDERED_LIMIT_S, " s"),
-        Figure("stop of 1,000, parallel", stops[2].over_runs(p50), PARALLEL_LIMIT_S, " s"),
+        Figure("stop of 1,000, in OTP's order", stops[-2].over_runs(p50), ORDERED_LIMIT_S, " s"),
+        Figure("stop of 1,000, parallel", stops[-1].over_runs(p50), PARALLEL_LIMIT_S, " s"),
     ]
     return result
 

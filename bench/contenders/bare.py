@@ -1,21 +1,28 @@
-"""The limit: native/bare.c, which does nothing but posix_spawn and pidfds."""
+"""The limit: a loop that does nothing but posix_spawn and pidfds, in C; and the same in Python, as the node is."""
 
 import subprocess
+import sys
+from pathlib import Path
 
 from bench import native
 from bench.contenders.contender import DaemonContender
 
+PYTHON_LOOP = Path(__file__).parents[1] / "programs" / "bare_loop.py"
+
 
 class Bare(DaemonContender):
-    """Starts and stops on a byte on its standard input; gone when the benchmark is."""
+    """The floor of every ratio. Starts and stops on a byte on its standard input; gone when the benchmark is."""
 
     name = "bare loop"
+
+    def program(self) -> list[str]:
+        """What runs the loop."""
+        return [str(native.build("bare", self.room.tools / "native"))]
 
     def prepare(self) -> None:
         logs = self.room.directory / "logs"
         logs.mkdir()
-        program = native.build("bare", self.room.tools / "native")
-        argv = [str(program), str(self.room.count), str(logs), *self.room.argv("")[:-1]]
+        argv = [*self.program(), str(self.room.count), str(logs), *self.room.argv("")[:-1]]
         self.spawn(argv, stdin=subprocess.PIPE)
 
     def launch(self) -> None:
@@ -29,3 +36,12 @@ class Bare(DaemonContender):
             raise RuntimeError("not prepared")
         self.daemon.stdin.write(word)
         self.daemon.stdin.flush()
+
+
+class BarePython(Bare):
+    """Shows what of a ratio is the language's."""
+
+    name = "bare loop in Python"
+
+    def program(self) -> list[str]:
+        return [sys.executable, "-I", "-S", str(PYTHON_LOOP)]

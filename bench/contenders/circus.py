@@ -13,7 +13,7 @@ statsd = false
 
 [watcher:child]
 cmd = {command}
-numprocs = {count}
+numprocesses = {count}
 warmup_delay = 0
 max_retry = -1
 copy_env = true

@@ -33,7 +33,6 @@ struct child {
     pid_t pid;
     int pidfd;
     char index[12];
-    char log[4096];
 };
 
 extern char **environ;
@@ -42,6 +41,7 @@ static struct child *children;
 static uint32_t count, alive;
 static int epoll_fd, stopping;
 static char **arguments;
+static const char *log_dir;
 static int index_at;
 static posix_spawnattr_t attributes;
 
@@ -63,11 +63,13 @@ static void start(uint32_t number)
 {
     struct child *child = &children[number];
     posix_spawn_file_actions_t actions;
+    char log[4096];
     int failure;
 
+    snprintf(log, sizeof log, "%s/%s.log", log_dir, child->index);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, child->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
     arguments[index_at] = child->index;
     failure = posix_spawn(&child->pid, arguments[0], &actions, &attributes, arguments, environ);
@@ -127,12 +129,12 @@ static void prepare(int argc, char **argv)
     arguments = calloc((size_t)argc, sizeof *arguments);
     if (children == NULL || arguments == NULL)
         die("calloc");
+    log_dir = argv[2];
     index_at = argc - 3;
     memcpy(arguments, argv + 3, (size_t)index_at * sizeof *arguments);
     for (uint32_t number = 0; number < count; number++) {
         children[number].pidfd = -1;
         snprintf(children[number].index, sizeof children->index, "%u", number);
-        snprintf(children[number].log, sizeof children->log, "%s/%u.log", argv[2], number);
     }
     sigemptyset(&none);
     sigfillset(&all);
