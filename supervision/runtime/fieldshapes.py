@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from supervision.runtime.fielddoc import (
+from supervision.runtime.fielddoc import INVALID, Definitions, FieldType, Report, Section, escape, nearest, shown
     INVALID,
     Definitions,
     FieldType,
