@@ -24,6 +24,7 @@ from supervision.runtime import boot, linux, notify
 from supervision.runtime.cgroups import NodeCgroup
 from supervision.runtime.clock import SystemClock
 from supervision.runtime.exits import ExitsFile, wait_status
+from supervision.runtime.follow import Follower
 from supervision.runtime.identity import read_stat
 from supervision.runtime.link import Link, Message
 from supervision.runtime.local_socket import bind_listener
@@ -405,8 +406,22 @@ def exec_guardian(paths: Paths, state: GuardianState) -> None:
     os.execve(sys.executable, argv, environment)
 
 
-def _fresh_state(paths: Paths, policy: str, options: Options) -> GuardianState:
-    fds = {"lock": take_lock(paths)}
+def _follow(paths: Paths, options: Options) -> int | None:
+    def take() -> int | None:
+        with contextlib.suppress(AlreadyRunningError):
+            return take_lock(paths)
+        return None
+
+    lock = take()
+    return (
+        lock
+        if lock is not None
+        else Follower(paths, SystemClock(), Log(options.get("--log-file", "-"), "guardian"), take).run()
+    )
+
+
+def _fresh_state(paths: Paths, policy: str, lock: int, options: Options) -> GuardianState:
+    fds = {"lock": lock}
     fds["control"] = bind_listener(paths.control_socket).detach()
     fds["notify"] = notify.bind(str(paths.notify_socket)).detach()
     lifeline = options.get("--lifeline-fd", None)
@@ -417,15 +432,19 @@ def _fresh_state(paths: Paths, policy: str, options: Options) -> GuardianState:
 
 
 def main(argv: list[str]) -> int:
-    """`boot.py guardian [--data-dir DIR] [--on-guardian-death promote|stop] [--lifeline-fd N] [--log-file FILE]`.
+    """`boot.py guardian [--data-dir DIR] [--on-guardian-death promote|stop] [--if-running fail|follow] [--lifeline-fd N]
+    [--log-file FILE]`.
 
     `--lifeline-fd`: stop everything when that descriptor's other end closes. 0 when stopped, 1 when the data directory is
     in use or something in it unusable, 2 for bad options.
     """
-    options = Options(argv, "--data-dir", "--on-guardian-death", "--lifeline-fd", "--log-file")
+    options = Options(
+        argv, "--data-dir", "--on-guardian-death", "--if-running", "--lifeline-fd", "--log-file"
+    )
     policy = options.get("--on-guardian-death", "promote")
-    if options.problem or policy not in ("promote", "stop"):
-        sys.stderr.write(f"guardian: {options.problem or 'the policy is promote or stop'}\n")
+    if_running = options.get("--if-running", "fail")
+    if options.problem or policy not in ("promote", "stop") or if_running not in ("fail", "follow"):
+        sys.stderr.write(f"guardian: {options.problem or 'promote or stop, fail or follow'}\n")
         return 2
     paths = Paths.from_environment(options.get("--data-dir", None))
     os.umask(0o077)
@@ -435,7 +454,10 @@ def main(argv: list[str]) -> int:
     if state is None:
         try:
             paths.prepare()
-            state = _fresh_state(paths, policy, options)
+            lock = take_lock(paths) if if_running == "fail" else _follow(paths, options)
+            if lock is None:
+                return 0
+            state = _fresh_state(paths, policy, lock, options)
         except (AlreadyRunningError, SupervisionError, OSError, ValueError) as error:
             sys.stderr.write(f"guardian: {error}\n")
             return 1

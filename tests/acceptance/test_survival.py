@@ -2,8 +2,10 @@
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
+from supervision.runtime import boot
 from tests.support.engine import Engine, alive, child, tree
 from tests.support.waiting import wait_for
 
@@ -124,3 +126,26 @@ def test_node_and_guardian_execute_new_code_in_place_and_no_child_notices() -> N
         assert pids(engine) == before
         os.kill(before["t/c3"], signal.SIGKILL)
         assert engine.wait_incarnation("t/c3", 1)["last_exit"]["reason"] == "signal(9)"
+
+
+def test_a_second_guardian_may_follow_the_first_and_hands_a_stop_on_to_it() -> None:
+    with Engine() as engine:
+        engine.apply(tree("t", *CHILDREN))
+        wait_for(lambda: all_running(engine), timeout=30)
+        before = pids(engine)
+        first, node = engine.guardian_pid(), engine.node_pid()
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: engine.guardian_pid() == node, timeout=30)
+        argv = boot.command("guardian", "--data-dir", str(engine.data_dir), "--if-running")
+        refused = subprocess.run([*argv, "fail"], capture_output=True, text=True, timeout=60, check=False)
+        assert refused.returncode == 1
+        assert f"in use by guardian pid {node}" in refused.stderr
+        with subprocess.Popen([*argv, "follow"], stderr=subprocess.PIPE, text=True) as follower:
+            assert follower.stderr is not None
+            assert "following it" in follower.stderr.readline()
+            assert pids(engine) == before
+            follower.terminate()
+            assert follower.wait(timeout=60) == 0
+        assert not alive(node)
+        assert not engine.processes()
