@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from supervision.runtime.fielddoc import INVALID, Definitions, FieldType, Report, Section, escape, nearest, shown
+from supervision.runtime.fielddoc import (
     INVALID,
     Definitions,
     FieldType,
     Report,
     Section,
     escape,
+    nearest,
     shown,
 )
 
