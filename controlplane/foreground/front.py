@@ -29,6 +29,8 @@ NODE_DEADLINE_S = 60.0
 """From the guardian's start to the node's greeting; a node with a long journal replays it first."""
 SETTLE_DEADLINE_S = 90.0
 """From apply until every child runs; past it we say who does not, and stay."""
+LONG_S = 5.0
+"""What takes longer is said."""
 LOOK_EVERY_S = 0.1
 ORPHAN_GRACE_S = 60.0
 """What a node whose guardian was killed may take to stop everything."""
@@ -111,6 +113,7 @@ class Front:
 
     def _connect(self, guardian: GuardianProcess) -> ControlClient:
         deadline = self.progress.elapsed_s + NODE_DEADLINE_S
+        say_so = self.progress.elapsed_s + LONG_S
         while True:
             try:
                 return ControlClient(self.instance.paths.control_socket)
@@ -118,6 +121,9 @@ class Front:
                 status = guardian.wait(0.02)
                 if status is not None:
                     raise GuardianDiedError(self._obituary(guardian, status)) from None
+                if self.progress.elapsed_s > say_so:
+                    say_so = deadline
+                    self.progress.step(f"the node does not answer yet; {guardian.log_file} says what it does")
                 if self.progress.elapsed_s > deadline:
                     raise GuardianDiedError(
                         f"the node does not answer: {error}\n{guardian.last_words()}"
