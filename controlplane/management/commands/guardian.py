@@ -25,6 +25,12 @@ class Command(BaseCommand):
             help="what the node does when the guardian is killed: take its place and keep every child, or stop them",
         )
         parser.add_argument(
+            "--if-running",
+            choices=("fail", "follow"),
+            default="fail",
+            help="when a guardian already holds the data directory: say so and end, or wait beside it and take over",
+        )
+        parser.add_argument(
             "--log-file", default="-", help="where guardian and node write; - is standard error"
         )
 
@@ -35,6 +41,7 @@ class Command(BaseCommand):
             "guardian",
             f"--data-dir={paths.data_dir}",
             f"--on-guardian-death={options['on_guardian_death']}",
+            f"--if-running={options['if_running']}",
             f"--log-file={options['log_file']}",
         )
         environment = guardian_environment(os.environ, paths, Connections.from_environment(paths, os.environ))
