@@ -313,6 +313,8 @@ class _Trail:
     def _in_subscript(self, up: ast.Subscript, node: ast.AST, container: bool) -> None:
         if up.value is node and container and isinstance(up.ctx, ast.Load):
             self.work.append((up, False))
+        elif up.slice is node and isinstance(up.ctx, ast.Store):
+            self._into(up.value)  # the key of a mapping
 
     def _in_slice(self, up: ast.Slice, node: ast.AST, container: bool) -> None:
         return

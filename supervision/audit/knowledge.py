@@ -19,7 +19,6 @@ ALIASES: dict[str, str] = {
     "asyncio.SelectorEventLoop": "asyncio.AbstractEventLoop",
     "asyncio.ProactorEventLoop": "asyncio.AbstractEventLoop",
     "uvloop.Loop": "asyncio.AbstractEventLoop",
-    "concurrent.futures.CancelledError": "asyncio.CancelledError",
     "concurrent.futures._base.Future": "concurrent.futures.Future",
     "concurrent.futures._base.Executor": "concurrent.futures.Executor",
     "concurrent.futures.thread.ThreadPoolExecutor": "concurrent.futures.ThreadPoolExecutor",

@@ -171,6 +171,10 @@ class Project:
                 found |= summary.verbs.get(attribute, set())
         return found
 
+    def defines_method(self, name: str) -> bool:
+        """Whether any class of the project has a method of that name."""
+        return any(name in summary.methods for summary in self._classes.values())
+
     def attribute(self, dotted: str, name: str) -> str | None:
         """The reference of what that class's attribute holds."""
         for ancestor in self.ancestors(dotted):

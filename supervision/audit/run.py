@@ -9,6 +9,7 @@ import datetime
 import gc
 import multiprocessing
 import os
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -252,7 +253,11 @@ def _check_one(source: Source, project: Project, today: datetime.date) -> _Check
         return _Checked([], [], error=parsed)
     index, content, lines = parsed
     view = View(index, Names(index), project, source.path, lines)
-    rules.check(view)
+    try:
+        rules.check(view)
+    except Exception as fault:  # noqa: BLE001  # a fault of ours in one file is reported and the run goes on
+        where = traceback.extract_tb(fault.__traceback__)[-1]
+        return _Checked([], [], error=Problem(source.path, f"internal error: {fault!r} in {where.name}"))
     kept, suppressed, expired = suppress.apply(view.findings, suppress.suppressions(content, lines), today)
     error = Problem(source.path, f"nested too deeply for {', '.join(view.failed)}") if view.failed else None
     return _Checked(kept, expired, suppressed, len(lines), error)

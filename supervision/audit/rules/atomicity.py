@@ -166,7 +166,8 @@ def state_dumped_in_place(view: View, call: ast.Call) -> None:
     target = argument(call, 1, "fp") or argument(call, 1, "file") or argument(call, 1, "stream")
     opened = _opened(view, target)
     if opened is not None:
-        _report_in_place(view, call, opened, opened.args[0] if opened.args else receiver(opened))
+        by_path = view.callee(opened) == "pathlib.Path.open" or not opened.args
+        _report_in_place(view, call, opened, receiver(opened) if by_path else opened.args[0])
 
 
 def _opened(view: View, node: ast.expr | None) -> ast.Call | None:

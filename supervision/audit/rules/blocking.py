@@ -65,7 +65,7 @@ def helper_blocks(view: View, call: ast.Call) -> None:
         view.report(code, call, f"{spelled(call)}() leads to {blocking}, which blocks the event loop", MEDIUM)
 
 
-def blocks(project: Project, dotted: str, depth: int = 3) -> str | None:
+def blocks(project: Project, dotted: str, depth: int = 1) -> str | None:
     """The blocking call that a synchronous function of the project leads to, within a few calls."""
     function = project.function_of(dotted)
     if function is None or function.is_async:

@@ -74,9 +74,8 @@ def scheduled_call_dropped(view: View, call: ast.Call) -> None:
     if fate.globals:
         return
     how = "kept and never cancelled" if fate.stored else "dropped"
-    view.report(
-        "SUP110", call, f"The handle of the scheduled call is {how}", LOW if view.is_test(call) else MEDIUM
-    )
+    if not view.is_test(call):
+        view.report("SUP110", call, f"The handle of the scheduled call is {how}", MEDIUM)
 
 
 # --------------------------------------------------------------------------------------------------- listeners
@@ -127,6 +126,8 @@ def handler_not_restored(view: View, call: ast.Call) -> None:
     around = owner if owner is not None else scope
     if _saves_handlers(view, around) or _installed_by_process(view, scope):
         return
+    if view.canonical(call.args[1]) == "signal.SIG_DFL":
+        return  # that is putting it back
     view.report("SUP402", call, "The old handler is neither saved nor put back", MEDIUM)
 
 
@@ -144,9 +145,12 @@ def _saves_handlers(view: View, scope: Scope) -> bool:
 
 def _installed_by_process(view: View, scope: Scope) -> bool:
     """Whether the function is the start of a process of its own: it forks, detaches, or is a worker's main."""
+    owner = scope.enclosing_class()
+    if owner is not None and any("signal" in inner.name.lower() for inner in owner.children):
+        return True  # the class owns the signals of its process
     if scope.name in ("run", "serve", "serve_forever", "start", "loop", "mainloop", "daemonize", "__call__"):
-        return scope.enclosing_class() is not None
-    words = ("worker", "child", "process", "daemon", "preexec", "initializer", "init_", "setup")
+        return owner is not None
+    words = ("worker", "child", "process", "daemon", "preexec", "initializer", "init_", "setup", "after_fork")
     return any(word in scope.name.lower() for word in words)
 
 
@@ -156,6 +160,14 @@ def reader_not_removed(view: View, call: ast.Call) -> None:
     wanted = (method(call) or "").replace("add_", "remove_")
     if len(call.args) < 2 or view.is_test(call) or _called_in_file(view, wanted, f"_{wanted}"):
         return
+    owner = receiver(call)
+    found = view.instance(owner) if owner is not None else None
+    if found is not None and not view.project.is_a(found, LOOPS):
+        return
+    if found is None and (
+        not spelled(owner).lower().endswith("loop") or view.project.defines_method(method(call) or "")
+    ):
+        return  # the project has loops of its own
     view.report("SUP403", call, f"{method(call)} without {wanted}", MEDIUM)
 
 
@@ -177,6 +189,8 @@ def registration_not_removed(view: View, call: ast.Call) -> None:
         for node in view.index.of(ast.Call)
     ):
         return
+    if isinstance(owner, ast.Name) and found != "selectors.BaseSelector":
+        return  # it goes when the function returns
     if isinstance(owner, ast.Name) and _entered(view, owner):
         return
     view.report("SUP403", call, "register without unregister or a close of the selector", MEDIUM)

@@ -38,6 +38,7 @@ _CLOSING_WORDS = (
     "__exit__",
     "disconnect",
 )
+_PROBES = ("is_", "has_", "can_", "detect", "probe", "guess", "check_if", "sniff")
 _NEVER_RAISE = frozenset({"__del__", "__repr__", "__str__", "__exit__", "__aexit__", "__unicode__"})
 
 
@@ -78,6 +79,8 @@ def error_swallowed(view: View, node: ast.ExceptHandler) -> None:
     """SUP802: a broad handler that does nothing, outside the places where that is the right thing."""
     if not is_broad(view, node) or not _does_nothing(node.body) or view.is_test(node):
         return
+    if isinstance(node.body[-1], ast.Return) and _answers(view, node):
+        return
     attempt = view.up(node)
     if not isinstance(attempt, TRIES):
         return
@@ -109,12 +112,23 @@ def _does_nothing(body: list[ast.stmt]) -> bool:
     return True
 
 
+def _answers(view: View, node: ast.ExceptHandler) -> bool:
+    """Whether the function returns values elsewhere, so that returning None is its answer (and SUP022's business)."""
+    scope = view.function(node)
+    return scope is not None and any(
+        isinstance(item, ast.Return) and item.value is not None and not isinstance(item.value, ast.Constant)
+        for item in walk(*view.body(scope))
+    )
+
+
 def _may_be_quiet(view: View, attempt: ast.Try | ast.TryStar, node: ast.ExceptHandler) -> bool:
     """Best-effort cleaning, probes of features, methods that must not raise, and cleaning up after another error."""
     scope = view.function(attempt)
     if scope is not None:
         name = scope.name.lower()
         if scope.name in _NEVER_RAISE or any(word in name for word in _QUIET_WORDS):
+            return True
+        if name.lstrip("_").startswith(_PROBES) or "support" in name or "available" in name:
             return True
         if any(word in name for word in _CLOSING_WORDS) and _only_cleans(attempt.body, strictly=False):
             return True
@@ -141,7 +155,8 @@ def _only_cleans(body: list[ast.stmt], *, strictly: bool) -> bool:
             value = statement.value.value if isinstance(statement.value, ast.Await) else statement.value
             if not isinstance(value, ast.Call):
                 return False
-            inner = {spelled(call.func) for call in calls_in([statement])}
+            nodes = walk(statement, into_functions=True)
+            inner = {spelled(node.func) for node in nodes if isinstance(node, ast.Call)}
             if any(_cleans(name) for name in inner):
                 cleaned = True
             elif strictly:
@@ -173,8 +188,8 @@ def _is_probe(attempt: ast.Try | ast.TryStar, *, at_module_level: bool) -> bool:
                 return True
             if at_module_level and isinstance(node, (*FUNCTIONS, ast.ClassDef)):
                 return True
-    if at_module_level and attempt.orelse:
-        return True
+    if attempt.orelse:
+        return True  # what the try found out is used in its else
     return any(
         isinstance(node, ast.Call) and spelled(node) in ("import_module", "find_spec", "__import__")
         for statement in attempt.body
@@ -204,6 +219,8 @@ def cancellation_swallowed(view: View, node: ast.ExceptHandler) -> None:
         return
     if any(spelled(call).startswith("cancel") for call in calls_in(view.body(scope))):
         return
+    if _collected(node):
+        return
     if _goes_on(view, attempt, node):
         broad = node.type is None or "CancelledError" not in spelled_types(node)
         view.report(
@@ -224,6 +241,16 @@ def _takes_cancellation(view: View, node: ast.ExceptHandler) -> bool:
         view.canonical(item) in ("asyncio.CancelledError", "builtins.BaseException")
         or (view.canonical(item) is None and spelled(item) == "CancelledError")
         for item in types
+    )
+
+
+def _collected(node: ast.ExceptHandler) -> bool:
+    """Whether the exception is put somewhere for later."""
+    return any(
+        isinstance(argument, ast.Name) and argument.id == node.name
+        for call in calls_in(node.body)
+        if method(call) in ("append", "add", "set_exception", "put", "put_nowait", "send")
+        for argument in call.args
     )
 
 
@@ -256,10 +283,13 @@ def _goes_on(view: View, attempt: ast.AST, node: ast.ExceptHandler) -> bool:
 
 
 def _awaits_after(block: list[ast.stmt], child: ast.AST) -> bool:
+    """Whether the statements after `child` wait for more than the cleaning up."""
     position = next((i for i, item in enumerate(block) if item is child), None)
     if position is None:
         return False
-    return any(
-        isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
-        for node in _in_block(block[position + 1 :])
-    )
+    for node in _in_block(block[position + 1 :]):
+        if isinstance(node, (ast.AsyncFor, ast.AsyncWith)):
+            return True
+        if isinstance(node, ast.Await) and not _cleans(spelled(node.value)):
+            return True
+    return False

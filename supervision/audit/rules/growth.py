@@ -154,6 +154,8 @@ def cached(view: View, node: FunctionNode) -> None:
 def _report_cached(view: View, node: FunctionNode, outer: Scope, *, unbounded: bool) -> None:
     kinds = {spelled(item) for item in node.decorator_list}
     positional = [*node.args.posonlyargs, *node.args.args]
+    if positional and positional[0].arg in ("cls", "mcs"):
+        kinds.add("classmethod")
     if outer.kind == "class" and not kinds & {"staticmethod", "classmethod"} and positional:
         if not view.project.is_a(view.names.dotted(outer), _ENUMS):
             view.report("SUP505", node, f"The cache of {node.name}() keeps every {outer.name} alive")

@@ -39,8 +39,30 @@ _HARMLESS = frozenset(
      "IncompleteReadError", "JSONDecodeError", "RuntimeError", "NoMoreTrue", "UnicodeError", "DecodeError",
      "WouldBlock", "SSLWantReadError", "SSLWantWriteError"}
 )  # fmt: skip
+_HARMLESS_ENDS = (
+    "timeout",
+    "exists",
+    "existserror",
+    "createerror",
+    "duplicate",
+    "collision",
+    "notfound",
+    "notfounderror",
+)
 _WAITS = frozenset(
-    {"sleep", "wait", "wait_for", "backoff", "back_off", "delay", "select", "poll", "call_later"}
+    {
+        "sleep",
+        "wait",
+        "backoff",
+        "back_off",
+        "delay",
+        "select",
+        "poll",
+        "call_later",
+        "throttle",
+        "shield",
+        "input",
+    }
 )
 _RESTARTS = (
     "restart",
@@ -202,9 +224,12 @@ def retry_unbounded(view: View, node: ast.While) -> None:
     if not is_true(node.test) or _waits(node) or _counts(node):
         return
     for attempt in _attempts(node.body):
-        if not _leaves(view, node, [*attempt.body, *attempt.orelse]) and not _left_after(view, node, attempt):
+        left = _left_after(view, node, attempt)
+        if not left and not _succeeds(attempt):
             continue
         for handler in attempt.handlers:
+            if left and not isinstance(handler.body[-1], ast.Continue):
+                continue  # what follows the try leaves the loop then, too
             if _goes_round(handler) and _is_outage(view, handler):
                 view.report("SUP806", node, "It tries again for ever, at once and without a bound")
                 return
@@ -237,12 +262,30 @@ def _counts(loop: ast.While) -> bool:
     return False
 
 
-def _leaves(view: View, loop: ast.While, body: list[ast.stmt]) -> bool:
-    for statement in body:
-        for node in walk(statement):
-            if isinstance(node, ast.Return) or (isinstance(node, ast.Break) and view.loop(node) is loop):
-                return True
+def _succeeds(attempt: ast.Try | ast.TryStar) -> bool:
+    """Whether the try leaves the loop when it went well; leaving for a None or nothing is the end of a worker's input."""
+    for statement in (*attempt.body, *attempt.orelse):
+        if isinstance(statement, (ast.Return, ast.Break)):
+            return True
+        if (
+            isinstance(statement, ast.If)
+            and not _is_sentinel(statement.test)
+            and any(
+                isinstance(inner, (ast.Return, ast.Break)) for inner in (*statement.body, *statement.orelse)
+            )
+        ):
+            return True
+        if isinstance(statement, (ast.With, ast.AsyncWith)) and isinstance(
+            statement.body[-1], (ast.Return, ast.Break)
+        ):
+            return True
     return False
+
+
+def _is_sentinel(test: ast.expr) -> bool:
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return True
+    return _says_stop(test) or (isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is))
 
 
 def _left_after(view: View, loop: ast.While, attempt: ast.Try | ast.TryStar) -> bool:
@@ -266,7 +309,7 @@ def _is_outage(view: View, handler: ast.ExceptHandler) -> bool:
     """Whether the error can be an outage of something: anything broad, or an error that is not one of the harmless."""
     if handler.type is None or is_broad(view, handler):
         return True
-    return bool(spelled_types(handler) - _HARMLESS)
+    return any(not name.lower().endswith(_HARMLESS_ENDS) for name in spelled_types(handler) - _HARMLESS)
 
 
 # ----------------------------------------------------------------------------------------------------- workers

@@ -106,7 +106,7 @@ def _not_waited(view: View, item: Made) -> None:
     fate = item.fate
     if fate.returned or fate.yielded or fate.passed or fate.raised:
         return
-    if any(slot.kind == "foreign" for slot in fate.stored):
+    if any(slot.kind == "foreign" for slot in fate.stored) or _leaves_after(view, item.call):
         return
     if any(slot.kind == "attribute" for slot in fate.stored) and view.handles.slot_verbs(fate) & _REAPED:
         return
@@ -118,6 +118,16 @@ def _not_waited(view: View, item: Made) -> None:
     else:
         sure = MEDIUM if fate.stored or fate.globals or item.by_factory else HIGH
         view.report("SUP103", item.call, f"The child process is {where}", sure)
+
+
+def _leaves_after(view: View, call: ast.Call) -> bool:
+    """Whether the process ends right after starting the child: the child takes its place."""
+    statement = view.index.statement(call)
+    if statement is None:
+        return False
+    block = view.index.block(statement)
+    following = block[next((i for i, item in enumerate(block) if item is statement), len(block)) + 1 :]
+    return any(_ends_process(view, node) for later in following[:3] for node in walk(later))
 
 
 def _detached(view: View, call: ast.Call) -> bool:

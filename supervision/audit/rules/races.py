@@ -249,6 +249,8 @@ def path_check_then_use(view: View, node: ast.If) -> None:
     if view.is_test(node):
         return
     for check, path in _path_checks(view, node.test):
+        if _asks_for_kind(view, check, node, path):
+            continue
         positive = not _negated(view, check, node.test)
         blocks: list[list[ast.stmt]] = [node.body]
         if exits(node.body):
@@ -276,6 +278,18 @@ def _path_checks(view: View, test: ast.expr) -> Iterator[tuple[ast.Call, ast.exp
                 found = view.instance(owner) if owner is not None else None
                 if owner is not None and found in (None, "pathlib.Path"):
                     yield node, owner
+
+
+def _asks_for_kind(view: View, check: ast.Call, node: ast.If, path: ast.expr) -> bool:
+    """Whether the check tells what the path is, and not whether it is there: a link, or a choice of how to remove."""
+    asked = (view.callee(check) or method(check) or "").rsplit(".", 1)[-1]
+    if asked in ("islink", "is_symlink"):
+        return True
+    if asked not in ("isdir", "isfile", "is_dir", "is_file"):
+        return False
+    return _path_act(view, node.body, path, exists=True) is not None and (
+        _path_act(view, node.orelse, path, exists=True) is not None
+    )
 
 
 def _negated(view: View, check: ast.AST, test: ast.expr) -> bool:
@@ -404,7 +418,11 @@ def lazy_init(view: View, node: ast.If) -> None:
     if scope is None or view.is_test(node) or scope.is_async:
         return
     for name in _tested_unset(node.test):
-        declared = isinstance(name, ast.Name) and name.id in scope.declared
+        declared = (
+            isinstance(name, ast.Name)
+            and name.id in scope.declared
+            and scope.owner_of(name.id).kind == "module"
+        )
         on_class = (
             isinstance(name, ast.Attribute) and isinstance(name.value, ast.Name) and name.value.id == "cls"
         )

@@ -20,7 +20,7 @@ from supervision.audit.view import (
 )
 
 _OPENERS = ("builtins.open", "pathlib.Path.open", "os.fdopen", "gzip.open", "bz2.open", "lzma.open", "tarfile.open",
-            "zipfile.ZipFile", "gzip.GzipFile", "shelve.open", "wave.open", "mmap.mmap")  # fmt: skip
+            "zipfile.ZipFile", "gzip.GzipFile", "shelve.open", "wave.open")  # fmt: skip
 _SOCKETS = ("socket.socket", "socket.create_connection", "socket.create_server", "socket.fromfd")
 _SESSIONS = ("requests.Session", "aiohttp.ClientSession", "httpx.Client", "httpx.AsyncClient", "sqlite3.connect",
              "psycopg2.connect", "psycopg.connect", "psycopg.Connection.connect", "pymysql.connect", "MySQLdb.connect",
@@ -36,7 +36,7 @@ _USES_PATH = ("os.path.", "builtins.", "io.", "subprocess.", "shutil.copy", "os.
               "os.makedirs", "os.mkdir", "os.system", "json.", "logging.", "os.utime", "os.access", "os.walk",
               "os.chdir", "os.write", "os.read", "os.close", "os.fdopen", "os.fsync", "os.environ")  # fmt: skip
 _USES_FD = frozenset(
-    f"os.{name}" for name in ("write", "read", "fsync", "fstat", "set_inheritable", "set_blocking", "dup2", "lseek",
+    f"os.{name}" for name in ("write", "read", "fsync", "fstat", "set_inheritable", "set_blocking", "lseek",
                               "ftruncate", "isatty", "fchmod", "fchown", "fdatasync", "get_terminal_size", "ttyname")
 ) | {"fcntl.fcntl", "fcntl.flock", "fcntl.lockf", "fcntl.ioctl", "select.select", "termios.tcgetattr", "builtins.print",
      "termios.tcsetattr", "builtins.str", "builtins.int", "builtins.repr", "subprocess.Popen", "subprocess.run"}  # fmt: skip
@@ -61,6 +61,8 @@ def _kept_and_closed(view: View, fate: Fate) -> bool:
 @on_call(*_OPENERS)
 def file_not_closed(view: View, call: ast.Call) -> None:
     """SUP901: neither entered, closed anywhere, nor given to somebody."""
+    if keyword(call, "fileobj") is not None:
+        return  # it wraps what somebody else has opened
     fate = view.fate(call)
     if _handed_over(fate) or fate.does(*_CLOSERS) or _kept_and_closed(view, fate):
         return
@@ -125,7 +127,7 @@ def lock_not_released(view: View, call: ast.Call) -> None:
     scope = view.function(call)
     if owner is None or scope is None or scope.name in ("__enter__", "__aenter__", "acquire"):
         return
-    if not _is_lock(view, owner):
+    if not _is_lock(view, owner) or isinstance(view.index.statement(call), ast.Assert):
         return
     releases = [
         other
@@ -262,8 +264,17 @@ def fd_not_closed(view: View, call: ast.Call) -> None:
             return
     if callee in positions and not positions[callee]:
         fate = view.fate(call)
+        if fate.dropped and _redirects(view, call):
+            return  # it takes the number of a standard stream that was just closed
         if not _fd_goes(fate) and not fate.awaited:
             view.report("SUP906", call, f"The descriptor from {callee} is never closed")
+
+
+def _redirects(view: View, call: ast.Call) -> bool:
+    return any(
+        view.callee(other) in ("os.dup2", "os.close", "os.closerange")
+        for other in calls_in(view.body(view.scope(call)))
+    )
 
 
 def _fd_goes(fate: Fate) -> bool:

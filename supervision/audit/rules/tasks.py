@@ -7,7 +7,9 @@ from supervision.audit.handles import Fate
 from supervision.audit.index import FUNCTIONS
 from supervision.audit.knowledge import FUTURE_MAKERS, LOOPS, TASK_GROUPS
 from supervision.audit.rules import on_call, on_method
-from supervision.audit.view import HIGH, LOW, MEDIUM, View, keyword, receiver, spelled
+from supervision.audit.rules.errors import is_broad
+from supervision.audit.rules.making import definition
+from supervision.audit.view import HIGH, LOW, MEDIUM, View, keyword, method, receiver, spelled
 
 _CALLBACK_TAKERS = frozenset(
     {"call_soon", "call_soon_threadsafe", "call_later", "call_at", "add_callback", "add_signal_handler",
@@ -111,9 +113,29 @@ def run_and_dropped(view: View, call: ast.Call) -> None:
 
 def _report_dropped_future(view: View, call: ast.Call, sure: Confidence = HIGH) -> None:
     fate = view.fate(call)
+    if method(call) in ("submit", "run_in_executor") and _catches_all(view, call):
+        return
     if fate.lambda_result or _observed(fate) or (fate.contained and fate.uses > 1 and not fate.dropped):
         return
     view.report("SUP109", call, "The future is dropped, and the job's exception with it", sure)
+
+
+def _catches_all(view: View, call: ast.Call) -> bool:
+    """Whether the job is a function of this file that lets no exception out: its body is one guarded try."""
+    job = call.args[0] if method(call) == "submit" else call.args[1] if len(call.args) > 1 else None
+    found = definition(view, job, view.scope(call)) if job is not None else None
+    body = [item for item in found[0].body if not _is_harmless(item)] if found is not None else []
+    return (
+        len(body) == 1
+        and isinstance(body[0], ast.Try)
+        and any(handler.type is None or is_broad(view, handler) for handler in body[0].handlers)
+    )
+
+
+def _is_harmless(statement: ast.stmt) -> bool:
+    return isinstance(statement, (ast.Pass, ast.Nonlocal, ast.Global)) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    )
 
 
 @on_call("asyncio.gather")
