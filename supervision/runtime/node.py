@@ -37,10 +37,11 @@ from supervision.runtime.node_process import become_node, inherited
 from supervision.runtime.nodesettings import NodeSettings, NodeSettingsError
 from supervision.runtime.operations import Operations
 from supervision.runtime.options import Options
-from supervision.runtime.output import OutputStore
+from supervision.runtime.output import DEFAULT_MAX_BYTES, DEFAULT_SEGMENTS, OutputStore
 from supervision.runtime.paths import Paths
 from supervision.runtime.process_driver import ProcessDriver
 from supervision.runtime.process_table import Leader, ProcessTable, Relative
+from supervision.runtime.processdoc import OutputLimits, ProcessBody
 from supervision.runtime.readiness import NotifyReceiver, Probes
 from supervision.runtime.recovery import RecoveredTree
 from supervision.runtime.tree_runner import TreeRunner
@@ -221,21 +222,26 @@ class Node:
             return made
 
         self.rotator = helper(
-            "rotator", ("--data-dir", str(self.paths.data_dir)), lambda _: None, self._send_limits
+            "rotator", ("--data-dir", str(self.paths.data_dir)), self._on_rotator, self._send_limits
         )
         checkers = helper("checkers", (), self.probes.on_message, self.probes.helper_started)
         self.probes.checkers = checkers
+
+    def _on_rotator(self, message: Message) -> None:
+        if message.op == "removed":
+            self.output.forget(str(message.body.get("key")))
+        elif message.op == "problem":
+            self.log.say("rotator", problem=message.body.get("what"))
 
     def _send_limits(self) -> None:
         for run in self.driver.runs.values():
             self.send_limits(run.key, run.body)
 
-    def send_limits(self, key: str, body: Any) -> None:
-        """Tell the rotator how much output of `key` is kept, where the tree says so."""
-        if self.helpers and body.output is not None:
-            self.helpers[0].send(
-                "limits", key=key, max_bytes=body.output.max_bytes, segments=body.output.segments
-            )
+    def send_limits(self, key: str, body: ProcessBody) -> None:
+        """Tell the rotator how much output of `key` is kept; its own bounds where the tree does not say."""
+        limits = body.output or OutputLimits(DEFAULT_MAX_BYTES, DEFAULT_SEGMENTS)
+        if self.helpers:
+            self.helpers[0].send("limits", key=key, max_bytes=limits.max_bytes, segments=limits.segments)
 
     # -- trees ------------------------------------------------------------------------------------------------------
 

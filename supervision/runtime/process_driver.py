@@ -264,6 +264,7 @@ class ProcessDriver:
     def _not_launched(self, run: Run, why: str) -> None:
         run.leader = None
         self._prepared.pop(run.key, None)  # resolved anew at the next try
+        self.output.forget(run.key)
         if run.stage == POST_STOP:
             run.job += 1
             self._next(run)

@@ -8,6 +8,7 @@ within a unit.
 import itertools
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from supervision.runtime import notify
 from supervision.runtime.helper_process import HelperProcess
@@ -109,14 +110,14 @@ class Probes:
         if probe is None or run.is_ready or self.driver.runs.get(run.key) is not run:
             return
         probe_id = next(self._ids)
-        sent = self.checkers is not None and self.checkers.send(
-            "probe",
-            id=probe_id,
-            probe=probe.to_json(),
-            environment=self.driver.base | run.prepared.environment,
-            cwd=run.body.cwd,
-            deadline_s=probe.timeout_s,
-        )
+        settings: dict[str, Any] = {"probe": probe.to_json(), "deadline_s": probe.timeout_s}
+        if probe.kind == "exec":  # as the child itself would run it
+            settings["cwd"] = run.body.cwd
+            settings["environment"] = self.driver.base | run.prepared.environment
+            user = run.body.user_ids()
+            if user is not None:
+                settings["user"] = {"uid": user.uid, "gid": user.gid, "groups": list(user.groups)}
+        sent = self.checkers is not None and self.checkers.send("probe", id=probe_id, **settings)
         if sent:
             self._asked[probe_id] = run
             self._timers[run] = self.loop.call_later(

@@ -94,7 +94,8 @@ class TreeRunner:
 
     def _step(self, event: Event, extra: dict[str, Any] | None) -> bool:
         """False when the journal has no room: the event stays first in the queue and is tried again."""
-        if self.journal.room < self._needed(event):
+        needed = self._needed(event)
+        if self.journal.room < needed and self.journal.refill(needed) < needed:
             self._retry = self.loop.call_later(RETRY_S, self._try_again)
             self.on_change()
             return False
