@@ -146,11 +146,10 @@ def _group(
         invocation,
         feed,
         progress,
-        lambda seen: _concerned(seen, good, verb.goal) if wait else [],
+        lambda seen: judge(_concerned(seen, good, verb.goal) if wait else [], verb.goal, older=older),
         goal=verb.goal,
         doing=verb.doing,
         deadline=deadline,
-        older=older,
     )
     return observed, [_row(verb, one, observed, before, older, now=clock.wall(), wait=wait) for one in asked]
 
@@ -182,7 +181,7 @@ def _row(
     if verdict.reached or (not wait and asked.answered):
         return row
     words = progress_words(verdict, verb.goal, now=now)
-    if verdict.pending or not asked.answered:
+    if verdict.on_its_way or not asked.answered:
         error = CliError(f"not done in time, the request stands: {words}", exit_code=ExitCode.TIMEOUT)
     else:
         error = CliError(f"not {verb.goal.value}: {words}")

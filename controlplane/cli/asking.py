@@ -31,8 +31,9 @@ def ask_all(
     deadline: float | None,
     repeatable: bool,
     on_wait: Callable[[list[str]], None],
+    name: str = "key",
 ) -> list[Asked]:
-    """Ask `op` for each key; what is not answered by `deadline` (boot seconds) stays unanswered, and stands.
+    """Ask `op` for each key, its argument `name`; what is not answered by `deadline` (boot seconds) stands all the same.
 
     A node that goes away in the middle is asked again when it is back, if asking twice is harmless (`repeatable`); if not,
     the unanswered ones are returned so, and what is tells whether they were carried out. on_wait is called with the keys
@@ -47,7 +48,7 @@ def ask_all(
                     break
                 for one in asked:
                     if not one.answered:
-                        one.pending = client.begin(op, key=one.key, **args)
+                        one.pending = client.begin(op, **{name: one.key}, **args)
                 _await(invocation, client, asked, feed, deadline, on_wait)
                 break
         except NodeUnreachableError as error:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NoReturn, TextIO
 
 from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
 
+from controlplane.cli import problems
 from controlplane.cli.exits import CliError, ExitCode, from_control
 from controlplane.cli.terminal import Terminal, Tone
 from supervision.runtime.client import CONNECT_TIMEOUT_S, ControlClient, ControlError
@@ -177,6 +178,8 @@ def report(error: CliError, terminal: Terminal) -> ExitCode:
         terminal.document(error.to_json())
         terminal.out.flush()
     else:
+        problems.show(problems.carried_by(error.details), terminal)
+        terminal.out.flush()
         where = f" (at {error.pointer})" if error.pointer else ""
         terminal.note(terminal.paint("error:", Tone.CRIT) + f" {error.message}{where}")
         if error.hint:

@@ -1,5 +1,6 @@
 """Exit codes of every command: one enum, documented in docs/cli.md, held by a test."""
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 from supervision.runtime.client import ControlError, DeadlineError, NodeUnreachableError
@@ -48,6 +49,7 @@ class CliError(Exception):
         code: str | None = None,
         pointer: str | None = None,
         hint: str | None = None,
+        details: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -56,10 +58,14 @@ class CliError(Exception):
         self.pointer = pointer
         self.hint = hint
         """What the operator can do about it; printed below the message."""
+        self.details = dict(details or {})
+        """What else a program may want to know; stands beside code and message with --json."""
 
     def to_json(self) -> dict[str, object]:
         """The shape every command prints with --json when it fails."""
-        return {"error": {"code": self.code, "message": self.message, "pointer": self.pointer}}
+        return {
+            "error": {"code": self.code, "message": self.message, "pointer": self.pointer, **self.details}
+        }
 
 
 _CODES = {
@@ -88,4 +94,11 @@ def from_control(error: ControlError) -> CliError:
         exit_code = ExitCode.NOT_FOUND
     else:
         exit_code = ExitCode.FAILED
-    return CliError(error.message, exit_code=exit_code, code=error.code, pointer=error.pointer, hint=hint)
+    return CliError(
+        error.message,
+        exit_code=exit_code,
+        code=error.code,
+        pointer=error.pointer,
+        hint=hint,
+        details=error.details,
+    )

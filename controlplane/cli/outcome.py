@@ -35,10 +35,17 @@ class Judgement:
     pending: tuple[Member, ...]
     stuck: tuple[Member, ...]
     """Those that will not get there by themselves: failed, held, lost, or below a supervisor that is down."""
+    missing: tuple[str, ...] = ()
+    """Keys that a revision adds and that are not there yet."""
+
+    @property
+    def on_its_way(self) -> bool:
+        """Something may still change by itself."""
+        return bool(self.pending or self.missing)
 
     @property
     def reached(self) -> bool:
-        return not self.pending and not self.stuck
+        return not self.on_its_way and not self.stuck
 
 
 def concerned(member: Member, goal: Goal) -> Iterator[Member]:
@@ -85,6 +92,8 @@ def progress_words(verdict: Judgement, goal: Goal, *, now: float) -> str:
             for one in members
         ]
         parts.append(f"{state}: {listing(names)}")
+    if verdict.missing:
+        parts.append(f"{len(verdict.missing)} to come")
     return printable("; ".join(parts))
 
 

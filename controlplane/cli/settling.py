@@ -1,12 +1,12 @@
 """Waiting until what was asked for is so, with a deadline and words for what is in the way."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 from controlplane.cli.command import Invocation
 from controlplane.cli.feed import Feed
-from controlplane.cli.outcome import Goal, Judgement, judge, progress_words
+from controlplane.cli.outcome import Goal, Judgement, progress_words
 from controlplane.cli.progress import Progress
-from supervision.runtime.observed import Member, Observed
+from supervision.runtime.observed import Observed
 
 REFRESH_S = 0.25
 """How often the progress line moves while nothing happens."""
@@ -19,14 +19,13 @@ def settle(
     invocation: Invocation,
     feed: Feed,
     progress: Progress,
-    concerned: Callable[[Observed], Iterable[Member]],
+    judged: Callable[[Observed], Judgement],
     *,
     goal: Goal,
     doing: str,
     deadline: float | None,
-    older: Mapping[str, int] | None = None,
 ) -> tuple[Observed, Judgement]:
-    """Read until no child that is `concerned` is still on its way, or it is `deadline` (boot seconds).
+    """Read until nothing that is `judged` is still on its way, or it is `deadline` (boot seconds).
 
     Raises the ControlError of a node that stays away longer than AWAY_S.
     """
@@ -41,12 +40,12 @@ def settle(
         elif now - away > AWAY_S:
             raise feed.error
         if feed.observed is not None and feed.asked_at >= asked:
-            verdict = judge(concerned(feed.observed), goal, older=older)
-            if not verdict.pending or past(deadline, now):
+            verdict = judged(feed.observed)
+            if not verdict.on_its_way or past(deadline, now):
                 return feed.observed, verdict
             progress.show(f"{doing}: {progress_words(verdict, goal, now=clock.wall())}")
         elif past(deadline, now) and feed.observed is not None:
-            return feed.observed, judge(concerned(feed.observed), goal, older=older)
+            return feed.observed, judged(feed.observed)
         if feed.error is not None:
             progress.show(feed.error.message)
         feed.wait(now + REFRESH_S if deadline is None else min(deadline, now + REFRESH_S))

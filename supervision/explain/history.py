@@ -148,16 +148,20 @@ class History:
         return None
 
     def state_of(self, key: str) -> tuple[str, Step] | None:
-        """The last state that `key` was seen to take."""
+        """The last state that `key` was seen to take; of one that never left its first state, what put it off."""
         for step in reversed(self.steps):
             for change in reversed(list(step.changes())):
                 if change.key == key:
                     return change.new, step
+            for decision in step.decisions("waiting", "held"):
+                if decision.key == key:
+                    return decision.kind, step
         return None
 
     def changed_keys(self) -> set[str]:
-        """Every key whose state changed within these records."""
-        return {change.key for step in self.steps for change in step.changes()}
+        """Every key whose state changed, or that was put off, within these records."""
+        changed = {change.key for step in self.steps for change in step.changes()}
+        return changed | {one.key for step in self.steps for one in step.decisions("waiting", "held")}
 
     def _back(self, before: int | None) -> Iterator[Step]:
         return (step for step in reversed(self.steps) if before is None or step.seq < before)

@@ -50,8 +50,8 @@ class Decision:
     @property
     def affected(self) -> list[str]:
         """Keys that a restart concerns."""
-        ids = self.detail.get("affected")
-        return [f"{self.supervisor}/{child}" for child in ids] if isinstance(ids, list) else []
+        keys = self.detail.get("affected")
+        return [str(key) for key in keys] if isinstance(keys, list) else []
 
 
 @dataclass(frozen=True, slots=True)

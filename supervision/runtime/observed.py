@@ -173,6 +173,7 @@ class Tree:
 
     name: str
     revision: int
+    digest: str
     message: str
     applied_at: float
     root: Supervisor
@@ -189,6 +190,7 @@ class Tree:
         return cls(
             name=_text(body, "name"),
             revision=int(_number(body, "revision")),
+            digest=_text(body, "digest"),
             message=_text(body, "message"),
             applied_at=_number(body, "applied_at"),
             root=Supervisor.from_json(root if isinstance(root, Mapping) else {"key": _text(body, "name")}),

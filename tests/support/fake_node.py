@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from supervision.runtime.treedoc import parse_tree
+
 Json = dict[str, Any]
 
 
@@ -338,6 +340,10 @@ class FakeNode:
             )
         if any(finding["severity"] == "error" for finding in plan["findings"]):
             raise RefusalError("refused", "the tree has errors", "/args/spec")
+        digest = parse_tree(args["spec"]).digest
+        known = next((body for body in self.trees if body["digest"] == digest), None)
+        if known is not None:
+            return {"tree": plan["tree"], "revision": known["revision"], "steps": plan["steps"]}
         name, wanted = _wanted(args["spec"])
         old = {body["key"]: body for body in self.rows()}
         rows = [old.get(key) or child(key, command=command) for key, command in wanted.items()]
@@ -345,6 +351,7 @@ class FakeNode:
             row["command"] = command
         revision = (plan["from_revision"] or 0) + 1
         applied = tree(supervisor(name, *rows), revision=revision, message=args.get("message") or "")
+        applied["digest"] = digest
         self.trees = [body for body in self.trees if body["name"] != name] + [applied]
         self.documents[name] = args["spec"]
         self._changed()

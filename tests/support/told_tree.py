@@ -11,7 +11,7 @@ Starts are answered at once, as a spawn is, unless the key is in `refuse`; stops
 from typing import Any
 
 from supervision.kernel import Kernel
-from supervision.kernel.actions import Action, Kill, Signal, Start, State
+from supervision.kernel.actions import Action, Kill, Signal, Start
 from supervision.kernel.events import (
     Apply,
     Begin,
@@ -53,7 +53,6 @@ class ToldTree:
         self.refuse: dict[str, str] = {}
         self.auto_stop = True
         self.last_exit: dict[str, dict[str, Any]] = {}
-        self.since: dict[str, float] = {}
         self._pid = 4000
         self._pids: dict[str, int] = {}
         self._refs = 0
@@ -129,7 +128,7 @@ class ToldTree:
                 "incarnation": view.incarnation,
                 "restarts": view.restarts,
                 "restart": str(view.spec.restart),
-                "since": self.since.get(view.key, self.now),
+                "since": view.since + offset,
                 "wanted": "up" if view.wanted else "down",
                 "held": view.held,
                 "held_until": None if view.held_until is None else view.held_until + offset,
@@ -183,8 +182,6 @@ class ToldTree:
             self._act(action)
 
     def _act(self, action: Action) -> None:
-        if isinstance(action, State):
-            self.since[action.key] = self.now
         if isinstance(action, Start):
             if action.key in self.refuse:
                 self._todo.append(

@@ -7,6 +7,8 @@ from django.core.management.base import CommandParser
 from controlplane.cli.childfile import read_child
 from controlplane.cli.command import Invocation, OperatorCommand
 from controlplane.cli.exits import CliError, ExitCode
+from controlplane.cli.treefiles import refused
+from supervision.runtime.client import ControlError
 
 
 class Command(OperatorCommand):
@@ -38,8 +40,11 @@ class Command(OperatorCommand):
             result = invocation.ask("start_child", supervisor=supervisor, instance=options["instance"])
             child = options["instance"]
         else:
-            document = read_child(options["child"])
-            result = invocation.ask("start_child", supervisor=supervisor, child=document)
+            file, document = read_child(options["child"])
+            try:
+                result = invocation.ask("start_child", supervisor=supervisor, child=document)
+            except ControlError as error:
+                raise refused(file, error) from None
             child = str(document.get("id", "child"))
         key = result.get("key") or f"{supervisor}/{child}"
         if invocation.terminal.json:
