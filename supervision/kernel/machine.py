@@ -134,17 +134,23 @@ class Machine:
             f"{supervisor.key}/{key[len(inside) :]}" if key.startswith(inside) else key for key in keys
         )
 
-    def is_declared(self, key: str) -> bool:
-        """Whether the specification has a child with this key, running or not."""
-        name, *path = key.split("/")
-        spec = self.root_spec if name == self.name else None
-        for child_id in path:
-            children = spec.children if spec is not None and not spec.is_simple else ()
-            part = next((child for child in children if child.id == child_id), None)
-            if part is None:
-                return False
-            spec = part.supervisor
-        return name == self.name
+    def declaration(self, key: str) -> ChildSpec | None:
+        """The specification of a child that is not there, because a supervisor above it does not run."""
+        above, below = key, list[str]()
+        while above and above not in self.children:
+            above, _, child_id = above.rpartition("/")
+            below.append(child_id)
+        if not above or self.children[above].inner is not None:
+            return None
+        spec = self.children[above].spec
+        while below:
+            inner, child_id = spec.supervisor, below.pop()
+            siblings = inner.children if inner is not None and not inner.is_simple else ()
+            found = next((child for child in siblings if child.id == child_id), None)
+            if found is None:
+                return None
+            spec = found
+        return spec
 
     @property
     def root_spec(self) -> SupervisorSpec:

@@ -27,7 +27,7 @@ OK: Term = ["ok"]
 
 def request_for_key(m: Machine, ref: str, request: KeyRequest) -> None:
     """Note what is wanted, and pass the rest on to who has to do it."""
-    if request.key not in m.children and not m.is_declared(request.key):
+    if request.key not in m.children and m.declaration(request.key) is None:
         m.reply(ref, ["error", "not_found"])
         return
     memory = m.memory_of(request.key)

@@ -62,7 +62,8 @@ def view(m: Machine, key: str) -> ChildView | None:
     child = m.children.get(key)
     if child is not None:
         return _view(m, child)
-    return next((seen for seen in views(m) if seen.key == key), None) if m.is_declared(key) else None
+    spec = m.declaration(key)
+    return None if spec is None else _declared(m, key, spec)
 
 
 def _inside(m: Machine, child: Child) -> Iterator[ChildView | Child]:
@@ -71,33 +72,42 @@ def _inside(m: Machine, child: Child) -> Iterator[ChildView | Child]:
         yield from child.inner.children.values()
         yield from child.inner.gone.values()
     elif child.spec.supervisor is not None:
-        yield from _declared(m, child.key, child.spec.supervisor, child.since)
+        yield from _all_declared(m, child.key, child.spec.supervisor)
 
 
-def _declared(m: Machine, above: str, spec: SupervisorSpec, since: float) -> Iterator[ChildView]:
+def _all_declared(m: Machine, above: str, spec: SupervisorSpec) -> Iterator[ChildView]:
     for part in () if spec.is_simple else spec.children:
         key = f"{above}/{part.id}"
-        memory = m.memories.get(key) or Memory(m.retired.get(key, 0))
-        yield ChildView(
-            key=key,
-            id=part.id,
-            spec=part,
-            supervisor=above,
-            state=ChildState.STOPPED,
-            incarnation=memory.incarnation,
-            restarts=memory.restarts,
-            since=since,
-            wanted=not memory.stopped,
-            held=memory.held,
-            held_until=memory.held_until,
-            waiting_for=(),
-            backoff_until=None,
-            window_used=0,
-            alive=False,
-            dynamic=False,
-        )
+        yield _declared(m, key, part)
         if part.supervisor is not None:
-            yield from _declared(m, key, part.supervisor, since)
+            yield from _all_declared(m, key, part.supervisor)
+
+
+def _declared(m: Machine, key: str, spec: ChildSpec) -> ChildView:
+    """A child whose supervisor does not run."""
+    memory = m.memories.get(key) or Memory(m.retired.get(key, 0))
+    above = key.rpartition("/")[0]
+    down = above
+    while down not in m.children:
+        down = down.rpartition("/")[0]
+    return ChildView(
+        key=key,
+        id=spec.id,
+        spec=spec,
+        supervisor=above,
+        state=ChildState.STOPPED,
+        incarnation=memory.incarnation,
+        restarts=memory.restarts,
+        since=m.children[down].since,
+        wanted=not memory.stopped,
+        held=memory.held,
+        held_until=memory.held_until,
+        waiting_for=(),
+        backoff_until=None,
+        window_used=0,
+        alive=False,
+        dynamic=False,
+    )
 
 
 def _view(m: Machine, child: Child) -> ChildView:
