@@ -20,6 +20,8 @@ from supervision.runtime.output import OutputStore
 from supervision.runtime.process_table import Leader, ProcessTable
 from supervision.runtime.processdoc import Command, ProcessBody
 
+NOT_READY = "not ready: "
+"""How the status text begins while a probe fails; it says so no more once the child is ready."""
 MAIN, PRE_START, POST_STOP = "main", "pre_start", "post_stop"
 OURS = ("OVERSTORY_SECRET", "OVERSTORY_GUARDIAN")
 """Environment of ours that never reaches a child, by prefix; NEVER by name."""
@@ -353,6 +355,8 @@ class ProcessDriver:
         if run.is_ready or run.stage != MAIN:
             return
         run.is_ready = True
+        if run.status_text.startswith(NOT_READY):
+            run.status_text = ""
         if run.deadline is not None:
             run.deadline.cancel()
             run.deadline = None

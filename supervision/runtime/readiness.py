@@ -15,7 +15,7 @@ from supervision.runtime.helper_process import HelperProcess
 from supervision.runtime.identity import read_stat
 from supervision.runtime.link import Message
 from supervision.runtime.loop import Loop, Timer
-from supervision.runtime.process_driver import MAIN, ProcessDriver, Run
+from supervision.runtime.process_driver import MAIN, NOT_READY, ProcessDriver, Run
 
 ANSWER_SLACK_S = 5.0
 """A probe whose answer is later than its own time-out by this (the helper was replaced) is asked again."""
@@ -102,7 +102,7 @@ class Probes:
         if message.body.get("ok"):
             self.driver.mark_ready(run)
         else:
-            run.status_text = "not ready: " + str(message.body.get("detail", ""))[:150]
+            run.status_text = NOT_READY + str(message.body.get("detail", ""))[:150]
             self._again(run)
 
     def _ask(self, run: Run) -> None:
