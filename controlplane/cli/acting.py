@@ -180,12 +180,15 @@ def _row(
     row = Row(key, verb.words(member, old, now), changed, old, new)
     if verdict.reached or (not wait and asked.answered):
         return row
+    obstacles = tuple(in_the_way(verdict, observed, now=now))
     words = progress_words(verdict, verb.goal, now=now)
+    if len(obstacles) == 1 and verb.goal is Goal.UP:
+        words = obstacles[0].removeprefix(f"{key}: ")
     if verdict.on_its_way or not asked.answered:
         error = CliError(f"not done in time, the request stands: {words}", exit_code=ExitCode.TIMEOUT)
     else:
         error = CliError(f"not {verb.goal.value}: {words}")
-    return Row(key, row.what, changed, old, new, tuple(in_the_way(verdict, observed, now=now)), error)
+    return Row(key, row.what, changed, old, new, obstacles, error)
 
 
 def _report(
@@ -219,12 +222,19 @@ def _report(
 
 
 def _also(keys: list[str], before: Mapping[str, Seen], after: Observed) -> list[str]:
-    """Whatever else in the same trees got another life meanwhile."""
-    trees = {key.partition("/")[0] for key in keys}
+    """Siblings that got another life meanwhile, where the strategy of the supervisor above a key can have done that."""
+    could: set[str] = set()
+    for key in keys:
+        above = after.parent(key)
+        siblings = [] if above is None else [child.key for child in above.children]
+        if above is not None and above.strategy == "one_for_all":
+            could.update(siblings)
+        elif above is not None and above.strategy == "rest_for_one":
+            could.update(siblings[siblings.index(key) :])
     return [
         child.key
         for child in after.processes()
-        if child.key.partition("/")[0] in trees
+        if under(could, child.key)
         and not under(keys, child.key)
         and child.key in before
         and child.incarnation != before[child.key].incarnation

@@ -4,6 +4,7 @@ Ten fixed columns would not fit 80 characters beside a deep key, so the name and
 and a note that says why something is not running goes on a line of its own when it is longer than its column.
 """
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -77,8 +78,8 @@ def node_lines(observed: Observed, terminal: Terminal, *, now: float) -> list[st
     dot = " · " if terminal.unicode else " | "
     lines = [dot.join(parts)]
     if width(lines[0]) > terminal.columns:
-        lines = [dot.join(parts[:-1]), parts[-1]]
-    return [terminal.paint(cut(line, terminal.columns), Tone.STRONG) for line in lines]
+        lines = [dot.join(parts[:-1]), *textwrap.wrap(parts[-1], terminal.columns)]
+    return [terminal.paint(line, Tone.STRONG) for line in lines]
 
 
 def node_warnings(observed: Observed, terminal: Terminal) -> list[str]:

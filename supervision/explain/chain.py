@@ -64,6 +64,9 @@ class Chains:
         text = f"{end.key} {meaning(end.reason).text}"
         if end.tag == "start_failed" and not end.reason.startswith("start_failed"):
             text = f"{end.key} could not be started: {end.reason}"
+        sent = self.history.signalled(end.key, before=end.seq) if end.reason.startswith("signal(") else None
+        if sent is not None:
+            text = f"{end.key} was ended by {end.reason}, which {self.who(sent.uid)} (pid {sent.pid}) had sent to it"
         if found is not None and found.cause:
             text += f" ({found.cause})"
         return Link(text, end.at, end.seq, end.key, () if found is None else found.stderr)

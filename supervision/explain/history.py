@@ -9,6 +9,9 @@ from supervision.explain.records import Decision, JournalRecord, Step
 DOWN = frozenset({"stopped", "completed", "failed", "lost", "held", "backoff", "waiting"})
 """States in which nothing of a child or supervisor runs."""
 
+SIGNAL_S = 5.0
+"""An end so soon after a signal that somebody asked the node to send is told as its effect."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -65,15 +68,16 @@ class History:
 
     def last_end(self, key: str, *, before: int | None = None) -> Step | None:
         """The step in which the latest life of `key` ended or did not begin; of a supervisor, in which it went down."""
+        went_down: Step | None = None
         for step in self._back(before):
             if step.tag in ("exited", "start_failed") and step.key == key:
-                return step
-            if step.key != key and any(
+                return step  # its supervisor may have read of it some steps later only
+            if went_down is None and any(
                 change.key == key and change.new in DOWN and change.old not in DOWN and change.old is not None
                 for change in step.changes()
             ):
-                return step
-        return None
+                went_down = step
+        return went_down
 
     def ends(self, under: str, *, since: float, until: int) -> list[Step]:
         """Ends of children below `under` from boot time `since` on, up to record `until`, oldest first."""
@@ -146,6 +150,12 @@ class History:
             if command.op in wanted and _covers(command.args, key):
                 return command
         return None
+
+    def signalled(self, key: str, *, before: int) -> Command | None:
+        """Who sent a signal to `key` shortly before record `before`, by asking the node."""
+        end = next((step for step in reversed(self.steps) if step.seq <= before), None)
+        command = self.command(["signal", "reload"], key, before=before)
+        return command if command is not None and end is not None and end.at - command.at < SIGNAL_S else None
 
     def state_of(self, key: str) -> tuple[str, Step] | None:
         """The last state that `key` was seen to take; of one that never left its first state, what put it off."""

@@ -55,15 +55,13 @@ def _exit(match: re.Match[str]) -> Meaning:
     code = int(match[1])
     said = EXIT_CODES.get(code)
     if 128 < code <= 192:
-        said = f"a shell reports {_signal_name(code - 128)} so"
-    return Meaning(
-        f"ended with exit code {code}" + (f" ({said})" if said else ""), "Its last lines of stderr say more."
-    )
+        said = f"a shell reports {signal_name(code - 128)} so"
+    return Meaning(f"ended with exit code {code}" + (f" ({said})" if said else ""))
 
 
 def _signalled(match: re.Match[str]) -> Meaning:
     number = int(match[1])
-    name = _signal_name(number)
+    name = signal_name(number)
     if number == signal.SIGKILL:
         return Meaning(
             f"was killed by {name}; who sent it is not known",
@@ -76,10 +74,10 @@ def _signalled(match: re.Match[str]) -> Meaning:
             else "Raise its limit or make it do less."
         )
         return Meaning(f"crashed with {name}: {SIGNALS[signal.Signals(number)]}", advice)
-    return Meaning(f"was ended by {name}, which nobody here sent")
+    return Meaning(f"was ended by {name}; who sent it is not known")
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:

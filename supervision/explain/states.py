@@ -152,11 +152,11 @@ def _failed(facts: Facts, now: float, _stopped_by: str, _held_by: str) -> Accoun
 
 
 def _held(facts: Facts, now: float, _stopped_by: str, held_by: str) -> Account:
-    after = (
-        f"When the hold ends{_until(facts, now, ', ')} it is started."
-        if facts.held_until
-        else "It is started once released."
-    )
+    after = "It is started once released."
+    if facts.held_until is not None:
+        after = (
+            f"It is started when the hold ends, at {clock_time(facts.held_until, now=now)}, or when released."
+        )
     return Account(
         f"{facts.key} {_last(facts)}, and is held{held_by}{_until(facts, now)}: its restart is suspended.",
         after,
@@ -204,10 +204,10 @@ def _for(facts: Facts, now: float, after: str = "") -> str:
     return f" {said}{after}" if after else f" for {said}"
 
 
-def _until(facts: Facts, now: float, lead: str = " ") -> str:
+def _until(facts: Facts, now: float) -> str:
     if facts.held_until is None:
         return ""
-    return f"{lead}until {clock_time(facts.held_until, now=now)} (in {duration(facts.held_until - now)})"
+    return f" until {clock_time(facts.held_until, now=now)} (in {duration(facts.held_until - now)})"
 
 
 def _last(facts: Facts) -> str:

@@ -5,7 +5,7 @@
     tree.exit("shop/mail", "exit(3)", stderr=["boom"])
     tree.records, tree.observed()
 
-Starts are answered at once, as a spawn is, unless the key is in `refuse`; stops when told by `stopped` or `auto_stop`.
+Starts are answered at once, as a spawn is, unless the key is in `refuse` or `defer`; requests to stop too, with `auto_stop`.
 """
 
 from typing import Any
@@ -51,6 +51,7 @@ class ToldTree:
         self.clock = clock or ManualClock()
         self.records: list[dict[str, Any]] = []
         self.refuse: dict[str, str] = {}
+        self.defer: set[str] = set()
         self.auto_stop = True
         self.last_exit: dict[str, dict[str, Any]] = {}
         self._pid = 4000
@@ -158,6 +159,15 @@ class ToldTree:
             {"node": {"node_id": "3f2a91bc", "pid": 1, "started": self.now}, "trees": [tree]}
         )
 
+    def start_deferred(self, key: str) -> None:
+        """Answer the start of a key in `defer`."""
+        self.feed(*self._spawned(key, self._incarnation(key)))
+
+    def _spawned(self, key: str, incarnation: int) -> tuple[Event, dict[str, Any]]:
+        self._pid += 1
+        self._pids[key] = self._pid
+        return Started(key, incarnation), {"process": {"pid": self._pid, "inode": 1}}
+
     def _incarnation(self, key: str) -> int:
         view = self.kernel.child(key)
         assert view is not None, key
@@ -188,10 +198,8 @@ class ToldTree:
                     (StartFailed(action.key, action.incarnation, self.refuse[action.key]), None)
                 )
                 return
-            self._pid += 1
-            self._pids[action.key] = self._pid
-            extra = {"process": {"pid": self._pid, "inode": 1}}
-            self._todo.append((Started(action.key, action.incarnation), extra))
+            if action.key not in self.defer:
+                self._todo.append(self._spawned(action.key, action.incarnation))
         elif isinstance(action, Signal) and self.auto_stop:
             self._todo.append((Exited(action.key, action.incarnation, "shutdown"), None))
         elif isinstance(action, Kill):

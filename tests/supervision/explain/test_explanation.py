@@ -74,6 +74,28 @@ def test_a_kill_by_an_unknown_hand_says_so() -> None:
     assert chain(ask(tree, "shop/db"))[0] == "shop/db was killed by SIGKILL; who sent it is not known"
 
 
+def test_a_signal_that_somebody_asked_the_node_to_send_names_that_one() -> None:
+    tree = begun(ChildSpec("db"))
+    tree.append("command", uid=ALICE, pid=77, op="signal", args={"key": "shop/db", "signal": "SIGUSR1"})
+    tree.exit("shop/db", "signal(10)")
+    assert (
+        chain(ask(tree, "shop/db"))[0]
+        == "shop/db was ended by signal(10), which alice (pid 77) had sent to it"
+    )
+    tree.tick(60)
+    tree.exit("shop/db", "signal(10)")
+    assert chain(ask(tree, "shop/db"))[0] == "shop/db was ended by SIGUSR1; who sent it is not known"
+
+
+def test_an_end_that_the_supervisor_read_of_later_is_told_by_its_own_record() -> None:
+    tree = ToldTree("shop", sup(ChildSpec("job", restart=Restart.TEMPORARY), ChildSpec("late")))
+    tree.defer.add("shop/late")
+    tree.begin()
+    tree.exit("shop/job", "exit(9)")
+    tree.start_deferred("shop/late")
+    assert chain(ask(tree, "shop/job")) == ["shop/job ended with exit code 9"]
+
+
 def test_what_the_machine_knew_stands_beside_the_reason() -> None:
     tree = begun(ChildSpec("db"))
     tree.exit("shop/db", "signal(9)", cause="probably out of memory: the kernel's OOM counter rose")
@@ -87,8 +109,9 @@ def test_what_the_machine_knew_stands_beside_the_reason() -> None:
         ("watchdog", "sent no WATCHDOG=1 within its watchdog time", "watchdog"),
         ("unhealthy", "health check failed", "check"),
         ("signal(11)", "crashed with SIGSEGV", "debugger"),
-        ("exit(127)", "a shell did not find the program", "stderr"),
-        ("exit(143)", "a shell reports SIGTERM so", "stderr"),
+        ("exit(127)", "a shell did not find the program", ""),
+        ("exit(143)", "a shell reports SIGTERM so", ""),
+        ("signal(10)", "was ended by SIGUSR1; who sent it is not known", ""),
         (
             "start_failed(no such executable: /x)",
             "could not be started: no such executable: /x",
