@@ -140,8 +140,9 @@ def nearest(word: str, known: Sequence[str]) -> str:
     """`; did you mean ...?`, or nothing."""
     import difflib  # for an error's words only, and the node starts in milliseconds
 
-    close = difflib.get_close_matches(word[:_SHOWN].lower(), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(word[:_SHOWN].lower(), lower, n=1)
+    return f"; did you mean {lower[close[0]]!r}?" if close else ""
 
 
 class _Required:
@@ -217,9 +218,9 @@ class Section:
         if not isinstance(value, Mapping):
             report.add(at, f"{shown(value)} is not a mapping with the fields of `{self.name}`")
             return INVALID
-        for key in value:
-            if key not in self.by_name:
-                self._unknown(key, at, report)
+        unknown = [key for key in value if key not in self.by_name]
+        for key in unknown:
+            self._unknown(key, at, report)
         result: dict[str, Any] = {}
         for each in self.fields:
             name = each.name
@@ -233,7 +234,7 @@ class Section:
             elif each.default is not None:
                 default = self.defaults[name]
                 result[name] = copy.deepcopy(default) if isinstance(default, dict | list) else default
-        if self.one_of:
+        if self.one_of and not unknown:
             self._check_one_of(result, at, report)
         for check in self.checks:
             check(result, at, report)

@@ -37,7 +37,7 @@ class ListOf:
 
     def read(self, value: Any, at: str, report: Report) -> Any:
         if not isinstance(value, list | tuple):
-            report.add(at, f"{shown(value)} is not {self.words}")
+            report.add(at, f"{shown(value)} is no {self.words}")
             return INVALID
         if not self.least <= len(value) <= self.most:
             report.add(at, f"a list of {len(value)}: it holds {self.least} to {self.most}")
@@ -80,7 +80,7 @@ class MapOf:
 
     def read(self, value: Any, at: str, report: Report) -> Any:
         if not isinstance(value, Mapping):
-            report.add(at, f"{shown(value)} is not {self.words}")
+            report.add(at, f"{shown(value)} is no {self.words}")
             return INVALID
         if len(value) > self.most:
             report.add(at, f"{len(value)} entries: at most {self.most}")
@@ -128,7 +128,7 @@ class Either:
             for each in self.types:
                 if each.accepts(value):
                     return each.read(value, at, report)
-        report.add(at, f"{shown(value)} is not {self.words}{hint}")
+        report.add(at, f"{shown(value)} is no {self.words}{hint}")
         return INVALID
 
     def _hint(self, value: Any) -> str:
@@ -171,7 +171,7 @@ class Short:
         if isinstance(value, Mapping):
             return self.section.read(value, at, report)
         if not self._type.accepts(value):
-            report.add(at, f"{shown(value)} is not {self.words}")
+            report.add(at, f"{shown(value)} is no {self.words}")
             return INVALID
         return {self.name: self._type.read(value, at, report), **copy.deepcopy(dict(self.section.defaults))}
 

@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from supervision.runtime.fielddoc import INVALID, Definitions, Report, is_text, nearest, shown
@@ -18,7 +17,7 @@ MAX_TEXT = 4096
 MAX_INT = 2**63 - 1
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
-NAME_RULE = "a name: 1 to 63 letters, digits, `.`, `_` or `-`, a letter or digit first"
+NAME_RULE = "name: 1 to 63 letters, digits, `.`, `_` or `-`, a letter or digit first"
 
 Number = int | float
 
@@ -56,11 +55,11 @@ class Text:
     def _problem(self, value: Any) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
             if abs(value) > MAX_INT:
-                return f"{shown(value)} is not {self.rule}"
+                return f"{shown(value)} is no {self.rule}"
             value = str(value)
         if not isinstance(value, str):
             quote = isinstance(value, bool | float)
-            return f"{shown(value)} is not {self.rule}" + ("; write it in quotes" if quote else "")
+            return f"{shown(value)} is no {self.rule}" + ("; write it in quotes" if quote else "")
         if not is_text(value):
             return f"{shown(value)} holds a surrogate, which is not a character"
         if "\0" in value:
@@ -70,7 +69,7 @@ class Text:
         if len(value) > self.most:
             return f"{len(value)} characters: at most {self.most}"
         if self.pattern is not None and re.fullmatch(self.pattern, value) is None:
-            return f"{shown(value)} is not {self.rule}"
+            return f"{shown(value)} is no {self.rule}"
         return None if self.examine is None else self.examine(value)
 
     def sparse(self, value: Any, *, human: bool = False) -> Any:
@@ -113,7 +112,7 @@ class PathText:
         if not path.startswith("/") and report.base is not None:
             path = f"{report.base}/{path}"
         if not path.startswith("/"):
-            report.add(at, f"{shown(path)} is not an {self.rule}")
+            report.add(at, f"{shown(path)} is no {self.rule}")
             return INVALID
         normal = os.path.normpath(path)
         return normal[1:] if normal.startswith("//") else normal
@@ -196,7 +195,7 @@ class Count:
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and self.least <= value <= self.most:
             return value
-        report.add(at, f"{shown(value)} is not a {self.words}")
+        report.add(at, f"{shown(value)} is no {self.words}")
         return INVALID
 
     def sparse(self, value: Any, *, human: bool = False) -> Any:
@@ -223,7 +222,7 @@ class Real:
     def read(self, value: Any, at: str, report: Report) -> Any:
         if self.accepts(value) and math.isfinite(value) and self.least <= value <= self.most:
             return plain(value)
-        report.add(at, f"{shown(value)} is not a {self.words}")
+        report.add(at, f"{shown(value)} is no {self.words}")
         return INVALID
 
     def sparse(self, value: Any, *, human: bool = False) -> Any:
@@ -233,13 +232,7 @@ class Real:
         return {"type": "number", "minimum": self.least, "maximum": self.most}
 
 
-_UNITS_S = {
-    "ms": Fraction(1, 1000),
-    "s": Fraction(1),
-    "m": Fraction(60),
-    "h": Fraction(3600),
-    "d": Fraction(86400),
-}
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _AMOUNT = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _DURATION_PART = rf"({_AMOUNT})(ms|s|m|h|d)"
 DURATION = rf"(?:{_AMOUNT}(?:ms|s|m|h|d))+"
@@ -264,7 +257,7 @@ class Duration:
         seconds = seconds_of(value)
         if seconds is None:
             hint = "; units are ms, s, m, h, d" if isinstance(value, str) else ""
-            report.add(at, f"{shown(value)} is not a {self.words}, such as 5s or 1m30s{hint}")
+            report.add(at, f"{shown(value)} is no {self.words}, such as 5s or 1m30s{hint}")
             return INVALID
         if not self.least <= seconds <= self.most:
             report.add(at, f"{shown(value)} is out of bounds: {self.words}")
@@ -290,22 +283,26 @@ def seconds_of(value: Any) -> Number | None:
         return plain(round(value, 6)) if math.isfinite(value) else None
     if not isinstance(value, str) or len(value) > 100 or re.fullmatch(DURATION, value) is None:
         return None
-    total = sum(
-        (Fraction(number) * _UNITS_S[unit] for number, unit in re.findall(_DURATION_PART, value)), Fraction()
-    )
-    return plain(round(float(total), 6))
+    total = sum(_billionths(number) * _UNITS_MS[unit] for number, unit in re.findall(_DURATION_PART, value))
+    return plain(round(total / 10**12, 6))
+
+
+def _billionths(number: str) -> int:
+    """A decimal with at most nine places, exactly."""
+    whole, _, part = number.partition(".")
+    return int(whole + part.ljust(9, "0"))
 
 
 def duration_text(seconds: float) -> str:
     """Seconds with the largest unit that leaves them whole: `90s`, `500ms`, `1d`."""
-    exact = Fraction(seconds).limit_denominator(1_000_000)
+    micros = round(seconds * 1_000_000)
     for unit in ("d", "h", "m"):
-        count = exact / _UNITS_S[unit]
-        if count.denominator == 1 and count > 0:
+        count, rest = divmod(micros, _UNITS_MS[unit] * 1000)
+        if count and not rest:
             return f"{count}{unit}"
-    if exact.denominator != 1 and (exact * 1000).denominator == 1:
-        return f"{exact * 1000}ms"
-    return f"{plain(float(exact))}s"
+    if micros % 1_000_000 and not micros % 1000:
+        return f"{micros // 1000}ms"
+    return f"{plain(micros / 1_000_000)}s"
 
 
 _SIZE_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -331,7 +328,7 @@ class Size:
         size = bytes_of(value)
         if size is None:
             hint = "; units are B, KiB, MiB, GiB, TiB" if isinstance(value, str) else ""
-            report.add(at, f"{shown(value)} is not a {self.words}, such as 64MiB{hint}")
+            report.add(at, f"{shown(value)} is no {self.words}, such as 64MiB{hint}")
             return INVALID
         if not self.least <= size <= self.most:
             report.add(at, f"{shown(value)} is out of bounds: {self.words}")
@@ -357,8 +354,8 @@ def bytes_of(value: Any) -> int | None:
     match = re.fullmatch(_SIZE, value) if isinstance(value, str) else None
     if match is None:
         return None
-    size = Fraction(match[1]) * _SIZE_UNITS[match[2]]
-    return int(size) if size.denominator == 1 else None
+    size, rest = divmod(_billionths(match[1]) * _SIZE_UNITS[match[2]], 10**9)
+    return None if rest else size
 
 
 def size_text(size: int) -> str:

@@ -45,7 +45,7 @@ class Json:
 
     def read(self, value: Any, at: str, report: Report) -> Any:
         if not isinstance(value, self.shape):
-            report.add(at, f"{shown(value)} is not a {self.words}")
+            report.add(at, f"{shown(value)} is no {self.words}")
             return INVALID
         try:
             made = _json(value, MAX_JSON_DEPTH)
@@ -242,7 +242,7 @@ CELERY_WORKER = Section(
                                 (
                                     Field(
                                         "cron",
-                                        Text("five fields of cron", r"\S+(?: +\S+){4}"),
+                                        Text("cron line of five fields", r"\S+(?: +\S+){4}"),
                                         REQUIRED,
                                         "When.",
                                     ),

@@ -9,7 +9,6 @@ import functools
 import grp
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,15 +203,20 @@ class NodeSettings:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            content = b""
+            return cls._of(_read({}))
         except OSError as error:
             raise NodeSettingsError(f"{path}: {os.strerror(error.errno or 0)}") from error
+        import tomllib  # most nodes have no such file
+
         try:
-            normal = _read(tomllib.loads(content.decode()))
+            return cls._of(_read(tomllib.loads(content.decode())))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NodeSettingsError(f"{path}: {error}") from error
         except DocumentErrors as error:
             raise NodeSettingsError("\n".join(f"{path}: {each}" for each in error.errors)) from error
+
+    @classmethod
+    def _of(cls, normal: Mapping[str, Any]) -> Self:
         limits = normal["limits"]
         return cls(AllowList._of(normal), normal["labels"], limits["journal"], limits["children"])
 

@@ -1,9 +1,7 @@
 """The fields of a `process` section: a program, what belongs to its start and end, and how it says that it is ready."""
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from supervision.runtime.environmentdoc import MAX_VALUE
 from supervision.runtime.fielddoc import INVALID, REQUIRED, Definitions, Field, Report, Section, held, shown
@@ -62,6 +60,8 @@ COMMANDS = ListOf(
 
 
 def _check_url(url: str) -> str | None:
+    from urllib.parse import urlsplit  # here and below: a node without such a child starts without them
+
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -88,7 +88,7 @@ def _check_readiness(values: dict[str, Any], at: str, report: Report) -> None:
 _STATUS = Either(
     (
         Count(100, 599),
-        Text("such as `2xx` or `200-399`", r"[1-5]xx|[1-5][0-9]{2}(?:-[1-5][0-9]{2})?"),
+        Text("HTTP status such as `2xx` or `200-399`", r"[1-5]xx|[1-5][0-9]{2}(?:-[1-5][0-9]{2})?"),
     )
 )
 PROBES = ("exec", "tcp", "http")
@@ -180,6 +180,8 @@ def _unix_problem(address: str) -> str | None:
 
 def _split_address(address: str) -> tuple[str, str | None]:
     """(normal form, problem) of `HOST:PORT`; no host means this host only, as `localhost` does."""
+    import ipaddress
+
     host, colon, port = address.rpartition(":")
     wrong = f"{shown(address)} is not HOST:PORT, such as 127.0.0.1:8000 or [::1]:8000"
     if (

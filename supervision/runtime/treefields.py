@@ -101,7 +101,7 @@ _COMMON = (
     Field(
         "depends_on",
         ListOf(
-            Text("id of a sibling, or path from the root such as `stores/postgres`", DEPENDENCY),
+            Text("id of a sibling, or path from the root such as `stores/queue`", DEPENDENCY),
             most=100,
             unique=True,
         ),

@@ -180,7 +180,7 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "2 is not a version this release reads: write 1",
     ),
     "a nameless tree": ({"version": 1, "supervisor": {}}, "", "`tree` is missing: name"),
-    "a tree with a slash": (tree() | {"tree": "a/b"}, "/tree", "'a/b' is not a name: 1 to 63 letters"),
+    "a tree with a slash": (tree() | {"tree": "a/b"}, "/tree", "'a/b' is no name: 1 to 63 letters"),
     "an unknown key": (tree(intensty=3), "/supervisor/intensty", "did you mean 'intensity'?"),
     "an unknown word": (tree(strategy="one_for_al"), "/supervisor/strategy", "did you mean 'one_for_all'?"),
     "a misspelled shutdown": (
@@ -197,9 +197,9 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
     "an intensity below zero": (
         tree(intensity=-1),
         "/supervisor/intensity",
-        "-1 is not a whole number, 0 to 1000000",
+        "-1 is no whole number, 0 to 1000000",
     ),
-    "a boolean intensity": (tree(intensity=True), "/supervisor/intensity", "true is not a whole number"),
+    "a boolean intensity": (tree(intensity=True), "/supervisor/intensity", "true is no whole number"),
     "children of the tree": (tree() | {"children": []}, "/children", "it belongs into `supervisor`"),
     "a child of nothing": (tree({"id": "a"}), "/supervisor/children/0", "`process` is missing"),
     "a child of two kinds": (
@@ -232,7 +232,7 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "/supervisor/children/1/id",
         "another child here is called 'a'",
     ),
-    "an id with an instance": (tree(child("a@1")), "/supervisor/children/0/id", "is not a name"),
+    "an id with an instance": (tree(child("a@1")), "/supervisor/children/0/id", "is no name"),
     "a significant child without auto_shutdown": (
         tree(child(significant=True, restart="temporary")),
         "/supervisor/children/0/significant",
