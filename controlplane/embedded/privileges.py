@@ -2,7 +2,8 @@
 
 An ordinary user runs it directly. Root runs it in a user namespace, where it is an ordinary user and its files stay ours.
 Where namespaces are forbidden (sysctl `user.max_user_namespaces=0`, some containers) root runs a copy of the binaries as an
-ordinary user, because that user may not be able to enter the checkout: everything then lives under /var/lib/overstory.
+ordinary user, because that user may not be able to enter the checkout. Database and binaries then live under
+/var/lib/overstory-stores (/var/lib/overstory may be a service's private data directory).
 """
 
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from controlplane.embedded.errors import EmbeddedStoreError
 
 ENTER_NAMESPACE = Path(__file__).with_name("enter_user_namespace.py")
-SYSTEM_DIR = Path("/var/lib/overstory")
+SYSTEM_DIR = Path("/var/lib/overstory-stores")
 ORDINARY_USERS = ("postgres", "nobody")
 SERVER_PARTS = ("bin/postgres", "bin/initdb", "share", "lib/postgresql")
 """What a server needs of the wheel: clients, headers and static libraries stay behind."""
