@@ -1,12 +1,12 @@
 """What the kernel wants done. The node does it in this order; the journal keeps it beside the event that caused it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from supervision.kernel.reasons import Term
-from supervision.kernel.records import Record, reader
+from supervision.kernel.records import Record, reader, record
 from supervision.kernel.spec import Body
 
 
@@ -25,7 +25,7 @@ class ChildState(StrEnum):
     LOST = "lost"  # its end could not be observed, and it is not restarted
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Start(Record):
     """Start a process; answer with Started, StartFailed or Declined. body: None only when read back from JSON."""
 
@@ -39,7 +39,7 @@ class Start(Record):
         return [self.tag, self.key, self.incarnation, {}]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signal(Record):
     """Ask the process to stop."""
 
@@ -48,7 +48,7 @@ class Signal(Record):
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Kill(Record):
     """Kill the process and all that belongs to it.
 
@@ -62,7 +62,7 @@ class Kill(Record):
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reply(Record):
     """Answer to the Call with this ref, in OTP's terms: `["ok", ...]`, `["error", reason]`, `["exit", reason]`."""
 
@@ -71,7 +71,7 @@ class Reply(Record):
     value: Term
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report(Record):
     """A decision worth telling. `explain` is made of these.
 
@@ -88,7 +88,7 @@ class Report(Record):
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class State(Record):
     """A child or supervisor changed its state. old: None when it has just been added. reason: why, where one is known
     (the exit reason of an end, the start error of a failed start)."""
@@ -101,7 +101,7 @@ class State(Record):
     reason: Term = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exit(Record):
     """The root is down and the kernel will not start it by itself. `Begin` or `StartKey` of the root does."""
 

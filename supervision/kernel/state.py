@@ -15,7 +15,7 @@ from supervision.kernel.actions import ChildState
 from supervision.kernel.events import REQUESTS, KeyRequest, SupervisorRequest
 from supervision.kernel.intensity import Window
 from supervision.kernel.reasons import Term
-from supervision.kernel.records import Record, reader
+from supervision.kernel.records import Record, reader, record
 from supervision.kernel.spec import Body, ChildSpec, StopOrder, SupervisorSpec
 
 
@@ -137,7 +137,7 @@ class Supervisor:
 # --- messages in a supervisor's mailbox ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChildExit(Record):
     """OTP `{'EXIT', Pid, Reason}`; the reason stands in the child until this is read."""
 
@@ -146,7 +146,7 @@ class ChildExit(Record):
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParentExit(Record):
     """OTP `{'EXIT', Parent, Reason}`: stop, with this reason."""
 
@@ -154,7 +154,7 @@ class ParentExit(Record):
     reason: Term
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TryAgain(Record):
     """OTP `{try_again_restart, Id}`: a restart that failed, or that waited."""
 
@@ -162,7 +162,7 @@ class TryAgain(Record):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wake(Record):
     """What the child waited for (its dependencies, the end of a hold) has come."""
 
@@ -170,7 +170,7 @@ class Wake(Record):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asked(Record):
     """A call, with where to send the reply."""
 
@@ -179,7 +179,7 @@ class Asked(Record):
     request: SupervisorRequest | KeyRequest
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Carry(Record):
     """Do one step of a revision that is being applied."""
 
@@ -295,7 +295,7 @@ class Carried(Record):
 # --- a revision ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanStep(Record):
     """do: `keep` (nothing changes), `update` (in place, nothing stops), `stop`, `start`.
 
