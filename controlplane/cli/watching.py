@@ -15,7 +15,7 @@ from controlplane.cli.terminal import Terminal, Tone, strip
 from controlplane.cli.text import cut
 from controlplane.cli.treeview import TreeFilter, prune, render
 from supervision.explain.words import clock_time, duration, iso_time
-from supervision.runtime.observed import Observed
+from supervision.runtime.observed import Child, Member, Observed
 
 REDRAW_S = 1.0
 """Ages and times in state move while nothing happens."""
@@ -89,9 +89,29 @@ def _in_pipe(invocation: Invocation, feed: Feed, view: TreeFilter) -> ExitCode:
         feed.wait(clock.boot() + REDRAW_S)
 
 
-def _what_is(observed: Observed) -> Observed:
-    """Without what moves by itself: a journal record alone is no change of the tree."""
-    return replace(observed, node=replace(observed.node, journal_seq=0))
+def _what_is(observed: Observed) -> list[object]:
+    """What counts as a change: not a journal record alone, nor the last digits of a moment that the node reckons anew."""
+    node = observed.node
+    return [
+        (
+            node.node_id,
+            node.pid,
+            node.guardian_pid,
+            node.strays,
+            node.stopping,
+            node.journal_short,
+            node.helpers,
+        ),
+        *((tree.name, tree.revision) for tree in observed.trees),
+        *(_rounded(member) for member in observed.walk()),
+    ]
+
+
+def _rounded(member: Member) -> Member:
+    held, backoff = (None if at is None else round(at, 1) for at in (member.held_until, member.backoff_until))
+    if isinstance(member, Child):
+        return replace(member, held_until=held, backoff_until=backoff)
+    return replace(member, held_until=held, backoff_until=backoff, children=())
 
 
 def _record(feed: Feed, view: TreeFilter, *, wall: float) -> dict[str, Any]:
