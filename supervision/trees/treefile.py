@@ -21,6 +21,8 @@ MAX_BYTES = 4 * 1024 * 1024
 STDIN = "-"
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_ESCAPED = re.compile("[\n\r\t\x85\u2028\u2029\ufeff]")
+"""Characters that end or begin something in YAML when they are not escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +180,10 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, indentless=False)
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        quoted = plain_value(text) is not text
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style="'" if quoted else None)
+        style = "'" if plain_value(text) is not text else None
+        if _ESCAPED.search(text):
+            style = '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     def represent_items(self, items: list[Any]) -> yaml.SequenceNode:
         flow = not any(isinstance(item, dict | list) for item in items)
