@@ -7,18 +7,29 @@ None is restarted because its supervisor was (promise P5). 1,000 children take a
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from supervision.kernel import Kernel
-from supervision.kernel.events import Call, HoldKey, StartChild, StopKey, Tick
+from supervision.kernel.events import Call, Exited, HoldKey, StartChild, Started, StopKey, Tick
 from supervision.runtime.identity import boot_id, read_stat
+from supervision.runtime.kinship import Leader, parse_mark
 from supervision.runtime.linux import pidfd_inode
-from supervision.runtime.process_table import Leader, parse_mark
+from supervision.runtime.process_driver import MAIN, PRE_START, Run
 from supervision.runtime.processes import find_marked
 from supervision.runtime.recovery import NEVER_BEGUN, Recovered, RecoveredProcess, RecoveredTree, recover
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Marked:
+    """A living session leader that carries our marker. The first of an incarnation and role is the one we started."""
+
+    start_time: int
+    pid: int
+    role: str
 
 
 class Adoption:
@@ -29,9 +40,9 @@ class Adoption:
         self.handed = dict(handed)
         self.recovered = Recovered()
         self.adopted = 0
-        self.missing: list[tuple[RecoveredProcess, Leader, Mapping[str, Any]]] = []
-        self.jobs: list[RecoveredProcess] = []
-        self.marked: dict[tuple[str, int], int] = {}
+        self.runs: list[Run] = []
+        self.missing: list[Leader] = []
+        self.marked: dict[tuple[str, int], list[Marked]] = {}
         self.rebooted = False
 
     def summary(self) -> dict[str, Any]:
@@ -58,7 +69,6 @@ class Adoption:
     def adopt(self) -> None:
         node, recovered = self.node, self.recovered
         node.retired = recovered.incarnations
-        node.table.adopted_strays = dict(recovered.adopted_strays)
         for tree in recovered.trees.values():
             if self.rebooted:
                 _restart_kernel(tree)
@@ -67,68 +77,92 @@ class Adoption:
             recovered.processes.clear()
             recovered.unconfirmed.clear()
             return
-        for process in recovered.processes.values():
-            self._adopt_one(process)
+        node.kinship.adopted = dict(recovered.adopted_strays)
+        node.table.known_strays = dict(recovered.strays)
         if not recovered.stopped_cleanly:
             self._look_for_marks()
+        for process in recovered.processes.values():
+            self._adopt_one(process)
+        for pidfd in self.handed.values():
+            os.close(pidfd)
+
+    def _look_for_marks(self) -> None:
+        prefix = self.node.identity.mark_prefix
+        for text, pids in find_marked(prefix).items():
+            mark = parse_mark(text, prefix)
+            for pid in pids:
+                stat = read_stat(pid)
+                if mark is not None and stat is not None and stat.session == pid and not stat.is_zombie:
+                    found = self.marked.setdefault((mark.key, mark.incarnation), [])
+                    found.append(Marked(stat.start_time, pid, mark.role))
+
+    def _first_marked(self, key: str, incarnation: int, role: str) -> int | None:
+        found = [m for m in self.marked.get((key, incarnation), ()) if m.role == role]
+        return min(found).pid if found else None
 
     def _adopt_one(self, process: RecoveredProcess) -> None:
         body = self._body(process.key)
         if body is None:
             return
         pidfd = self._same(process)
-        if process.role != "main":
-            self.jobs.append(process)
-            if pidfd is not None:
-                os.close(pidfd)
-            return
+        if pidfd is None and process.role == PRE_START:
+            # The node died after it had started the main process and before it had said so.
+            pid = self._first_marked(process.key, process.incarnation, MAIN)
+            if pid is not None:
+                process.pid, process.role, process.job, process.start_time = pid, MAIN, 0, None
+                pidfd = _open(pid)
         if pidfd is None:
-            leader = Leader(
-                process.key,
-                process.incarnation,
-                "main",
-                process.pid,
-                -1,
-                "guardian",
-                lambda _: None,
+            leader = self._gone_leader(process.key, process.incarnation, process.role, process.pid)
+            leader.start_time, leader.killed_for = process.start_time, process.killed_for
+            status = self.node.exits.lookup(process.pid, process.start_time)
+            self.node.table.missing(leader, status, "guardian" if status is not None else "none")
+        else:
+            leader = self.node.table.adopt(
+                key=process.key,
+                incarnation=process.incarnation,
+                role=process.role,
+                pid=process.pid,
+                pidfd=pidfd,
                 start_time=process.start_time,
-                killed_for=process.killed_for,
+                keep_descendants=False,
+                on_gone=lambda _: None,
             )
-            self.missing.append((process, leader, body))
-            return
-        leader = self.node.table.adopt(
-            key=process.key,
-            incarnation=process.incarnation,
-            role="main",
-            pid=process.pid,
-            pidfd=pidfd,
-            start_time=process.start_time,
-            keep_descendants=False,
-            on_gone=lambda _: None,
-        )
-        leader.killed_for = process.killed_for
+            leader.killed_for = process.killed_for
+            self.adopted += 1
         run = self.node.driver.adopt(
-            process.key, process.incarnation, body, leader, ready=process.ready, asked=process.asked
+            process.key,
+            process.incarnation,
+            body,
+            leader,
+            stage=process.role,
+            job=process.job,
+            reason=process.reason,
+            ready=process.ready,
+            asked=process.asked,
         )
-        if process.asked:
-            leader.asked_signal = run.body.stop_signal
-        self.adopted += 1
+        self.runs.append(run)
+
+    def _gone_leader(self, key: str, incarnation: int, role: str, pid: int) -> Leader:
+        """Of an incarnation that ended while no node lived. Its orphans are the guardian's, if it is still the same one."""
+        known = self.recovered.guardian_pid == self.node.guardian_pid
+        leader = Leader(
+            key, incarnation, role, pid, -1, "guardian" if known else "other", on_gone=lambda _: None
+        )
+        self.missing.append(leader)
+        return leader
 
     def _same(self, process: RecoveredProcess) -> int | None:
         """A pidfd of the process, if it still is the one the journal means (a zombie still is)."""
         handed = self.handed.pop(process.pid, None)
-        if handed is not None:
-            return handed
-        try:
-            pidfd = os.pidfd_open(process.pid)
-        except OSError:
-            return None
-        if process.inode is not None and pidfd_inode(pidfd) == process.inode:
-            return pidfd
-        stat = read_stat(process.pid)
-        if stat is not None and process.start_time is not None and stat.start_time == process.start_time:
-            return pidfd
-        os.close(pidfd)
+        for pidfd in (handed, _open(process.pid)):
+            if pidfd is None:
+                continue
+            if process.inode and pidfd_inode(pidfd) == process.inode:
+                return pidfd
+            stat = read_stat(process.pid)
+            if stat is not None and process.start_time is not None and stat.start_time == process.start_time:
+                return pidfd
+            os.close(pidfd)
         return None
 
     def _body(self, key: str) -> Mapping[str, Any] | None:
@@ -136,47 +170,21 @@ class Adoption:
         view = runner.kernel.child(key) if runner is not None else None
         return view.spec.body if view is not None else None
 
-    def _look_for_marks(self) -> None:
-        """Processes of ours by the marker in their environment: unconfirmed starts, and what fell to init."""
-        for text, pids in find_marked(self.node.identity.mark_prefix).items():
-            mark = parse_mark(text, self.node.identity.mark_prefix)
-            for pid in pids:
-                if mark is None or pid in self.node.table.leaders:
-                    continue
-                stat = read_stat(pid)
-                wanted = self.recovered.unconfirmed.get(mark.key)
-                if (
-                    stat is not None
-                    and stat.session == pid
-                    and mark.role == "main"
-                    and wanted
-                    and wanted[0] == mark.incarnation
-                ):
-                    self.marked[(mark.key, mark.incarnation)] = pid
-                else:
-                    self.node.table.take_outsider(pid)
-
     # -- resume -----------------------------------------------------------------------------------------------------
 
     def resume(self) -> None:
         """Feed the kernels what happened meanwhile, in the order it can be known, and do what was left undone."""
         node = self.node
+        for run in self.runs:
+            node.driver.resume(run)
         for key, (incarnation, _at) in list(self.recovered.unconfirmed.items()):
             self._confirm(key, incarnation)
-        for process, leader, body in self.missing:
-            self._missing(process, leader, body)
-        for process in self.jobs:
-            again = self._body(process.key)
-            if again is not None:
-                node.driver.begin_again(process.key, process.incarnation, again)
-        for run in list(node.driver.runs.values()):
-            if run.leader is not None and run.leader.pid in node.table.leaders and run.asked:
-                if run.leader.killed_for is not None:
-                    node.table.kill(run.leader, run.leader.killed_for)
-                else:
-                    node.table.signal(run.leader, run.body.stop_signal)
-        if node.cgroup is not None and not self.recovered.stopped_cleanly:
-            node.scan_cgroup()
+        self._lose_the_rest()
+        if not self.recovered.stopped_cleanly:
+            node.table.discover()
+            node.table.discover_outside()
+        for leader in self.missing:
+            node.table.end_missing(leader)
         self._trees()
 
     def _confirm(self, key: str, incarnation: int) -> None:
@@ -185,29 +193,46 @@ class Adoption:
         body = self._body(key)
         if body is None:
             return
-        pid = self.marked.get((key, incarnation))
-        if pid is None:
-            node.driver.start(key, incarnation, body)
+        role = PRE_START if body.get("process", {}).get("pre_start") else MAIN
+        pid = self._first_marked(key, incarnation, role)
+        pidfd = _open(pid) if pid is not None else None
+        if pid is None or pidfd is None:
+            if os.path.exists(node.output.paths(key, incarnation)[0]):
+                self._lose(
+                    key, incarnation, role, body
+                )  # its files were opened: it ran, and nobody saw its end
+            else:
+                node.driver.start(key, incarnation, body)
             return
         leader = node.table.adopt(
             key=key,
             incarnation=incarnation,
-            role="main",
+            role=role,
             pid=pid,
-            pidfd=os.pidfd_open(pid),
+            pidfd=pidfd,
             start_time=None,
             keep_descendants=False,
             on_gone=lambda _: None,
         )
-        run = node.driver.adopt(key, incarnation, body, leader, ready=False, asked=False, armed=False)
+        run = node.driver.adopt(key, incarnation, body, leader, stage=role)
         node.started(key, incarnation, leader)
-        node.driver.arm(run)
+        node.driver.resume(run)
 
-    def _missing(self, process: RecoveredProcess, leader: Leader, body: Mapping[str, Any]) -> None:
+    def _lose(self, key: str, incarnation: int, role: str, body: Mapping[str, Any]) -> None:
+        """An incarnation that ran and is gone without a trace of how."""
         node = self.node
-        status = node.exits.lookup(process.pid, process.start_time)
-        node.driver.end_adopted(process.key, process.incarnation, body, leader, asked=process.asked)
-        node.table.end_missing(leader, status, "guardian" if status is not None else "none")
+        leader = self._gone_leader(key, incarnation, role, -1 - len(self.missing))
+        node.table.missing(leader, None, "none")
+        node.driver.adopt(key, incarnation, body, leader, reason="lost")
+        node.runners[key.partition("/")[0]].feed(Started(key, incarnation))
+
+    def _lose_the_rest(self) -> None:
+        """A child that its kernel believes alive and nobody knows a process of; a kernel must not wait for ever."""
+        for runner in self.node.runners.values():
+            for view in list(runner.kernel.children()):
+                if view.alive and not view.spec.is_supervisor and view.key not in self.node.driver.runs:
+                    self.node.log.say("child without a process", key=view.key, incarnation=view.incarnation)
+                    runner.feed(Exited(view.key, view.incarnation, "lost"))
 
     def _trees(self) -> None:
         """Deadlines of running kernels are armed again; trees that the last stop took down start."""
@@ -220,6 +245,13 @@ class Adoption:
             else:
                 runner.feed(Tick())
         node.begin_trees(down)
+
+
+def _open(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
 
 
 def _restart_kernel(tree: RecoveredTree) -> None:

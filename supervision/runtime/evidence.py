@@ -2,8 +2,8 @@
 
 from supervision.runtime.clock import Clock
 from supervision.runtime.journal import Journal, JournalFull
+from supervision.runtime.kinship import Leader
 from supervision.runtime.output import OutputStore
-from supervision.runtime.process_table import Leader
 
 LINES = 20
 MAX_LINE = 500

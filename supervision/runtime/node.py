@@ -27,6 +27,7 @@ from supervision.runtime.guardian import UNUSABLE_SETTINGS, Guardian, GuardianSt
 from supervision.runtime.helper_process import PING_EVERY_S, HelperProcess
 from supervision.runtime.identity import boot_id, pid_namespace
 from supervision.runtime.journal import Journal, JournalFull
+from supervision.runtime.kinship import Kinship, Leader, Relative
 from supervision.runtime.launch import Launcher
 from supervision.runtime.link import Link, Message
 from supervision.runtime.listeners import Listeners
@@ -39,16 +40,17 @@ from supervision.runtime.operations import Operations
 from supervision.runtime.options import Options
 from supervision.runtime.output import DEFAULT_MAX_BYTES, DEFAULT_SEGMENTS, OutputStore
 from supervision.runtime.paths import Paths
-from supervision.runtime.process_driver import ProcessDriver
-from supervision.runtime.process_table import Leader, ProcessTable, Relative
+from supervision.runtime.process_driver import POST_STOP, ProcessDriver, Run
+from supervision.runtime.process_table import ProcessTable
 from supervision.runtime.processdoc import OutputLimits, ProcessBody
+from supervision.runtime.processes import find_marked
 from supervision.runtime.readiness import NotifyReceiver, Probes
 from supervision.runtime.recovery import RecoveredTree
 from supervision.runtime.tree_runner import TreeRunner
 
 BEAT_EVERY_S = 0.5
 SCAN_EVERY_S = 1.0
-CGROUP_SCAN_EVERY_S = 10.0
+OUTSIDE_SCAN_EVERY_S = 5.0
 SYSTEM_TREE = "system"
 SYSTEM_WAIT_S = 60.0
 """At a clean start the users' trees wait this long for the system tree to be ready, then start all the same."""
@@ -92,13 +94,14 @@ class Node:
         self.output = OutputStore(paths.logs_dir)
         self.cgroup = NodeCgroup.open(paths.instance_id)
         self.launcher = Launcher(linux.raise_nofile(), shim_path())
+        self.kinship = Kinship(self.identity.mark_prefix, str(paths.logs_dir))
         self.table = ProcessTable(
             loop=self.loop,
             clock=self.clock,
             launcher=self.launcher,
             exits=self.exits,
             guardian_pid=self.guardian_pid,
-            mark_prefix=self.identity.mark_prefix,
+            kinship=self.kinship,
             events=self,
         )
         stored = {name.removeprefix("store:"): fd for name, fd in fds.items() if name.startswith("store:")}
@@ -119,7 +122,9 @@ class Node:
         )
         self.probes = Probes(self.loop, self.driver)
         self.driver.probes = self.probes
-        self.table.keeps = self._keeps_descendants
+        self.kinship.keeps = self._keeps_descendants
+        self.table.wanted = self._wanted
+        self.table.outsiders = self._outsiders
         self.evidence = Evidence(self.journal, self.output, self.clock)
         self.runners: dict[str, TreeRunner] = {}
         self.revisions: dict[str, DesiredTree] = {}
@@ -183,8 +188,7 @@ class Node:
         self._every(BEAT_EVERY_S, lambda: self.link.send("beat"))
         self._every(SCAN_EVERY_S, self._scan)
         self._every(PING_EVERY_S, self._ping)
-        if self.cgroup is not None:
-            self._every(CGROUP_SCAN_EVERY_S, self.scan_cgroup)
+        self._every(OUTSIDE_SCAN_EVERY_S, self._scan_outside)
         gc.collect()
         linux.trim_heap()
         gc.freeze()
@@ -305,7 +309,24 @@ class Node:
     def _keeps_descendants(self, key: str) -> bool:
         runner = self._runner(key)
         view = runner.kernel.child(key) if runner is not None else None
-        return view is not None and view.spec.body.get("process", {}).get("descendants") == "keep"
+        if view is None or view.spec.body.get("process", {}).get("descendants") != "keep":
+            return False
+        return self._wanted(key)
+
+    def _wanted(self, key: str) -> bool:
+        """Whether the child exists and neither it nor a supervisor above it is to be down."""
+        runner = self._runner(key)
+        if runner is None or self.stopping or runner.name in self.removing:
+            return False
+        parts = key.split("/")
+        views = (runner.kernel.child("/".join(parts[:depth])) for depth in range(len(parts), 0, -1))
+        return all(view is not None and view.wanted for view in views)
+
+    def _outsiders(self) -> list[int]:
+        """Processes that our control group or their marker says are ours, wherever they are."""
+        if self.cgroup is not None:
+            return self.cgroup.members()
+        return [pid for pids in find_marked(self.identity.mark_prefix).values() for pid in pids]
 
     def _runner(self, key: str) -> TreeRunner | None:
         return self.runners.get(key.partition("/")[0])
@@ -317,18 +338,17 @@ class Node:
         if runner is not None:
             runner.started(key, incarnation, leader)
 
-    def stage(self, key: str, incarnation: int, leader: Leader) -> None:
+    def stage(self, run: Run, leader: Leader) -> bool:
         """The next process of an incarnation that is already known as started."""
-        self._append(
-            "process",
-            {
-                "key": key,
-                "incarnation": incarnation,
-                "pid": leader.pid,
-                "inode": leader.inode,
-                "role": leader.role,
-            },
-        )
+        body = {
+            "key": run.key,
+            "incarnation": run.incarnation,
+            "pid": leader.pid,
+            "inode": leader.inode,
+            "role": leader.role,
+            "job": run.job,
+        }
+        return self._append("process", body | {"reason": run.reason} if run.stage == POST_STOP else body)
 
     def start_failed(self, key: str, incarnation: int, reason: str) -> None:
         runner = self._runner(key)
@@ -340,10 +360,13 @@ class Node:
         if runner is not None:
             runner.ready(key, incarnation)
 
-    def exited(self, key: str, incarnation: int, reason: str, leader: Leader | None) -> None:
+    def exited(self, run: Run, reason: str, leader: Leader | None) -> None:
+        key, incarnation = run.key, run.incarnation
         runner = self._runner(key)
         if runner is not None:
-            runner.exited(key, incarnation, reason)
+            runner.exited(key, incarnation, reason, lambda: self.driver.recorded(run))
+        else:
+            self.driver.recorded(run)
         if self.evidence.wanted(reason):
             self.loop.call_soon(lambda: self.evidence.record(key, incarnation, reason, leader))
 
@@ -362,7 +385,10 @@ class Node:
                 self.send_limits(leader.key, run.body)
 
     def stray(self, what: str, relative: Relative) -> None:
-        self._append("stray", {"what": what, "pid": relative.pid, **relative.facts})
+        body = {"what": what, "pid": relative.pid, **relative.facts, "origin": relative.origin}
+        if what == "adopted":
+            body["key"] = relative.owner
+        self._append("stray", body)
         self.operations.changed()
 
     def _changed(self) -> None:
@@ -373,19 +399,23 @@ class Node:
 
     # -- journal ----------------------------------------------------------------------------------------------------
 
-    def _append(self, kind: str, body: dict[str, Any]) -> None:
+    def _append(self, kind: str, body: dict[str, Any]) -> bool:
         """A record that no decision waits for: on a full disk it is left out and said in the log."""
         try:
             self.journal.append(kind, body)
         except JournalFull as error:
             self.log.say("record left out", kind=kind, why=str(error))
+            return False
+        return True
 
     def append(self, kind: str, body: dict[str, Any]) -> None:
         self._append(kind, body)
 
     def write_snapshot(self) -> None:
-        """The complete state as one record, between two steps."""
+        """The complete state as one record, between two steps; later, while a kernel has not heard of everything."""
         self._snapshot_asked = False
+        if not all(runner.idle for runner in self.runners.values()):
+            return
         try:
             self.journal.append_snapshot(self.snapshot())
         except JournalFull as error:
@@ -421,13 +451,17 @@ class Node:
                     "killed_for": leader.killed_for,
                     "ready": run.is_ready,
                     "role": leader.role,
+                    "job": run.job,
+                    "reason": run.reason,
                 }
             else:
                 unconfirmed[run.key] = [run.incarnation, self.clock.boot()]
         return {
             "version": 1,
             "boot_id": boot_id(),
-            "adopted_strays": self.table.adopted_strays,
+            "guardian_pid": self.guardian_pid,
+            "adopted_strays": self.kinship.adopted,
+            "strays": self.table.strays_to_remember(),
             "stopped_cleanly": False,
             "node_id": self.identity.node_id,
             "incarnations": self.retired,
@@ -443,16 +477,14 @@ class Node:
         if self.journal.short:
             self.journal.refill()
 
+    def _scan_outside(self) -> None:
+        """What escaped is in our control group; without one, only a look into every environment finds it."""
+        if self.cgroup is not None or any(leader.parent == "other" for leader in self.table.leaders.values()):
+            self.table.discover_outside()
+
     def _ping(self) -> None:
         for helper in self.helpers:
             helper.ping()
-
-    def scan_cgroup(self) -> None:
-        """What is in our cgroup and below neither node nor guardian escaped while both were dead: strays."""
-        if self.cgroup is None:
-            return
-        for pid in self.cgroup.members():
-            self.table.take_outsider(pid)
 
     # -- guardian ---------------------------------------------------------------------------------------------------
 
@@ -477,7 +509,7 @@ class Node:
 
     def _guardian_died(self) -> None:
         self.loop.unwatch(self.guardian_pidfd)
-        self.table.guardian_pid = None
+        self.table.guardian_died()
         self._append("node", {"what": "guardian_died", "policy": self.on_guardian_death})
         self.log.say("guardian died", policy=self.on_guardian_death)
         if self.stopping or self.on_guardian_death == "stop":

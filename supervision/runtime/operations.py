@@ -476,7 +476,7 @@ class Operations:
                 "key": key,
                 **relative.facts,
                 "pid": pid,
-                "start_time": self.node.table.adopted_strays[pid][0],
+                "start_time": relative.start_time,
             },
         )
         request.answer({"pid": pid, "key": key})

@@ -5,6 +5,7 @@ It translates and holds no policy. One incarnation passes through stages: `pre_s
 that descended from them, is gone. A pre_start command that fails ends the incarnation as start_failed(...).
 """
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,12 +13,13 @@ from typing import Any, Protocol
 from supervision.runtime.cgroups import CgroupUnsupported, NodeCgroup
 from supervision.runtime.clock import Clock
 from supervision.runtime.exits import exit_reason
+from supervision.runtime.kinship import Leader
 from supervision.runtime.launch import LaunchError, LaunchPlan
 from supervision.runtime.listeners import ListenError, Listeners
 from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.nodesettings import AllowList
 from supervision.runtime.output import OutputStore
-from supervision.runtime.process_table import Leader, ProcessTable
+from supervision.runtime.process_table import ProcessTable
 from supervision.runtime.processdoc import Command, ProcessBody
 
 NOT_READY = "not ready: "
@@ -43,13 +45,15 @@ class ChildEvents(Protocol):
 
     def started(self, key: str, incarnation: int, leader: Leader) -> None: ...
 
-    def stage(self, key: str, incarnation: int, leader: Leader) -> None: ...
+    def stage(self, run: "Run", leader: Leader) -> bool:
+        """The next process of an incarnation; whether that, and how the one before ended, is on record."""
 
     def start_failed(self, key: str, incarnation: int, reason: str) -> None: ...
 
     def ready(self, key: str, incarnation: int) -> None: ...
 
-    def exited(self, key: str, incarnation: int, reason: str, leader: Leader | None) -> None: ...
+    def exited(self, run: "Run", reason: str, leader: Leader | None) -> None:
+        """Everything of the incarnation is gone. `ProcessDriver.recorded(run)` is due once that is on record."""
 
 
 class ReadinessProbes(Protocol):
@@ -81,6 +85,8 @@ class Run:
     watchdog: Timer | None = None
     deadline: Timer | None = None
     cgroup: str | None = None
+    unrecorded: list[Leader] = field(default_factory=list)
+    """Processes of it that ended, and how is not on record yet: they stay zombies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,7 @@ class ProcessDriver:
         if leader is not None and run.stage != POST_STOP:
             leader.asked_signal = run.body.stop_signal
             self.table.signal(leader, run.body.stop_signal)
-            self.table.signal(leader, 18)
+            self.table.signal(leader, signal.SIGCONT)
 
     def kill(self, key: str, incarnation: int, cause: str) -> None:
         """SIGKILL the whole tree; `cause` is what the exit will be called if nothing ended it before."""
@@ -170,52 +176,46 @@ class ProcessDriver:
         body: Mapping[str, Any],
         leader: Leader,
         *,
-        ready: bool,
-        asked: bool,
-        armed: bool = True,
+        stage: str = MAIN,
+        job: int = 0,
+        reason: str | None = None,
+        ready: bool = False,
+        asked: bool = False,
     ) -> Run:
-        """Take over an incarnation whose main process a predecessor started."""
+        """Take over an incarnation from a dead node, at the stage it was in; `resume` follows.
+
+        `leader` lives, or ended while no node lived (`table.missing`).
+        """
         prepared = self._prepare(key, body)
         run = Run(
-            key,
-            incarnation,
-            prepared.body,
-            prepared,
-            stage=MAIN,
-            leader=leader,
-            announced=True,
-            is_ready=ready,
-            asked=asked,
-        )
-        run.since = self.clock.wall()
+            key, incarnation, prepared.body, prepared, stage, job, leader,
+            announced=True, is_ready=ready, asked=asked, since=self.clock.wall(), reason=reason,
+        )  # fmt: skip
         leader.on_gone = lambda ended: self._gone(run, ended)
         leader.keep_descendants = prepared.body.descendants == "keep"
-        self.runs[key] = run
-        if prepared.body.memory_max is not None and self.cgroup is not None:
-            run.cgroup = self.cgroup.child_path(key)
-        if armed:
-            self.arm(run)
-        return run
-
-    def begin_again(self, key: str, incarnation: int, body: Mapping[str, Any]) -> None:
-        """An incarnation whose pre_start commands a dead node had begun: from the first one, without a second Started."""
-        prepared = self._prepare(key, body)
-        run = Run(key, incarnation, prepared.body, prepared, announced=True, since=self.clock.wall())
-        self.runs[key] = run
-        self._next(run)
-
-    def end_adopted(
-        self, key: str, incarnation: int, body: Mapping[str, Any], leader: Leader, *, asked: bool
-    ) -> None:
-        """An incarnation whose main process died while no node lived: post_stop commands, then Exited."""
-        prepared = self._prepare(key, body)
-        run = Run(
-            key, incarnation, prepared.body, prepared, stage=MAIN, leader=leader, announced=True, asked=asked
-        )
         if asked:
             leader.asked_signal = prepared.body.stop_signal
         self.runs[key] = run
-        leader.on_gone = lambda ended: self._gone(run, ended)
+        if prepared.body.memory_max is not None and self.cgroup is not None:
+            run.cgroup = self.cgroup.child_path(key)
+        return run
+
+    def resume(self, run: Run) -> None:
+        """Arm the timers of an adopted incarnation; ask it once more to stop when it was asked to."""
+        leader = run.leader
+        if leader is None or leader.ended:
+            return
+        if leader.killed_for is not None:
+            self.table.kill(leader, leader.killed_for)
+        elif run.asked and run.stage != POST_STOP:
+            self.table.signal(leader, run.body.stop_signal)
+            self.table.signal(leader, signal.SIGCONT)
+        if run.stage == MAIN:
+            self.arm(run)
+        else:
+            jobs = run.body.pre_start if run.stage == PRE_START else run.body.post_stop
+            if run.job < len(jobs):
+                self._limit(run, leader, jobs[run.job])
 
     def forget(self, key: str) -> None:
         """The child was removed: nothing of it is kept, its kept descendants end."""
@@ -249,19 +249,28 @@ class ProcessDriver:
             key=run.key,
             incarnation=run.incarnation,
             role=stage,
-            keep_descendants=run.body.descendants == "keep" and job is None,
+            keep_descendants=run.body.descendants == "keep",
             on_gone=lambda ended: self._gone(run, ended),
         )
         run.leader, run.stage = leader, stage
         if not run.announced:
             run.announced = True
             self.events.started(run.key, run.incarnation, leader)
-        else:
-            self.events.stage(run.key, run.incarnation, leader)
+        elif self.events.stage(run, leader):
+            self.recorded(run)
         if stage == MAIN:
             self.arm(run)
         elif job is not None:
-            run.deadline = self.loop.call_later(job.timeout_s, lambda: self.table.kill(leader, "timeout"))
+            self._limit(run, leader, job)
+
+    def _limit(self, run: Run, leader: Leader, job: Command) -> None:
+        run.deadline = self.loop.call_later(job.timeout_s, lambda: self.table.kill(leader, "timeout"))
+
+    def recorded(self, run: Run) -> None:
+        """How the processes of `run` that ended did so is on record: they may be reaped."""
+        for leader in run.unrecorded:
+            self.table.reap(leader)
+        run.unrecorded.clear()
 
     def _not_launched(self, run: Run, why: str) -> None:
         run.leader = None
@@ -280,6 +289,7 @@ class ProcessDriver:
     def _gone(self, run: Run, leader: Leader) -> None:
         """A process of `run` and everything below it is gone."""
         self.disarm(run)
+        run.unrecorded.append(leader)
         if run.stage == MAIN:
             run.reason = run.reason or self._reason(run, leader)
             run.stage, run.job = POST_STOP, 0
@@ -309,9 +319,7 @@ class ProcessDriver:
         self.runs.pop(run.key, None)
         if run.cgroup is not None and self.cgroup is not None:
             self.cgroup.remove_child(run.cgroup)
-        if run.asked:
-            self.table.end_owned(run.key)
-        self.events.exited(run.key, run.incarnation, run.reason or "lost", leader)
+        self.events.exited(run, run.reason or "lost", leader)
 
     def _reason(self, run: Run, leader: Leader) -> str:
         oom = run.cgroup is not None and self.cgroup is not None and self.cgroup.oom_killed(run.cgroup)

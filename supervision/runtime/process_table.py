@@ -1,90 +1,45 @@
 """Every process below the node: leaders we started, their descendants, and strays; and how each one ends.
 
 Guarantee: `on_gone` of a leader is called once, after its exit status is known and, with `descendants: kill`, after every
-process that descended from it is gone (RUNTIME "Strays and whole trees"). A direct child of node or guardian that belongs
-to nobody is a stray: announced, and killed after STRAY_GRACE_S unless adopted.
+process that descended from it is gone (RUNTIME "Strays and whole trees"). A leader of ours stays a zombie until `reap`, so
+that its status is not lost with us before somebody has recorded it. A direct child of node or guardian that belongs to
+nobody is a stray: announced, and killed after STRAY_GRACE_S unless adopted.
 
 How descendants are found: node and guardian are subreapers, so an orphan below us becomes a direct child of one of them.
-After a leader was reaped, counting our own direct children (0.17 ms for 1,000) tells whether anything unknown is left;
-only then is the list read. Killing one generation brings up the next, so it goes on until nothing unknown remains.
+After a leader ended, counting our own direct children (0.17 ms for 1,000) tells whether anything unknown is left; only then
+is the list read. Killing one generation brings up the next, so it goes on until nothing unknown remains. What belongs to a
+child that lost node and guardian at once comes up below init: `outsiders` finds it, by our control group or by its marker.
+
+Limit: what scrubbed its environment, closed its output and left its session cannot be told from such a descendant of
+another child. A stray of that kind ends with the next child that could have been its ancestor, before its grace is over: a
+replacement beside a descendant of its predecessor is the worse mistake.
 """
 
 import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from supervision.runtime.clock import Clock
-from supervision.runtime.exits import ExitsFile, observe
+from supervision.runtime.exits import ExitsFile, observe, peek
 from supervision.runtime.identity import read_stat
+from supervision.runtime.kinship import Kinship, Leader, Relative
 from supervision.runtime.launch import Launcher, LaunchPlan
 from supervision.runtime.linux import pidfd_inode, signal_group
 from supervision.runtime.loop import Loop
-from supervision.runtime.processes import OwnChildrenCounter, describe, direct_children, read_mark
+from supervision.runtime.processes import OwnChildrenCounter, describe, direct_children
 
 STRAY_GRACE_S = 5.0
-MAX_DEPTH = 1000
-"""Generations looked up before a process counts as below us."""
+STRAY_SETTLE_S = 0.5
+"""Right after its exec a process's environment reads empty: nobody is called a stray before this."""
 STATUS_RETRY_S = 0.02
 STATUS_RETRIES = 50
 """An adopted child's status is known once the guardian recorded it: asked again for a second, then `lost`."""
 IDENTITY_DELAY_S = 0.02
 """Reading /proc right after a spawn blocks 0.4 ms; later it costs microseconds."""
-
-
-@dataclass(slots=True, eq=False)
-class Leader:
-    """A process we started or adopted: a child's main process, or a job that runs before, after or beside it."""
-
-    key: str
-    incarnation: int
-    role: str
-    pid: int
-    pidfd: int
-    parent: str
-    on_gone: "Callable[[Leader], None]"
-    keep_descendants: bool = False
-    start_time: int | None = None
-    inode: int | None = None
-    asked_signal: int | None = None
-    killed_for: str | None = None
-    status: int | None = None
-    status_source: str = "none"
-    victims: set[int] = field(default_factory=set)
-    retries: int = 0
-    ended: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Relative:
-    """A process that is not a leader: a descendant owned by `owner`, or a stray while `owner` is None."""
-
-    pid: int
-    pidfd: int
-    parent: str
-    owner: str | None
-    since: float
-    facts: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What OVERSTORY_MARK says: which incarnation of which child, and which of its processes, carries it."""
-
-    key: str
-    incarnation: int
-    role: str
-
-
-def parse_mark(text: str | None, prefix: str) -> Mark | None:
-    """`PREFIX key:incarnation:role`; None for what is not one of ours."""
-    if text is None or not text.startswith(prefix):
-        return None
-    key, _, rest = text.removeprefix(prefix).partition(":")
-    number, _, role = rest.partition(":")
-    return Mark(key, int(number), role) if number.isdecimal() and role else None
+MAX_DEPTH = 1000
+"""Ancestors looked at; more only where pids are recycled while we look."""
 
 
 class TableEvents(Protocol):
@@ -106,7 +61,7 @@ class ProcessTable:
         launcher: Launcher,
         exits: ExitsFile,
         guardian_pid: int | None,
-        mark_prefix: str,
+        kinship: Kinship,
         events: TableEvents,
     ) -> None:
         self.loop = loop
@@ -115,16 +70,20 @@ class ProcessTable:
         self.exits = exits
         self.guardian_pid = guardian_pid
         """None once it is dead: its number may be somebody else's, whose children are not ours to end."""
-        self.mark_prefix = mark_prefix
+        self.kinship = kinship
+        self.leaders = kinship.leaders
         self.events = events
-        self.leaders: dict[int, Leader] = {}
         self.relatives: dict[int, Relative] = {}
-        self.keeps: Callable[[str], bool] = lambda key: False
-        """Whether the descendants of a child outlive its incarnations."""
-        self.adopted_strays: dict[int, tuple[int, str]] = {}
+        self.wanted: Callable[[str], bool] = lambda key: True
+        """Whether a child is to run: what it owns ends with it otherwise."""
+        self.outsiders: Callable[[], Iterable[int]] = lambda: ()
+        """Pids that may be ours although no process of ours is above them; some of them are not."""
+        self.known_strays: dict[int, tuple[int, float]] = {}
+        """pid -> (start time, boot clock) of strays that a dead node announced: their grace goes on."""
         self.ours_beside: set[int] = set()
         """Direct children that are none of the users': helpers."""
-        self._ending: dict[int, Leader] = {}
+        self._zombies: dict[int, Leader] = {}
+        """Ours, ended, kept until somebody has recorded how."""
         self._own = 0
         self._counter = OwnChildrenCounter()
         self._unidentified: list[Leader] = []
@@ -200,24 +159,30 @@ class ProcessTable:
         self._register(leader)
         return leader
 
-    def end_missing(self, leader: Leader, status: int | None, source: str) -> None:
-        """A leader that died while no node lived (`leader.pidfd` is -1): end what it left, then `on_gone`."""
+    def missing(self, leader: Leader, status: int | None, source: str) -> None:
+        """A leader that died while no node lived (`leader.pidfd` is -1). `end_missing` follows, once all are known."""
         leader.ended = True
         leader.status, leader.status_source = status, source
-        self._end_descendants(leader)
+        self.kinship.ending[leader.pid] = leader
+
+    def end_missing(self, leader: Leader) -> None:
+        """End what it left, then `on_gone`. The caller has just called `discover`."""
+        self._end_discovered(leader)
 
     def adopt_stray(self, pid: int, key: str) -> Relative | None:
-        """Give a stray to a child: it lives until that child is stopped. None when there is no such stray."""
+        """Give a stray to a child, as if it descended from it. None when there is no such stray."""
         relative = self.relatives.get(pid)
-        if relative is None or relative.owner is not None:
+        if relative is None or relative.owner is not None or relative.awaited_by:
             return None
-        relative.owner = key
-        stat = read_stat(pid)
-        self.adopted_strays[pid] = (stat.start_time if stat is not None else 0, key)
+        self._give(relative, key)
         return relative
 
+    def _give(self, relative: Relative, key: str) -> None:
+        relative.owner = key
+        self.kinship.adopted[relative.pid] = (relative.start_time, key)
+
     def _register(self, leader: Leader) -> None:
-        self.leaders[leader.pid] = leader
+        self.kinship.add(leader)
         self.loop.watch(leader.pidfd, lambda: self._leader_readable(leader))
         if leader.start_time is None:
             if not self._unidentified:
@@ -228,7 +193,7 @@ class ProcessTable:
         waiting, self._unidentified = self._unidentified, []
         known = []
         for leader in waiting:
-            if leader.ended or leader.pid not in self.leaders:
+            if leader.ended:
                 continue
             stat = read_stat(leader.pid)
             if stat is not None:
@@ -236,6 +201,13 @@ class ProcessTable:
                 known.append(leader)
         if known:
             self.events.identity_learnt(known)
+
+    def guardian_died(self) -> None:
+        """Its children are init's now, and so will be what they leave."""
+        self.guardian_pid = None
+        for leader in self.leaders.values():
+            if leader.parent == "guardian":
+                leader.parent = "other"
 
     # -- signals ----------------------------------------------------------------------------------------------------
 
@@ -245,12 +217,20 @@ class ProcessTable:
             signal.pidfd_send_signal(leader.pidfd, number)
 
     def kill(self, leader: Leader, why: str | None) -> None:
-        """SIGKILL to the leader and its group; descendants elsewhere follow when it is reaped."""
+        """SIGKILL to the leader and, unless they are kept, its group; descendants elsewhere follow when it ended."""
         if leader.killed_for is None:
             leader.killed_for = why
-        with contextlib.suppress(ProcessLookupError):
-            signal_group(leader.pidfd, leader.pid, signal.SIGKILL)
+        self._kill_group(leader)
         self.signal(leader, signal.SIGKILL)
+
+    def _kill_group(self, leader: Leader) -> None:
+        """While its leader lives or is a zombie; after the reap the number may be somebody else's."""
+        if not self._keeps(leader):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal_group(leader.pidfd, leader.pid, signal.SIGKILL)
+
+    def _keeps(self, leader: Leader) -> bool:
+        return leader.keep_descendants and self.kinship.keeps(leader.key)
 
     def helper_started(self, pid: int) -> None:
         """A direct child of the node that is nobody's child in a tree."""
@@ -267,123 +247,129 @@ class ProcessTable:
     def _leader_readable(self, leader: Leader) -> None:
         if leader.ended:
             return
-        status, source = self._status_and_reap(leader)
-        if status is None and leader.parent != "node" and leader.retries < STATUS_RETRIES:
-            leader.retries += 1
-            self.loop.unwatch(leader.pidfd)
-            self.loop.call_later(STATUS_RETRY_S, lambda: self._leader_readable(leader))
-            return
+        self._kill_group(leader)
+        if leader.parent == "node":
+            status, source = peek(leader.pid), "wait"
+            if status is None:
+                return
+        else:
+            seen = observe(leader.pid, leader.pidfd, leader.start_time, self.exits)
+            status, source = seen.status, seen.source
+            if status is None and leader.retries < STATUS_RETRIES:
+                leader.retries += 1
+                self.loop.unwatch(leader.pidfd)
+                self.loop.call_later(STATUS_RETRY_S, lambda: self._leader_readable(leader))
+                return
         leader.ended = True
         leader.status, leader.status_source = status, source
         self.loop.unwatch(leader.pidfd)
-        del self.leaders[leader.pid]
+        self.kinship.remove(leader)
         if leader.parent == "node":
-            self._own -= 1
-        if leader.keep_descendants and leader.asked_signal is None and leader.killed_for is None:
+            self._zombies[leader.pid] = leader
+        if self._keeps(leader):
             self._own_newcomers(leader)
             self._gone(leader)
         elif self._nothing_unknown(leader):
             self._gone(leader)
         else:
+            self.kinship.ending[leader.pid] = leader
             self._end_descendants(leader)
 
-    def _status_and_reap(self, leader: Leader) -> tuple[int | None, str]:
-        """Kill the group while its leader is still a zombie (after the reap the number may be somebody else's)."""
-        whole = (
-            not leader.keep_descendants or leader.asked_signal is not None or leader.killed_for is not None
-        )
-        if whole:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                signal_group(leader.pidfd, leader.pid, signal.SIGKILL)
-        if leader.parent == "node":
-            with contextlib.suppress(ChildProcessError):
-                return os.waitpid(leader.pid, 0)[1], "wait"
-        seen = observe(leader.pid, leader.pidfd, leader.start_time, self.exits)
-        return seen.status, seen.source
-
     def _nothing_unknown(self, leader: Leader) -> bool:
-        if any(relative.owner == leader.key for relative in self.relatives.values()):
+        if any(relative.may_descend_from(leader) for relative in self.relatives.values()):
             return False
         return leader.parent == "node" and self._counter.count() == self._own
 
     def _end_descendants(self, leader: Leader) -> None:
-        """Kill what descends from an ended leader and wait for it; calls itself again for the next generation."""
-        victims = [r for r in self.relatives.values() if r.owner == leader.key]
-        victims += [r for r in self._newcomers() if self._belongs_to_ended(r, leader)]
+        """Kill what descends from an ended leader and wait for it; called again for the next generation."""
+        if leader.start_time is None and leader.parent == "node":
+            stat = read_stat(leader.pid)  # still a zombie
+            leader.start_time = stat.start_time if stat is not None else None
+        self.discover()
+        if leader.parent == "other":
+            self.discover_outside()
+        self._end_discovered(leader)
+
+    def _end_discovered(self, leader: Leader) -> None:
+        victims = [relative for relative in self.relatives.values() if relative.may_descend_from(leader)]
         if not victims:
             self._gone(leader)
             return
         for victim in victims:
-            victim.owner = leader.key
             leader.victims.add(victim.pid)
-            self._ending[victim.pid] = leader
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                signal.pidfd_send_signal(victim.pidfd, signal.SIGKILL)
-
-    def _belongs_to_ended(self, relative: Relative, leader: Leader) -> bool:
-        """A newcomer that no living child claims came up because `leader` ended."""
-        return relative.owner is None or relative.owner == leader.key
+            victim.awaited_by.append(leader)
+            self.end_relative(victim)
 
     def _gone(self, leader: Leader) -> None:
+        self.kinship.ending.pop(leader.pid, None)
         if leader.pidfd >= 0:
             os.close(leader.pidfd)
             leader.pidfd = -1
         leader.on_gone(leader)
 
+    def reap(self, leader: Leader) -> None:
+        """How it ended is on record: let it go."""
+        if self._zombies.get(leader.pid) is leader:
+            del self._zombies[leader.pid]
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(leader.pid, os.WNOHANG)
+            self._own -= 1
+
     # -- relatives: descendants and strays --------------------------------------------------------------------------
 
-    def _newcomers(self) -> list[Relative]:
-        """Direct children of node and guardian that we do not know yet, each with its owner where one can be told."""
+    def discover(self) -> list[Relative]:
+        """Direct children of node and guardian that we did not know yet."""
         found = []
         for parent, pid_of_parent in (("node", os.getpid()), ("guardian", self.guardian_pid)):
             if pid_of_parent is None:
                 continue
             for pid in direct_children(pid_of_parent):
-                if (
-                    pid in self.leaders
-                    or pid in self.relatives
-                    or pid in self.ours_beside
-                    or pid == os.getpid()
-                ):
-                    continue
-                relative = self._relative(pid, parent)
-                if relative is not None:
-                    found.append(relative)
+                if not self._is_known(pid):
+                    relative = self._relative(pid, parent)
+                    if relative is not None:
+                        found.append(relative)
         return found
 
+    def discover_outside(self) -> None:
+        """What is ours and below neither node nor guardian: it escaped while both were dead, or is found only so."""
+        for pid in self.outsiders():
+            if not self._is_below_us(pid):
+                self._relative(pid, "other")
+
+    def _is_known(self, pid: int) -> bool:
+        return (
+            pid in self.leaders
+            or pid in self.relatives
+            or pid in self.ours_beside
+            or pid in self._zombies
+            or pid == os.getpid()
+        )
+
     def _relative(self, pid: int, parent: str) -> Relative | None:
+        """Take note of a living process; one that has ended is reaped, if it is ours to reap."""
         try:
             pidfd = os.pidfd_open(pid)
         except ProcessLookupError:
             return None
+        stat = read_stat(pid)
+        if stat is None or stat.is_zombie:
+            os.close(pidfd)
+            if parent == "node":
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+            return None
+        owner, origin = self.kinship.trace(pid, stat)
         relative = Relative(
-            pid, pidfd, parent, self._owner(pid), self.clock.boot(), dict(describe(pid) or {})
+            pid, pidfd, parent, owner, origin, self.clock.boot(), stat.start_time, describe(pid)
         )
+        announced = self.known_strays.get(pid)
+        if announced is not None and announced[0] == stat.start_time:
+            relative.since, relative.shown = announced[1], True
         if parent == "node":
             self._own += 1
         self.relatives[pid] = relative
         self.loop.watch(pidfd, lambda: self._relative_readable(relative))
         return relative
-
-    def _owner(self, pid: int) -> str | None:
-        """The child a process descends from: by session or group of a living leader, else by its marker."""
-        stat = read_stat(pid)
-        if stat is not None:
-            for number in (stat.session, stat.pgrp):
-                leader = self.leaders.get(number)
-                if leader is not None and number != pid:
-                    return leader.key
-        adopted = self.adopted_strays.get(pid)
-        if adopted is not None and stat is not None and stat.start_time == adopted[0]:
-            return adopted[1]
-        mark = parse_mark(read_mark(pid), self.mark_prefix)
-        if mark is None:
-            return None
-        living = any(
-            leader.key == mark.key and leader.incarnation == mark.incarnation
-            for leader in self.leaders.values()
-        )
-        return mark.key if living or self.keeps(mark.key) else None
 
     def _relative_readable(self, relative: Relative) -> None:
         if relative.parent == "node":
@@ -393,48 +379,54 @@ class ProcessTable:
         self.loop.unwatch(relative.pidfd)
         os.close(relative.pidfd)
         self.relatives.pop(relative.pid, None)
-        self.adopted_strays.pop(relative.pid, None)
-        leader = self._ending.pop(relative.pid, None)
-        if leader is not None:
+        self.kinship.adopted.pop(relative.pid, None)
+        if relative.shown and relative.owner is None:
+            self.events.stray("ended", relative)
+        for leader in relative.awaited_by:
             leader.victims.discard(relative.pid)
             if not leader.victims:
                 self._end_descendants(leader)
-        elif relative.owner is None:
-            self.events.stray("ended", relative)
 
     def _own_newcomers(self, leader: Leader) -> None:
         """`descendants: keep`: what an ended leader left behind stays, owned by the child's key."""
-        for relative in self._newcomers():
-            if relative.owner is None:
-                relative.owner = leader.key
+        for relative in self.discover():
+            if relative.owner is None and relative.may_descend_from(leader):
+                self._give(relative, leader.key)
+                self.events.stray("adopted", relative)
 
     def scan(self) -> None:
-        """Once a second: find what came up since, end strays whose time is over."""
-        for relative in self._newcomers():
-            if relative.owner is None:
-                self.events.stray("found", relative)
-        limit = self.clock.boot() - STRAY_GRACE_S
+        """Once a second: find what came up since, end strays whose time is over and what a child left that is to be down."""
+        self.discover()
+        if not self.relatives:
+            return
+        now = self.clock.boot()
+        busy = {leader.key for leader in (*self.leaders.values(), *self.kinship.ending.values())}
         for relative in list(self.relatives.values()):
-            if relative.owner is None and relative.since <= limit:
-                relative.owner = self._owner(relative.pid)  # right after its exec the environment reads empty
-                if relative.owner is None:
-                    self.end_relative(relative)
+            if relative.owner is None and not relative.awaited_by:
+                self._scan_stray(relative, now)
+            elif (
+                relative.owner is not None and relative.owner not in busy and not self.wanted(relative.owner)
+            ):
+                self.end_relative(relative)
 
-    def take_outsider(self, pid: int) -> Relative | None:
-        """Look at `pid`, found by its marker or in our cgroup: a stray unless somebody above it is known to us."""
-        if self._is_below_us(pid):
-            return None
-        relative = self._relative(pid, "other")
-        if relative is not None and relative.owner is None:
+    def _scan_stray(self, relative: Relative, now: float) -> None:
+        stat = read_stat(relative.pid)
+        if stat is None or relative.since > now - STRAY_SETTLE_S:
+            return
+        relative.owner, relative.origin = self.kinship.trace(relative.pid, stat)
+        if relative.owner is not None:
+            return
+        if not relative.shown:
+            relative.shown, relative.since = True, now
+            relative.facts = describe(relative.pid)
             self.events.stray("found", relative)
-        return relative
+        if relative.since <= now - STRAY_GRACE_S:
+            self.end_relative(relative)
 
     def _is_below_us(self, pid: int) -> bool:
         """Whether `pid` is, or descends from, a process of ours. Then its end comes with that one's, or `scan` finds it."""
         for _ in range(MAX_DEPTH):
-            if pid in self.leaders or pid in self.relatives or pid in self.ours_beside:
-                return True
-            if pid in (os.getpid(), self.guardian_pid):
+            if self._is_known(pid) or pid == self.guardian_pid:
                 return True
             stat = read_stat(pid)
             if stat is None or stat.ppid <= 1:
@@ -448,27 +440,28 @@ class ProcessTable:
             signal.pidfd_send_signal(relative.pidfd, signal.SIGKILL)
 
     def end_owned(self, key: str) -> None:
-        """Kill the kept descendants of a child that was stopped or removed."""
+        """Kill the kept descendants of a child that was removed."""
         for relative in list(self.relatives.values()):
             if relative.owner == key:
                 self.end_relative(relative)
 
     def strays(self) -> list[Relative]:
-        return [relative for relative in self.relatives.values() if relative.owner is None]
+        return [r for r in self.relatives.values() if r.owner is None and r.shown and not r.awaited_by]
 
-    def owned_by(self, key: str) -> list[Relative]:
-        return [relative for relative in self.relatives.values() if relative.owner == key]
+    def strays_to_remember(self) -> dict[int, tuple[int, float]]:
+        """For a successor, as `known_strays`."""
+        return {relative.pid: (relative.start_time, relative.since) for relative in self.strays()}
+
+    # -- handing over -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close the pidfds that are not handed over; the processes live on."""
         self._counter.close()
-        for leader in self.leaders.values():
-            if leader.parent == "node":
+        for leader in (*self._zombies.values(), *self.leaders.values()):
+            if leader.parent == "node" and leader.pidfd >= 0:
                 os.close(leader.pidfd)
         for relative in self.relatives.values():
             os.close(relative.pidfd)
-
-    # -- handing over -----------------------------------------------------------------------------------------------
 
     def foreign_pidfds(self) -> Iterable[tuple[int, int]]:
         """(pid, pidfd) of children that are not ours to wait for: their status lives only as long as a pidfd does."""

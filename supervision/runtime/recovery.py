@@ -30,6 +30,10 @@ class RecoveredProcess:
     killed_for: str | None = None
     ready: bool = False
     role: str = "main"
+    job: int = 0
+    """Which of the commands before or after the main process, where it is one of them."""
+    reason: str | None = None
+    """How the main process ended, once its post_stop commands run."""
 
 
 @dataclass(slots=True)
@@ -60,7 +64,10 @@ class Recovered:
     """Of trees that were removed: the last number of each key, so that none is used again."""
     adopted_strays: dict[int, tuple[int, str]] = field(default_factory=dict)
     """pid -> (start time, key) of strays that an operator gave to a child."""
+    strays: dict[int, tuple[int, float]] = field(default_factory=dict)
+    """pid -> (start time, boot clock) of strays that were announced."""
     boot_id: str | None = None
+    guardian_pid: int | None = None
     stopped_cleanly: bool = True
     problems: list[str] = field(default_factory=list)
 
@@ -84,6 +91,7 @@ class Recovered:
     def _node(self, record: Mapping[str, Any]) -> None:
         if record.get("what") == "started":
             self.boot_id = record.get("boot_id", self.boot_id)
+            self.guardian_pid = record.get("guardian_pid")
             self.stopped_cleanly = False
         elif record.get("what") == "stopped":
             self.stopped_cleanly = True
@@ -106,15 +114,24 @@ class Recovered:
         known.document = record["document"]
 
     def _stray(self, record: Mapping[str, Any]) -> None:
+        pid = record["pid"]
+        self.adopted_strays.pop(pid, None)
+        self.strays.pop(pid, None)
         if record["what"] == "adopted":
-            self.adopted_strays[record["pid"]] = (record["start_time"], record["key"])
-        else:
-            self.adopted_strays.pop(record["pid"], None)
+            self.adopted_strays[pid] = (record["start_time"], record["key"])
+        elif record["what"] == "found":
+            self.strays[pid] = (record["start_time"], record["b"])
 
     def _identities(self, record: Mapping[str, Any]) -> None:
         if "pid" in record:  # a later stage of the same incarnation
             self.processes[record["key"]] = RecoveredProcess(
-                record["key"], record["incarnation"], record["pid"], record["inode"], role=record["role"]
+                record["key"],
+                record["incarnation"],
+                record["pid"],
+                record["inode"],
+                role=record["role"],
+                job=record.get("job", 0),
+                reason=record.get("reason"),
             )
             return
         for key, incarnation, start_time in record["identities"]:
@@ -186,7 +203,11 @@ def recover(snapshot: Mapping[str, Any] | None, records: Iterable[Mapping[str, A
 
 def from_snapshot(body: Mapping[str, Any]) -> Recovered:
     """The state a snapshot record holds."""
-    recovered = Recovered(boot_id=body["boot_id"], stopped_cleanly=body["stopped_cleanly"])
+    recovered = Recovered(
+        boot_id=body["boot_id"],
+        guardian_pid=body.get("guardian_pid"),
+        stopped_cleanly=body["stopped_cleanly"],
+    )
     recovered.incarnations = {name: dict(numbers) for name, numbers in body["incarnations"].items()}
     for name, tree in body["trees"].items():
         recovered.trees[name] = RecoveredTree(
@@ -206,5 +227,6 @@ def from_snapshot(body: Mapping[str, Any]) -> Recovered:
     recovered.adopted_strays = {
         int(pid): (value[0], value[1]) for pid, value in body["adopted_strays"].items()
     }
+    recovered.strays = {int(pid): (value[0], value[1]) for pid, value in body.get("strays", {}).items()}
     recovered.unconfirmed = {key: (value[0], value[1]) for key, value in body["unconfirmed"].items()}
     return recovered

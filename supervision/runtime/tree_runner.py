@@ -14,8 +14,8 @@ from supervision.kernel.actions import Action, Exit, Kill, Reply, Signal, Start,
 from supervision.kernel.events import Call, Event, Exited, Ready, Started, StartFailed, Tick
 from supervision.runtime.clock import Clock
 from supervision.runtime.journal import Journal
+from supervision.runtime.kinship import Leader
 from supervision.runtime.loop import Loop, Timer
-from supervision.runtime.process_table import Leader
 from supervision.runtime.recovery import NEVER_BEGUN
 
 ROOM_FOR_STEP = 256 * 1024
@@ -59,7 +59,7 @@ class TreeRunner:
         self.since: dict[str, float] = {}
         self.last_exit: dict[str, dict[str, Any]] = {}
         self._timer: Timer | None = None
-        self._queue: deque[tuple[Event, dict[str, Any] | None]] = deque()
+        self._queue: deque[tuple[Event, dict[str, Any] | None, Callable[[], None] | None]] = deque()
         self._busy = False
         self._retry: Timer | None = None
 
@@ -73,9 +73,17 @@ class TreeRunner:
         """Events that wait because the journal is full."""
         return len(self._queue) if self._retry is not None else 0
 
-    def feed(self, event: Event, extra: dict[str, Any] | None = None) -> None:
-        """Hand one event to the kernel and perform everything that follows; `extra` joins its journal record."""
-        self._queue.append((event, extra))
+    @property
+    def idle(self) -> bool:
+        """The kernel has heard of everything that happened; only then is its dump the whole truth."""
+        return not self._queue
+
+    def feed(
+        self, event: Event, extra: dict[str, Any] | None = None, then: Callable[[], None] | None = None
+    ) -> None:
+        """Hand one event to the kernel and perform everything that follows. `extra` joins its journal record; `then` is
+        called once that is written and acted upon."""
+        self._queue.append((event, extra, then))
         if not self._busy and self._retry is None and len(self._queue) == 1:
             self._drain()
 
@@ -84,7 +92,7 @@ class TreeRunner:
         self._busy = True
         until = self.clock.boot() + SLICE_S
         try:
-            while self._queue and self._step(*self._queue[0]):
+            while self._queue and self._step():
                 if self.clock.boot() > until:
                     self.loop.call_soon(self._drain)
                     return
@@ -92,8 +100,9 @@ class TreeRunner:
             self._busy = False
         self._arm()
 
-    def _step(self, event: Event, extra: dict[str, Any] | None) -> bool:
+    def _step(self) -> bool:
         """False when the journal has no room: the event stays first in the queue and is tried again."""
+        event, extra, then = self._queue[0]
         needed = self._needed(event)
         if self.journal.room < needed and self.journal.refill(needed) < needed:
             self._retry = self.loop.call_later(RETRY_S, self._try_again)
@@ -107,6 +116,8 @@ class TreeRunner:
         self.notice(event, actions)
         for action in actions:
             self._perform(action)
+        if then is not None:
+            then()
         return True
 
     @staticmethod
@@ -161,7 +172,8 @@ class TreeRunner:
 
     def _tick(self) -> None:
         self._timer = None
-        self.feed(Tick())
+        if self._retry is None:
+            self.feed(Tick())
 
     def _try_again(self) -> None:
         self._retry = None
@@ -182,8 +194,8 @@ class TreeRunner:
     def ready(self, key: str, incarnation: int) -> None:
         self.feed(Ready(key, incarnation))
 
-    def exited(self, key: str, incarnation: int, reason: str) -> None:
-        self.feed(Exited(key, incarnation, reason))
+    def exited(self, key: str, incarnation: int, reason: str, then: Callable[[], None] | None = None) -> None:
+        self.feed(Exited(key, incarnation, reason), then=then)
 
     def close(self) -> None:
         """Stop its timers; the tree was removed or the node ends."""

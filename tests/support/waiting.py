@@ -20,3 +20,9 @@ def wait_for(probe: Callable[[], T | None], *, timeout: float, every: float = 0.
         if time.monotonic() >= deadline:
             raise AssertionError(f"not within {timeout} s: {what or probe}; last value {value!r}")
         time.sleep(every)
+
+
+def elapsed(seconds: float) -> Callable[[], bool]:
+    """A probe that is true once `seconds` passed: for tests of what must not happen meanwhile."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() >= end
