@@ -103,11 +103,12 @@ class TestFaults:
         ]
 
     def test_of_the_file_itself_are_told_the_same_way(self, tmp_path: Path) -> None:
-        for path, words in [
+        paths: list[tuple[Path | str, str]] = [
             (tmp_path / "gone", "No such file"),
             (tmp_path, "Is a directory"),
             ("a\0b", "null byte"),
-        ]:
+        ]
+        for path, words in paths:
             with pytest.raises(TreeFileErrors, match=words):
                 load_tree(path)
 
