@@ -23,9 +23,13 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `up` has its own: nothing runs yet, no traceback
     try:
         from django.core.management import execute_from_command_line
+
+        from controlplane.cli.main import run
     except ImportError:
         enter_venv()
     os.environ.pop("OVERSTORY_ENTERED_VENV", None)
+    if run(sys.argv):  # an operator's command: without settings, stores and their start-up time
+        return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
     execute_from_command_line(sys.argv)
 
