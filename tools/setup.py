@@ -71,7 +71,7 @@ def wait_a_while(child: subprocess.Popen[bytes]) -> int | None:
 
 def last_line() -> str:
     lines = LOG.read_text(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return next((line.strip() for line in reversed(lines) if line.strip() and "WARNING" not in line), "")
 
 
 def digest(*parts: bytes) -> str:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from controlplane.foreground.progress import Progress
 from supervision.runtime.observed import Child, Observed
 
-UNSETTLED = frozenset({"waiting", "starting"})
-
 
 @dataclass(slots=True)
 class Followed:
@@ -15,20 +13,32 @@ class Followed:
     progress: Progress
     seen: dict[str, Child] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    warned: set[str] = field(default_factory=set)
 
-    def starting(self, observed: Observed, trees: frozenset[str]) -> bool:
-        """Tell who runs now; True once each child of `trees` has run, or stands still for a reason of its own."""
+    def starting(self, observed: Observed, trees: frozenset[str], *, all_must_run: bool = False) -> bool:
+        """Tell who runs now; True once each child of `trees` has run, or stands still for a reason of its own.
+
+        With `all_must_run` a child that waits to be restarted is still waited for.
+        """
         settled = True
         for child in observed.processes():
             self.seen[child.key] = child
             if child.key.split("/", 1)[0] not in trees or child.key in self.told:
                 continue
-            if child.state in UNSETTLED or (child.state == "stopping" and child.wanted == "up"):
+            if _has_settled(child):
+                self.told.add(child.key)
+                self._tell(child)
+            elif child.state == "backoff":
+                if child.key not in self.warned:
+                    self._tell(child)
+                self.warned.add(child.key)
+                settled = settled and not all_must_run
+            else:
                 settled = False
-                continue
-            self.told.add(child.key)
-            self.progress.step(f"{child.key:<32} {_stands(child)}")
         return settled and trees <= {tree.name for tree in observed.trees}
+
+    def _tell(self, child: Child) -> None:
+        self.progress.step(f"{child.key:<32} {_stands(child)}")
 
     def not_ready(self) -> list[str]:
         """A line for each child that has not got anywhere."""
@@ -45,6 +55,13 @@ class Followed:
     def alive(self) -> list[Child]:
         """Children that had a process when last seen."""
         return [child for child in self.seen.values() if child.pid is not None]
+
+
+def _has_settled(child: Child) -> bool:
+    """It runs, or does not and is not about to. `stopped` is also what a child is that has not been started yet."""
+    if child.state == "stopped":
+        return child.wanted == "down"
+    return child.state in ("running", "completed", "held", "failed", "lost")
 
 
 def _stands(child: Child) -> str:

@@ -104,7 +104,7 @@ class Front:
         self.node_pid = observed.node.pid
         self.progress.step(f"guardian pid {guardian.pid}, node pid {self.node_pid}")
         self._apply(observed, [self.instance.system_document()])
-        self._await_settled(guardian, followed, frozenset({self.instance.system_name}))
+        self._await_settled(guardian, followed, frozenset({self.instance.system_name}), all_must_run=True)
         applied = self._apply(observed, self.instance.example_documents())
         self._remove_examples(observed, keep=applied)
         names = frozenset(tree.name for tree in self._observe().trees)
@@ -159,9 +159,16 @@ class Front:
                 self.client.call("delete", timeout_s=NODE_DEADLINE_S, tree=tree.name)
                 self.progress.step(f"{tree.name}: removed")
 
-    def _await_settled(self, guardian: GuardianProcess, followed: Followed, trees: frozenset[str]) -> None:
+    def _await_settled(
+        self,
+        guardian: GuardianProcess,
+        followed: Followed,
+        trees: frozenset[str],
+        *,
+        all_must_run: bool = False,
+    ) -> None:
         deadline = self.progress.elapsed_s + SETTLE_DEADLINE_S
-        while not followed.starting(self._observe(), trees):
+        while not followed.starting(self._observe(), trees, all_must_run=all_must_run):
             status = guardian.wait(LOOK_EVERY_S)
             if status is not None:
                 raise GuardianDiedError(self._obituary(guardian, status))
