@@ -81,7 +81,7 @@ def _adopt(m: Machine, supervisor: Supervisor, new: SupervisorSpec) -> None:
         elif spec.id in supervisor.gone:
             _adopt_child(m, supervisor.gone[spec.id], spec)
         else:
-            m.add_child(supervisor, spec)
+            _put_aside(m, m.add_child(supervisor, spec))
     for child in kept.values():
         child.leaving = not child.dynamic
     supervisor.children.update(kept)
@@ -90,6 +90,12 @@ def _adopt(m: Machine, supervisor: Supervisor, new: SupervisorSpec) -> None:
         child.leaving = True
         del supervisor.gone[child.id]
         m.forget(child)
+
+
+def _put_aside(m: Machine, child: Child) -> None:
+    """A child that an operator stopped or holds will not have its turn: its state says so now."""
+    if child.memory.stopped or child.memory.held:
+        may_start(m, child)
 
 
 def _adopt_child(m: Machine, child: Child, spec: ChildSpec) -> None:
@@ -167,7 +173,8 @@ def carried(m: Machine, supervisor: Supervisor, step: Carried) -> bool:
         child = supervisor.children.get(name)
         if child is not None and child.leaving:
             m.delete_child(child)
-        elif child is not None and not child.memory.stopped:
+        elif child is not None:
             m.set_state(child, ChildState.WAITING)
+            _put_aside(m, child)
     m.carrying = False
     return True

@@ -146,17 +146,17 @@ def _starts(m: Machine, supervisor: Supervisor, new: SupervisorSpec) -> Iterator
     """What starts, in the new start order."""
     specs = _new_specs(supervisor, new)
     for child_id in [*specs, *(child_id for child_id in supervisor.children if child_id not in specs)]:
-        child = supervisor.children.get(child_id) or supervisor.gone.get(child_id)
+        key = f"{supervisor.key}/{child_id}"
+        memory, child = m.memories.get(key), m.children.get(key)
+        kept_down = memory is not None and (memory.stopped or memory.held)
         if child is None:
-            yield PlanStep("start", f"{supervisor.key}/{child_id}", "added")
-            continue
-        spec = specs.get(child_id, child.spec)
-        why = (
-            why_restarted(child, spec) or _unfinished(m, child) or _gone_and_changed(supervisor, child, spec)
-        )
-        if why:
-            yield PlanStep("start", child.key, why)
-        elif child.inner is not None and spec.supervisor is not None:
+            why = "added"
+        else:
+            spec = specs.get(child_id, child.spec)
+            why = why_restarted(child, spec) or _unfinished(m, child) or _gone_and_changed(child, spec)
+        if why and not kept_down:
+            yield PlanStep("start", key, why)
+        elif not why and child is not None and child.inner is not None and spec.supervisor is not None:
             yield from _starts(m, child.inner, spec.supervisor)
 
 
@@ -167,8 +167,8 @@ def _unfinished(m: Machine, child: Child) -> str:
     return "its start was still to come" if turn and mine and not missing_dependencies(m, child) else ""
 
 
-def _gone_and_changed(supervisor: Supervisor, child: Child, spec: ChildSpec) -> str:
+def _gone_and_changed(child: Child, spec: ChildSpec) -> str:
     """A job that has ended runs again when it is another job now."""
-    if child.id in supervisor.gone and child.live_body != spec.body and not child.memory.stopped:
+    if child.id in child.supervisor.gone and child.live_body != spec.body:
         return "changed since it ended"
     return ""

@@ -35,11 +35,12 @@ STUBBORN = "stubborn"
 @dataclass
 class Fleet:
     """on_start: coming start results by key, "ok", "declined" or a reason for the failure. on_signal: OBEYS, STUBBORN or
-    the reason to exit with. answers False: the test answers starts and signals itself."""
+    the reason to exit with. late: answers wait in `pending` until `deliver` hands one in, in any order."""
 
     kernel: Kernel
     now: float = 0.0
-    answers: bool = True
+    late: bool = False
+    pending: list[Event] = field(default_factory=list)
     on_start: dict[str, list[Term]] = field(default_factory=dict)
     on_signal: dict[str, Term] = field(default_factory=dict)
     processes: dict[str, int] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class Fleet:
             for action in actions:
                 answer = self._do(action)
                 if answer is not None:
-                    facts.append(answer)
+                    (self.pending if self.late else facts).append(answer)
             seen += actions
             if self.watch is not None:
                 self.watch(self, fact, actions)
@@ -78,6 +79,10 @@ class Fleet:
 
     def begin(self) -> list[Action]:
         return self.tell(Begin())
+
+    def deliver(self, number: int = 0) -> list[Action]:
+        """Hand in one answer that is late."""
+        return self.tell(self.pending.pop(number % len(self.pending))) if self.pending else []
 
     def stop(self, reason: Term = "shutdown") -> list[Action]:
         return self.tell(StopRoot(reason))
@@ -115,13 +120,11 @@ class Fleet:
         match action:
             case Start(key, incarnation):
                 return self._start(key, incarnation)
+            case Signal(key, incarnation) | Kill(key, incarnation) if self.processes.get(key) != incarnation:
+                assert self.late, f"{action} is for a process that does not run"
             case Signal(key, incarnation):
-                assert self.processes.get(key) == incarnation, f"{action} is for a process that does not run"
                 return self._obey(key, incarnation)
             case Kill(key, incarnation, cause):
-                assert self.processes.get(key) == incarnation, f"{action} is for a process that does not run"
-                if not self.answers:
-                    return None
                 del self.processes[key]
                 return Exited(
                     key, incarnation, {"timeout": "timeout", "brutal_kill": "shutdown"}.get(cause, "killed")
@@ -132,8 +135,6 @@ class Fleet:
         assert key not in self.processes, f"{key} would run twice"
         assert incarnation > self.last.get(key, 0), f"{key}#{incarnation} was used before"
         self.last[key] = incarnation
-        if not self.answers:
-            return None
         coming = self.on_start.get(key)
         result = coming.pop(0) if coming else "ok"
         if result == "declined":
@@ -145,7 +146,7 @@ class Fleet:
 
     def _obey(self, key: str, incarnation: int) -> Event | None:
         manner = self.on_signal.get(key, OBEYS)
-        if manner == STUBBORN or not self.answers:
+        if manner == STUBBORN:
             return None
         del self.processes[key]
         return Exited(key, incarnation, "shutdown" if manner == OBEYS else manner)

@@ -239,6 +239,7 @@ _OPS: dict[str, Callable[[Fleet, int, int], object]] = {
     "restart": _operate(RestartKey),
     "release": _operate(ReleaseKey),
     "hold": _hold,
+    "deliver": lambda fleet, first, second: fleet.deliver(first),
     "stop_tree": lambda fleet, first, second: fleet.stop(),
     "begin": lambda fleet, first, second: fleet.begin(),
 }
