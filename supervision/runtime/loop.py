@@ -37,6 +37,8 @@ class Loop:
         self.clock = clock
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[], None]] = {}
+        self._new: set[int] = set()
+        """Descriptors registered since the last poll: what that poll saw on their numbers was said of closed ones."""
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._soon: list[Callable[[], None]] = []
@@ -49,6 +51,7 @@ class Loop:
             self._epoll.modify(fd, events)
         else:
             self._epoll.register(fd, events)
+            self._new.add(fd)
         self._callbacks[fd] = callback
 
     def unwatch(self, fd: int) -> None:
@@ -105,9 +108,11 @@ class Loop:
 
     def run_once(self, *, at_most: float = 3600.0) -> None:
         """One round: wait for the first descriptor or timer (at most `at_most` seconds), run what is due."""
-        for fd, _ in self._epoll.poll(self._wait(at_most), MAX_EVENTS):
+        seen = self._epoll.poll(self._wait(at_most), MAX_EVENTS)
+        self._new.clear()
+        for fd, _ in seen:
             callback = self._callbacks.get(fd)
-            if callback is not None:
+            if callback is not None and fd not in self._new:
                 callback()
         if self._timers:
             self._run_timers()
