@@ -108,7 +108,7 @@ def not_found(word: str, known: Iterable[str]) -> CliError:
         return CliError(f"{word}: matches nothing", exit_code=ExitCode.NOT_FOUND)
     last = word.rpartition("/")[2]
     near = [key for key in names if key.rpartition("/")[2] == last] or difflib.get_close_matches(
-        word, names, 3, 0.6
+        word, names, 3, 0.75
     )
     hint = f"Did you mean {' or '.join(near[:3])}?" if near else "`manage.py tree` shows every key."
     return CliError(f"{word}: no such tree, supervisor or child", exit_code=ExitCode.NOT_FOUND, hint=hint)

@@ -31,6 +31,7 @@ COMMANDS = (
     "events",
     "explain",
     "strays",
+    "reexec",
     "doctor",
 )
 """Every operator's command, in the order docs/cli.md describes them."""

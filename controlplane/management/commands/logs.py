@@ -41,7 +41,7 @@ class Command(OperatorCommand):
             "--since", type=since, metavar="WHEN", help="10m (ago), 14:30, or a date and time."
         )
         parser.add_argument(
-            "--incarnation", type=count, metavar="N", help="Only what this life of the child wrote."
+            "--incarnation", type=count, metavar="N", help="Only what this incarnation wrote."
         )
         parser.add_argument("-t", "--time", action="store_true", help="The time of each line in front of it.")
 

@@ -20,7 +20,7 @@ class Command(OperatorCommand):
         actions = parser.add_subparsers(dest="action", metavar="list|adopt|end", parser_class=ArgumentParser)
         actions.add_parser("list", help="Show them (the default).")
         adopt = actions.add_parser(
-            "adopt", help="Let a child own it: it lives and ends with that child from now on."
+            "adopt", help="Let a child own it: it stays and ends with that child from now on."
         )
         adopt.add_argument("pid", type=count, metavar="PID")
         adopt.add_argument("key", metavar="KEY")

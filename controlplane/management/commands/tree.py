@@ -27,7 +27,7 @@ def states(text: str) -> frozenset[str]:
 
 
 class Command(OperatorCommand):
-    help = "Show what is: every supervisor and child with its state, pid, life, time in that state, restarts and last exit."
+    help = "Show what is: every supervisor and child with its state, pid, incarnation, time in that state, restarts, last exit."
     example = "manage.py tree shop --watch"
 
     def arguments(self, parser: CommandParser) -> None:
