@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import native
-from bench.contenders.bare import Bare, BarePython
+from bench.contenders.bare import Bare, BareC
 from bench.contenders.circus import Circus, FastCircus
 from bench.contenders.contender import Contender, Program
 from bench.contenders.overstory import Overstory, OverstoryUser
@@ -105,7 +105,7 @@ def race(form: Callable[[bool], Race], options: Options) -> Result:
 def _takes_part(one: Field, options: Options) -> bool:
     if one.user is not None:
         return os.geteuid() == 0
-    return one.kind in (Bare, BarePython, Overstory) or options.invites(one.kind.name)
+    return one.kind in (Bare, BareC, Overstory) or options.invites(one.kind.name)
 
 
 def _run(fleets: list[Fleet], kills: list[int], runs: int) -> list[Series]:
@@ -168,7 +168,7 @@ def twenty_c(quick: bool) -> Race:
     ours, theirs = (60, 4) if quick else (120, 20)
     fields = (
         Field(Bare, ours),
-        Field(BarePython, ours),
+        Field(BareC, ours),
         Field(Overstory, ours),
         Field(OverstoryUser, ours, USER),
         Field(S6, theirs),
@@ -184,7 +184,7 @@ def twenty_c(quick: bool) -> Race:
 def thousand_c(quick: bool) -> Race:
     """The floor and Overstory at 1,000 children: the cost of a restart does not grow."""
     kills = 60 if quick else 150
-    fields = (Field(Bare, kills), Field(BarePython, kills), Field(Overstory, kills))
+    fields = (Field(Bare, kills), Field(BareC, kills), Field(Overstory, kills))
     return Race("C child, 1,000 children", c_child, 1000, fields, 3 if quick else 5)
 
 

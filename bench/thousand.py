@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from bench.contenders.bare import Bare, BarePython
+from bench.contenders.bare import Bare, BareC
 from bench.contenders.circus import Circus
 from bench.contenders.contender import Contender
 from bench.contenders.overstory import Overstory, OverstoryParallel
@@ -38,7 +38,7 @@ def thousand(kind: type[Contender], options: Options) -> Iterator[Fleet]:
 
 def start_and_stop(options: Options) -> Result:
     """Each contender in turn, several times, each time from nothing."""
-    kinds: tuple[type[Contender], ...] = (Bare, BarePython, Overstory, OverstoryParallel)
+    kinds: tuple[type[Contender], ...] = (Bare, BareC, Overstory, OverstoryParallel)
     starts = [Series(kind.name) for kind in kinds]
     stops = [Series(kind.name) for kind in kinds]
     for _ in range(3 if options.quick else 7):
@@ -76,20 +76,28 @@ def idle(options: Options) -> Result:
         floor.start()
         ours.start()
         time.sleep(SETTLE_S)
+        guardian, node = ours.contender.daemons()
         helpers = ours.contender.running.helper_pids() if isinstance(ours.contender, Overstory) else []
-        before = (floor.cpu_s(), ours.cpu_s(), cpu_s(helpers))
+        groups = {
+            Bare.name: floor.contender.daemons(),
+            "Overstory: guardian and node": [guardian, node],
+            "  guardian": [guardian],
+            "  node": [node],
+            "Overstory: helpers": helpers,
+        }
+        before = {name: cpu_s(pids) for name, pids in groups.items()}
         time.sleep(seconds)
-        after = (floor.cpu_s(), ours.cpu_s(), cpu_s(helpers))
-        memory = (floor.memory_mb(), ours.memory_mb(), pss_mb(helpers))
-    percent = [100 * (late - early) / seconds for early, late in zip(before, after, strict=True)]
-    names = (Bare.name, "Overstory: guardian and node", "Overstory: helpers")
-    rows = tuple(zip(names, memory, percent, strict=True))
+        used = {name: cpu_s(pids) - before[name] for name, pids in groups.items()}
+        memory = {name: pss_mb(pids) for name, pids in groups.items()}
+    percent = {name: 100 * spent / seconds for name, spent in used.items()}
+    rows = tuple((name, memory[name], percent[name]) for name in groups)
+    both = "Overstory: guardian and node"
     result = Result("1,000 children, idle")
     columns = ("contender", "PSS MB", "CPU %")
     result.tables.append(Table(f"1,000 C children: {seconds:.0f} s idle", columns, rows))
     result.figures += [
-        Figure("guardian and node with 1,000 children: PSS", memory[1], PSS_LIMIT_MB, " MB"),
-        Figure("guardian and node with 1,000 children: CPU idle", percent[1], CPU_LIMIT_PERCENT, " %"),
+        Figure("guardian and node with 1,000 children: PSS", memory[both], PSS_LIMIT_MB, " MB"),
+        Figure("guardian and node with 1,000 children: CPU idle", percent[both], CPU_LIMIT_PERCENT, " %"),
     ]
     return result
 

@@ -1,4 +1,4 @@
-"""The limit: a loop that does nothing but posix_spawn and pidfds, in C; and the same in Python, as the node is."""
+"""The limit: a loop that does nothing but posix_spawn and pidfds; in Python, as the node is, and in C."""
 
 import subprocess
 import sys
@@ -10,10 +10,10 @@ from bench.contenders.contender import DaemonContender
 PYTHON_LOOP = Path(__file__).parents[1] / "programs" / "bare_loop.py"
 
 
-class Bare(DaemonContender):
-    """The floor of every ratio. Starts and stops on a byte on its standard input; gone when the benchmark is."""
+class BareC(DaemonContender):
+    """Starts and stops on a byte on its standard input; gone when the benchmark is."""
 
-    name = "bare loop"
+    name = "bare loop in C"
 
     def program(self) -> list[str]:
         """What runs the loop."""
@@ -38,10 +38,10 @@ class Bare(DaemonContender):
         self.daemon.stdin.flush()
 
 
-class BarePython(Bare):
-    """Shows what of a ratio is the language's."""
+class Bare(BareC):
+    """The floor of every ratio."""
 
-    name = "bare loop in Python"
+    name = "bare loop"
 
     def program(self) -> list[str]:
         return [sys.executable, "-I", "-S", str(PYTHON_LOOP)]

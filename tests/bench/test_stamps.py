@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import native
-from bench.contenders.bare import Bare, BarePython
+from bench.contenders.bare import Bare, BareC
 from bench.contenders.contender import Contender, Program
 from bench.fleet import VICTIM_AGE_NS, Fleet, fleet
 from bench.processes import end_tree, gone_within
@@ -67,7 +67,7 @@ def test_a_program_is_compiled_once_for_each_source(tools: Path) -> None:
     assert first.stat().st_mtime_ns == built
 
 
-@pytest.mark.parametrize("kind", [Bare, BarePython])
+@pytest.mark.parametrize("kind", [Bare, BareC])
 def test_the_bare_loop_starts_replaces_and_stops_its_children(
     kind: type[Contender], tmp_path: Path, tools: Path, c_program: Program
 ) -> None:
