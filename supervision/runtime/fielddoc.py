@@ -6,7 +6,6 @@ JSON Schema and its own words, so that what is published can never differ from w
 """
 
 import contextlib
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -184,6 +183,13 @@ def held(values: Mapping[str, Any], name: str) -> Any:
     return None if value is INVALID else value
 
 
+def copied(value: Any) -> Any:
+    """A copy of JSON; copy.deepcopy also looks for cycles, and takes six times as long."""
+    if isinstance(value, dict):
+        return {key: copied(held) for key, held in value.items()}
+    return [copied(held) for held in value] if isinstance(value, list) else value
+
+
 @dataclass(frozen=True, eq=False)
 class Section:
     """A mapping with exactly these fields."""
@@ -207,9 +213,21 @@ class Section:
             if not each.required and each.default is not None:
                 defaults[each.name] = _normal_default(each)
         object.__setattr__(self, "defaults", defaults)
+        object.__setattr__(self, "required", tuple(each for each in self.fields if each.required))
+        changeable = {name: default for name, default in defaults.items() if isinstance(default, dict | list)}
+        object.__setattr__(self, "_changeable", changeable)
 
     by_name: Mapping[str, Field] = field(init=False, repr=False)
     defaults: Mapping[str, Any] = field(init=False, repr=False)
+    required: tuple[Field, ...] = field(init=False, repr=False)
+    _changeable: Mapping[str, Any] = field(init=False, repr=False)
+
+    def all_defaults(self) -> dict[str, Any]:
+        """The normal form of a section where only what is required is said, for the caller to change."""
+        made = dict(self.defaults)
+        for name, default in self._changeable.items():
+            made[name] = copied(default)
+        return made
 
     def accepts(self, value: Any) -> bool:
         return isinstance(value, Mapping)
@@ -218,22 +236,19 @@ class Section:
         if not isinstance(value, Mapping):
             report.add(at, f"{shown(value)} is not a mapping with the fields of `{self.name}`")
             return INVALID
-        unknown = [key for key in value if key not in self.by_name]
-        for key in unknown:
-            self._unknown(key, at, report)
-        result: dict[str, Any] = {}
-        for each in self.fields:
-            name = each.name
-            if name in value:
-                given = value[name]
-                if given is not None or each.default is not None:
-                    result[name] = each.type.read(given, f"{at}/{name}", report)
-            elif each.default is REQUIRED:
-                report.add(at, f"`{name}` is missing: {each.type.words}")
-                result[name] = INVALID
-            elif each.default is not None:
-                default = self.defaults[name]
-                result[name] = copy.deepcopy(default) if isinstance(default, dict | list) else default
+        result = self.all_defaults()
+        unknown = False
+        for key, given in value.items():
+            each = self.by_name.get(key)
+            if each is None:
+                unknown = True
+                self._unknown(key, at, report)
+            elif given is not None or each.default is not None:
+                result[key] = each.type.read(given, f"{at}/{key}", report)
+        for each in self.required:
+            if each.name not in value:
+                report.add(at, f"`{each.name}` is missing: {each.type.words}")
+                result[each.name] = INVALID
         if self.one_of and not unknown:
             self._check_one_of(result, at, report)
         for check in self.checks:
@@ -285,9 +300,8 @@ class Section:
             "properties": properties,
             "additionalProperties": False,
         }
-        required = [each.name for each in self.fields if each.required]
-        if required:
-            schema["required"] = required
+        if self.required:
+            schema["required"] = [each.name for each in self.required]
         if self.one_of:
             schema["oneOf"] = [
                 {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in self.one_of

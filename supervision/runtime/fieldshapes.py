@@ -1,6 +1,5 @@
 """Types made of other types: lists, mappings, alternatives, short forms."""
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -123,7 +122,7 @@ class Either:
         return any(each.accepts(value) for each in self.types)
 
     def read(self, value: Any, at: str, report: Report) -> Any:
-        hint = self._hint(value)
+        hint = self._hint(value) if isinstance(value, str) and value[:1].isalpha() else ""
         if not hint:
             for each in self.types:
                 if each.accepts(value):
@@ -131,12 +130,10 @@ class Either:
         report.add(at, f"{shown(value)} is no {self.words}{hint}")
         return INVALID
 
-    def _hint(self, value: Any) -> str:
+    def _hint(self, value: str) -> str:
         """For text that is nearly one of the words that may stand here, beside types that take text too."""
         words = [word for each in self.types for word in getattr(each, "choices", ())]
-        if not words or not isinstance(value, str) or not value[:1].isalpha() or value in words:
-            return ""
-        return nearest(value, words)
+        return nearest(value, words) if words and value not in words else ""
 
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         for each in self.types:
@@ -173,7 +170,7 @@ class Short:
         if not self._type.accepts(value):
             report.add(at, f"{shown(value)} is no {self.words}")
             return INVALID
-        return {self.name: self._type.read(value, at, report), **copy.deepcopy(dict(self.section.defaults))}
+        return {self.name: self._type.read(value, at, report), **self.section.all_defaults()}
 
     def sparse(self, value: Any, *, human: bool = False) -> Any:
         kept = self.section.sparse(value, human=human)

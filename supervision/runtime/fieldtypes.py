@@ -60,7 +60,7 @@ class Text:
         if not isinstance(value, str):
             quote = isinstance(value, bool | float)
             return f"{shown(value)} is no {self.rule}" + ("; write it in quotes" if quote else "")
-        if not is_text(value):
+        if not value.isascii() and not is_text(value):
             return f"{shown(value)} holds a surrogate, which is not a character"
         if "\0" in value:
             return f"{shown(value)} holds a NUL character"

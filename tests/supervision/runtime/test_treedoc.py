@@ -301,10 +301,10 @@ def test_reports_every_fault_at_once() -> None:
         "tre": 1
     }
     assert list(faults(document)) == [
-        "/tre",
         "/supervisor/strategy",
         "/supervisor/children/0/shutdown",
         "/supervisor/children/2/id",
+        "/tre",
         "/supervisor/children/1/depends_on/0",
     ]
 
