@@ -15,6 +15,9 @@ from supervision.runtime.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "system"
+BACKOFF = {"initial": "50ms", "factor": 10, "cap": "10s", "jitter": 0, "reset_after": "30s"}
+"""The first restart is at once; the third wait is longer than the period, so that a store whose disk is full, or a port that
+is taken, never uses up the intensity and takes the others down."""
 HTTP_SOCKET_FD = 3
 """LISTEN_FDS starts here; the web server has one socket."""
 
@@ -33,9 +36,8 @@ class SystemTree:
     def document(self) -> dict[str, Any]:
         """The tree document. Any: its values are checked by the tree's own parser."""
         stores = [store.child() for store in (self.postgres, self.redis) if store is not None]
-        for store in stores:
-            store["backoff"] = {"initial": "200ms", "factor": 2, "cap": "10s", "reset_after": "30s"}
         web = self._web(depends_on=[str(store["id"]) for store in stores])
+        children = [{**child, "backoff": BACKOFF} for child in (*stores, web)]
         return {
             "version": 1,
             "tree": NAME,

@@ -1,9 +1,12 @@
 """What the foreground tells about children while they start and stop: each change once, in words."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from controlplane.foreground.progress import Progress
-from supervision.runtime.observed import Child, Observed
+from supervision.runtime.observed import Child, Member, Observed
+
+RESTING = frozenset({"completed", "held", "failed", "lost"})
 
 
 @dataclass(slots=True)
@@ -21,11 +24,11 @@ class Followed:
         With `all_must_run` a child that waits to be restarted is still waited for.
         """
         settled = True
-        for child in observed.processes():
+        for child, rests in _processes(observed):
             self.seen[child.key] = child
             if child.key.split("/", 1)[0] not in trees or child.key in self.told:
                 continue
-            if _has_settled(child):
+            if rests or _has_settled(child):
                 self.told.add(child.key)
                 self._tell(child)
             elif child.state == "backoff":
@@ -57,11 +60,23 @@ class Followed:
         return [child for child in self.seen.values() if child.pid is not None]
 
 
+def _processes(observed: Observed) -> Iterator[tuple[Child, bool]]:
+    """Each child, and whether a supervisor above it rests: then it does not start, whatever is wanted of itself."""
+    stack: list[tuple[Member, bool]] = [(tree.root, False) for tree in reversed(observed.trees)]
+    while stack:
+        member, rests = stack.pop()
+        if isinstance(member, Child):
+            yield member, rests
+        else:
+            rests = rests or member.wanted == "down" or member.state in RESTING
+            stack.extend((child, rests) for child in reversed(member.children))
+
+
 def _has_settled(child: Child) -> bool:
     """It runs, or does not and is not about to. `stopped` is also what a child is that has not been started yet."""
     if child.state == "stopped":
         return child.wanted == "down"
-    return child.state in ("running", "completed", "held", "failed", "lost")
+    return child.state == "running" or child.state in RESTING
 
 
 def _stands(child: Child) -> str:

@@ -85,3 +85,15 @@ def test_a_terminal_that_went_away_does_not_keep_us_from_going_on() -> None:
     progress = Progress(Gone(), ManualClock())
     progress.step("one")
     progress.say("two")
+
+
+@pytest.mark.parametrize(
+    ("supervisor", "settled"), [({"wanted": "down"}, True), ({"state": "held"}, True), ({}, False)]
+)
+def test_below_a_supervisor_that_an_operator_stopped_nothing_is_waited_for(
+    followed: Followed, supervisor: dict[str, Any], settled: bool
+) -> None:
+    child = {"key": "shop/pool/a", "state": "stopped", "wanted": "up"}
+    pool = {"key": "shop/pool", "state": "stopped", "children": [child], **supervisor}
+    body = {"trees": [{"name": "shop", "root": {"key": "shop", "state": "running", "children": [pool]}}]}
+    assert followed.starting(Observed.from_json(body), SHOP) is settled
