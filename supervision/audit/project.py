@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from supervision.audit.knowledge import ALIASES, PREFIX_ALIASES, RETURNS, TYPES
 
-_LIMIT = 24
+# References that refer to each other grow with every step: a long one, or one far down, stays as it is.
+_LONGEST = 160
+_DEEPEST = 40
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class Project:
         self.kept_results: set[str] = set()
         self.facts: set[str] = set()
         self._canonical: dict[str, str] = {}
+        self._depth = 0
         for summary in summaries:
             self.modules.setdefault(summary.module, summary)
             self.facts |= summary.facts
@@ -201,37 +204,39 @@ class Project:
         """The reference with imports, re-exports, attributes and results followed. `X()` at the end: an instance."""
         known = self._canonical.get(ref)
         if known is None:
-            self._canonical[ref] = ref
-            known = self._canonical[ref] = self._follow(ref, 0)
+            if len(ref) > _LONGEST or self._depth > _DEEPEST:
+                return ref
+            self._canonical[ref] = ref  # a cycle of references ends here
+            self._depth += 1
+            known = self._canonical[ref] = self._follow(ref)
+            self._depth -= 1
         return known
 
-    def _follow(self, ref: str, depth: int) -> str:
-        if depth > _LIMIT:
-            return ref
+    def _follow(self, ref: str) -> str:
         plain = ref.partition("(")[0]
         summary, rest = self.split(plain)
         if summary is None:
-            return self._external(ref, depth)
+            return self._external(ref)
         if not rest:
             return ref
         parts = ref[len(summary.module) + 1 :].split(".") if summary.module else ref.split(".")
-        return self._through(summary, parts, depth)
+        return self._through(summary, parts)
 
-    def _through(self, summary: ModuleSummary, parts: list[str], depth: int) -> str:
+    def _through(self, summary: ModuleSummary, parts: list[str]) -> str:
         """Walk the parts after a module's name."""
         head, tail = parts[0], parts[1:]
         bare, called = _bare(head)
         here = f"{summary.module}.{bare}" if summary.module else bare
         if bare in summary.classes:
-            return self._in_class(here, tail, depth, instance=called)
+            return self._in_class(here, tail, instance=called)
         if bare in summary.functions:
-            return self._in_function(here, tail, depth, called=called)
+            return self._in_function(here, tail, called=called)
         target = summary.exports.get(bare)
         if target is None:
             target = self._starred(summary, bare)
         if target is None or target == here:
             return ".".join([here + ("()" if called else ""), *tail])
-        return self._follow(".".join([target + ("()" if called else ""), *tail]), depth + 1)
+        return self.canonical(".".join([target + ("()" if called else ""), *tail]))
 
     def _starred(self, summary: ModuleSummary, name: str) -> str | None:
         for star in summary.stars:
@@ -245,40 +250,40 @@ class Project:
                 return f"{star}.{name}"
         return None
 
-    def _in_class(self, dotted: str, tail: list[str], depth: int, *, instance: bool) -> str:
+    def _in_class(self, dotted: str, tail: list[str], *, instance: bool) -> str:
         if not tail:
             return f"{dotted}()" if instance else dotted
         bare, called = _bare(tail[0])
         rest = tail[1:]
         if bare == "super" and called:
             bases = self.ancestors(dotted)[1:]
-            return self._follow(".".join([f"{bases[0]}()", *rest]), depth + 1) if bases else dotted
+            return self.canonical(".".join([f"{bases[0]}()", *rest])) if bases else dotted
         nested = f"{dotted}.{bare}"
         if self.class_of(nested) is not None:
-            return self._in_class(nested, rest, depth, instance=called)
+            return self._in_class(nested, rest, instance=called)
         method = self.method(dotted, bare)
         if method is not None and self.function_of(method) is not None:
-            return self._in_function(method, rest, depth, called=called)
+            return self._in_function(method, rest, called=called)
         held = self.attribute(dotted, bare)
-        if held is not None and held != f"{dotted}().{bare}" and depth < _LIMIT:
-            return self._follow(".".join([held + ("()" if called else ""), *rest]), depth + 1)
+        if held is not None and held != f"{dotted}().{bare}":
+            return self.canonical(".".join([held + ("()" if called else ""), *rest]))
         if method is not None:
-            return self._follow(".".join([method + ("()" if called else ""), *rest]), depth + 1)
+            return self.canonical(".".join([method + ("()" if called else ""), *rest]))
         return ".".join([nested + ("()" if called else ""), *rest])
 
-    def _in_function(self, dotted: str, tail: list[str], depth: int, *, called: bool) -> str:
+    def _in_function(self, dotted: str, tail: list[str], *, called: bool) -> str:
         summary = self.function_of(dotted)
         is_property = summary is not None and any(
             name.endswith(("property", "cached_property")) for name in summary.decorators
         )
         if summary is not None and (called or (tail and is_property)):
             for result in (summary.returns, summary.annotated):
-                found = self._follow(result, depth + 1) if result else ""
+                found = self.canonical(result) if result else ""
                 if found and (result == summary.annotated or not summary.annotated or self.is_type(found)):
-                    return self._follow(".".join([found, *tail]), depth + 1) if tail else found
+                    return self.canonical(".".join([found, *tail])) if tail else found
         return ".".join([dotted + ("()" if called else ""), *tail])
 
-    def _external(self, ref: str, depth: int) -> str:
+    def _external(self, ref: str) -> str:
         """Outside the project: aliases of one thing become one name, and known results become instances."""
         current = ""
         for part in ref.split("."):
