@@ -60,7 +60,7 @@ class EnvironmentSource:
 
         secrets  the node's own environment; only names with SECRET_PREFIX are looked at
         user     whose rights files are read with, when we are root
-        trusted  whether the node's settings let this file be read as the node
+        trusted  whether the node's settings let this file (no link) be read as the node
         """
         read = _Reader(user if os.geteuid() == 0 else None, trusted)
         made = {name: _value(name, value, secrets, read) for name, value in self.tree.items()}
@@ -78,9 +78,16 @@ class _Reader:
 
     def __call__(self, path: str) -> bytes:
         """The content; OSError, or EnvironmentFault for what is no small regular file."""
-        with acting_as(None if self._trusted(path) else self._user):
-            # Not blocking: opening a FIFO would hold the node until somebody writes.
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        # Not blocking: opening a FIFO would hold the node until somebody writes.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        real = os.path.realpath(path)
+        if self._user is not None and self._trusted(real):
+            fd = os.open(
+                real, flags | os.O_NOFOLLOW
+            )  # the very file that was looked at, not what a link became
+        else:
+            with acting_as(self._user):
+                fd = os.open(path, flags)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise EnvironmentFault(f"{path} is not a regular file")

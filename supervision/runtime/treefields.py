@@ -168,10 +168,10 @@ WORKER = Section(
     ),
     checks=(_check_kind, _check_completes, _check_scaled),
     elsewhere={
-        **{each.name: "it belongs into `process`" for each in PROCESS.fields},
-        "strategy": "it belongs into `supervisor`",
-        "intensity": "it belongs into `supervisor`",
-        "children": "it belongs into `supervisor`",
+        **{each.name: "it belongs in `process`" for each in PROCESS.fields},
+        "strategy": "it belongs in `supervisor`",
+        "intensity": "it belongs in `supervisor`",
+        "children": "it belongs in `supervisor`",
         "type": "a child with `supervisor` is a supervisor, any other a worker",
         "replicas": "did you mean 'instances'?",
     },
@@ -199,7 +199,7 @@ SUPERVISOR_CHILD = Section(
         "success_exit_codes": "a supervisor has no exit code",
         **dict.fromkeys(
             ("strategy", "intensity", "period", "children", "stop", "auto_shutdown"),
-            "it belongs into `supervisor`",
+            "it belongs in `supervisor`",
         ),
     },
 )
@@ -250,7 +250,7 @@ def _check_siblings(values: dict[str, Any], at: str, report: Report) -> None:
         _check_template(children, at, report)
     bound = held(values, "max_children")
     if bound is not None and held(values, "strategy") != "simple_one_for_one" and len(children) > bound:
-        report.add(f"{at}/max_children", f"{bound}, and {len(children)} children stand here")
+        report.add(f"{at}/max_children", f"{len(children)} children stand here, more than {bound}")
 
 
 def _check_significant(child: dict[str, Any], supervisor: dict[str, Any], at: str, report: Report) -> None:
@@ -345,5 +345,5 @@ TREE = Section(
         Field("environment", ENVIRONMENT, {}, "Variables of every process of the tree."),
         Field("supervisor", _NESTED, REQUIRED, "The root supervisor."),
     ),
-    elsewhere={"children": "it belongs into `supervisor`", "name": "did you mean 'tree'?"},
+    elsewhere={"children": "it belongs in `supervisor`", "name": "did you mean 'tree'?"},
 )

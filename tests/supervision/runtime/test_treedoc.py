@@ -200,7 +200,7 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "-1 is no whole number, 0 to 1000000",
     ),
     "a boolean intensity": (tree(intensity=True), "/supervisor/intensity", "true is no whole number"),
-    "children of the tree": (tree() | {"children": []}, "/children", "it belongs into `supervisor`"),
+    "children of the tree": (tree() | {"children": []}, "/children", "it belongs in `supervisor`"),
     "a child of nothing": (tree({"id": "a"}), "/supervisor/children/0", "`process` is missing"),
     "a child of two kinds": (
         tree(child() | {"agent": {"entry_point": "a:B"}}),
@@ -215,7 +215,7 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
     "a command beside id": (
         tree(child() | {"command": ["x"]}),
         "/supervisor/children/0/command",
-        "it belongs into `process`",
+        "it belongs in `process`",
     ),
     "a process that is a supervisor": (
         tree(supervisor("s") | {"process": {"command": ["x"]}}),
@@ -261,7 +261,7 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
     "more children than max_children": (
         tree(child("a"), child("b"), max_children=1),
         "/supervisor/max_children",
-        "1, and 2 children stand here",
+        "2 children stand here, more than 1",
     ),
     "a backoff whose cap is below its initial wait": (
         tree(child(backoff={"initial": "2s", "cap": "1s"})),
