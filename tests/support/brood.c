@@ -139,10 +139,10 @@ int main(int argc, char **argv) {
     snprintf(line, sizeof line, "%s %d\n", incarnation ? incarnation : "0", getpid());
     snprintf(path, sizeof path, "%s.stamps", name);
     snprintf(life, sizeof life, "%d", getpid());
+    append(path, line);
     if (has(argc, argv, "late"))
-        append(path, line), pause(), descend(argc, argv, life);
-    else
-        descend(argc, argv, life), append(path, line);
+        pause();
+    descend(argc, argv, life);
     if (has(argc, argv, "exit="))
         return atoi(argv[has(argc, argv, "exit=")] + 5);
     for (;;)

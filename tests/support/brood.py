@@ -12,6 +12,7 @@ from typing import Any
 
 from supervision.runtime.boot import ROOT
 from tests.support.engine import child
+from tests.support.waiting import wait_for
 
 SOURCE = Path(__file__).with_name("brood.c")
 
@@ -84,6 +85,17 @@ class Brood:
         except FileNotFoundError:
             return []
         return [(int(number), int(pid)) for number, pid in map(str.split, text.splitlines())]
+
+    def wait_lives(self, name: str, count: int) -> None:
+        """Until `count` lives of the child stamped, each once and in order; none of them beside a rest of another."""
+
+        def probe() -> bool:
+            lives, faults = [number for number, _ in self.stamps(name)], self.violations()
+            assert not faults, faults
+            assert lives == list(range(1, len(lives) + 1)), lives
+            return len(lives) >= count
+
+        wait_for(probe, timeout=20, what=f"{count} lives of {name}")
 
     def violations(self) -> list[str]:
         """Lives that began while a process of the life before still held its lock."""
