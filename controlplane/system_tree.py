@@ -46,7 +46,7 @@ class SystemTree:
                 "strategy": "one_for_one",
                 "intensity": 3,
                 "period": "5s",
-                "children": [*stores, web],
+                "children": children,
             },
         }
 

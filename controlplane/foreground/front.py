@@ -109,7 +109,7 @@ class Front:
         self._remove_examples(observed, keep=applied)
         names = frozenset(tree.name for tree in self._observe().trees)
         self._await_settled(guardian, followed, names)
-        self._say_how_to_look(guardian, len(followed.seen), len(names))
+        self._say_how_to_look(guardian, followed, trees=len(names))
 
     def _connect(self, guardian: GuardianProcess) -> ControlClient:
         deadline = self.progress.elapsed_s + NODE_DEADLINE_S
@@ -177,9 +177,12 @@ class Front:
                     self.progress.step(f"not ready: {line}")
                 return
 
-    def _say_how_to_look(self, guardian: GuardianProcess, children: int, trees: int) -> None:
+    def _say_how_to_look(self, guardian: GuardianProcess, followed: Followed, *, trees: int) -> None:
         paths, say = self.instance.paths, self.progress.say
-        self.progress.step(f"running: {children} children in {trees} trees")
+        running = sum(child.state == "running" for child in followed.seen.values())
+        self.progress.step(
+            f"running: {running} of {len(followed.seen)} children, in {counted(trees, 'tree')}"
+        )
         say()
         say(f"  data    {paths.data_dir}")
         say(f"  log     {guardian.log_file}")
@@ -242,6 +245,10 @@ class Front:
         if self.guardian is not None:
             ended = f"; killed {killed} that were left" if killed else ""
             self.progress.step(f"everything stopped, no process left{ended}")
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _reap(children: list[int], *, timeout_s: float) -> None:
