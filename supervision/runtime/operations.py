@@ -4,10 +4,9 @@ import itertools
 import os
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from supervision.kernel import Kernel, SpecError
+from supervision.kernel import Kernel, PlanStep, SpecError
 from supervision.kernel.events import (
     Apply,
     Begin,
@@ -281,7 +280,9 @@ class Operations:
         }
         try:
             if runner is None:
-                steps = Kernel(tree.name, replace(tree.spec, children=())).plan(tree.spec)
+                steps = [
+                    PlanStep("start", view.key, "added") for view in Kernel(tree.name, tree.spec).children()
+                ]
             else:
                 result["from_revision"] = self.node.revisions[tree.name].revision
                 steps = runner.kernel.plan(tree.spec)
@@ -302,6 +303,9 @@ class Operations:
         if tree.name in node.removing:
             raise ControlError("conflict", f"tree {tree.name} is being removed", "/args/spec")
         known = node.revisions.get(tree.name)
+        if request.args.get("from_revision", plan["from_revision"]) != plan["from_revision"]:
+            words = f"{tree.name} is at revision {plan['from_revision']}, not at {request.args['from_revision']}: plan again"
+            raise ControlError("conflict", words, "/args/from_revision")
         if known is not None and known.digest == tree.digest:
             self._begin_if_down(node.runners[tree.name])
             request.answer({**plan, "revision": known.revision})
