@@ -6,6 +6,7 @@ means all instances of a replicated child. It may be a supervisor: that one is r
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from supervision.kernel.checks import SpecError
 from supervision.kernel.spec import ChildSpec, SupervisorSpec
@@ -141,8 +142,13 @@ def _waits_for(tree: _Tree, required: Requirements, node: _Node) -> Iterator[_No
 
 
 def _refuse(tree: _Tree, cycle: list[_Node], required: Requirements) -> None:
-    names = [key.removeprefix(f"{tree.name}/") for _, key in cycle]
-    steps = [name for index, name in enumerate(names) if name != names[index - 1]] or names[:1]
-    first = next(key for _, key in cycle if key in required)
+    """Raises SpecError that names the cycle, from the first child in it that depends on something."""
+    keys = [key for _, key in cycle]
+    first = next(key for key in required if key in keys)
+    keys = keys[keys.index(first) :] + keys[: keys.index(first)]
+    names = [key.removeprefix(f"{tree.name}/") for key in keys]
+    steps = names[:1] + [name for before, name in pairwise(names) if name != before]
+    if len(steps) > 1 and steps[-1] == steps[0]:
+        steps.pop()
     message = f"a cycle of dependencies: {' -> '.join([*steps, steps[0]])}"
     raise SpecError(f"{tree.children[first].pointer}/depends_on", message, ["dependency_cycle", [*steps]])

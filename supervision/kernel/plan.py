@@ -25,7 +25,7 @@ def make_plan(m: Machine, new: SupervisorSpec) -> list[PlanStep]:
             PlanStep("start", m.name, "its strategy changes"),
         ]
     stops = [*_stops(root.inner, new)]
-    return [*_updates(root, new), *stops[::-1], *_starts(m, root.inner, new)]
+    return [*_updates(m, root, new), *stops[::-1], *_starts(m, root.inner, new)]
 
 
 def summary(steps: list[PlanStep]) -> list[PlanStep]:
@@ -101,7 +101,7 @@ def _is_kept(child: Child, specs: dict[str, ChildSpec]) -> bool:
 # --- the three parts ---------------------------------------------------------------------------------------------------
 
 
-def _updates(child: Child, new: SupervisorSpec) -> Iterator[PlanStep]:
+def _updates(m: Machine, child: Child, new: SupervisorSpec) -> Iterator[PlanStep]:
     """What changes in place, and what does not change, in start order."""
     inner = child.inner
     if inner is None:
@@ -111,10 +111,10 @@ def _updates(child: Child, new: SupervisorSpec) -> Iterator[PlanStep]:
     specs = _new_specs(inner, new)
     for part in [*inner.children.values(), *inner.gone.values()]:
         part_spec = specs.get(part.id, part.spec if part.dynamic else None)
-        if part_spec is None or why_restarted(part, part_spec):
+        if part_spec is None or _why_started(m, part, part_spec):
             continue
         if part.inner is not None and part_spec.supervisor is not None:
-            yield from _updates(part, part_spec.supervisor)
+            yield from _updates(m, part, part_spec.supervisor)
             continue
         changes = [*_differing(part.spec, part_spec)]
         yield PlanStep(
@@ -145,7 +145,8 @@ def _stops(supervisor: Supervisor, new: SupervisorSpec) -> Iterator[PlanStep]:
 def _starts(m: Machine, supervisor: Supervisor, new: SupervisorSpec) -> Iterator[PlanStep]:
     """What starts, in the new start order."""
     specs = _new_specs(supervisor, new)
-    for child_id in [*specs, *(child_id for child_id in supervisor.children if child_id not in specs)]:
+    added = [child.id for child in supervisor.children.values() if child.dynamic and child.id not in specs]
+    for child_id in [*specs, *added]:
         key = f"{supervisor.key}/{child_id}"
         memory, child = m.memories.get(key), m.children.get(key)
         kept_down = memory is not None and (memory.stopped or memory.held)
@@ -153,11 +154,15 @@ def _starts(m: Machine, supervisor: Supervisor, new: SupervisorSpec) -> Iterator
             why = "added"
         else:
             spec = specs.get(child_id, child.spec)
-            why = why_restarted(child, spec) or _unfinished(m, child) or _gone_and_changed(child, spec)
+            why = _why_started(m, child, spec)
         if why and not kept_down:
             yield PlanStep("start", key, why)
         elif not why and child is not None and child.inner is not None and spec.supervisor is not None:
             yield from _starts(m, child.inner, spec.supervisor)
+
+
+def _why_started(m: Machine, child: Child, spec: ChildSpec) -> str:
+    return why_restarted(child, spec) or _unfinished(m, child) or _gone_and_changed(child, spec)
 
 
 def _unfinished(m: Machine, child: Child) -> str:
