@@ -171,7 +171,7 @@ def _command(record: JournalRecord, who: Who) -> Line:
     args = record.get("args")
     args = args if isinstance(args, Mapping) else {}
     subject = next((str(args[name]) for name in ("key", "tree", "supervisor") if name in args), "node")
-    rest = ", ".join(f"{name} {value}" for name, value in args.items() if str(value) != subject)
+    rest = ", ".join(f"{name} {value}" for name, value in args.items() if value not in (subject, None, ""))
     op = str(record.get("op", "?"))
     return Line(subject, f"{who(int(record.get('uid', -1)))} asks: {op}" + (f" ({rest})" if rest else ""))
 
