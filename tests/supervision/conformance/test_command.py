@@ -118,7 +118,8 @@ def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_it_runs_as_a_module_without_django() -> None:
-    script = "import sys; from supervision.conformance.command import main; main(sys.argv[1:]); assert 'django' not in sys.modules"
+    script = "import sys; from supervision.conformance.command import main; main(sys.argv[1:]); "
+    script += "assert 'django' not in sys.modules"
     path = str(CASES / "05_strategies.json")
     done = subprocess.run(
         [sys.executable, "-c", script, path], cwd=ROOT, capture_output=True, text=True, check=False
