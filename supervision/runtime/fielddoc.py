@@ -131,7 +131,9 @@ def is_text(value: str) -> bool:
 
 
 def escape(key: str) -> str:
-    """A key as a JSON pointer writes it."""
+    """A key as a JSON pointer writes it; with a lone surrogate spelled out, for a pointer is printed."""
+    if not is_text(key):
+        key = key.encode(errors="backslashreplace").decode()
     return key.replace("~", "~0").replace("/", "~1")
 
 

@@ -344,6 +344,12 @@ def test_never_shows_a_surrogate_as_it_is() -> None:
     assert "surrogate" in message
 
 
+def test_a_key_with_a_surrogate_has_a_pointer_that_can_be_printed() -> None:
+    found = faults(tree(child(process={"environment": {"\ud800": "x"}})) | {"\ud800": 1})
+    assert set(found) == {"/\\ud800", "/supervisor/children/0/process/environment/\\ud800"}
+    assert "".join([*found, *found.values()]).encode()
+
+
 def test_takes_a_whole_number_for_text_as_its_digits() -> None:
     assert parse_tree(tree() | {"tree": 2024}).name == "2024"
 
