@@ -27,7 +27,9 @@ class RefusalError(Exception):
 
     def __init__(self, code: str, message: str, pointer: str | None = None) -> None:
         super().__init__(message)
-        self.body: Json = {"code": code, "message": message} | ({} if pointer is None else {"pointer": pointer})
+        self.body: Json = {"code": code, "message": message} | (
+            {} if pointer is None else {"pointer": pointer}
+        )
 
 
 def child(key: str, state: str = "running", **fields: Any) -> Json:
