@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controlplane.foreground.network_ports import is_free, next_free
+from controlplane.foreground.network_ports import next_free
 from supervision.trees.treefile import load_tree
 
 EXAMPLES_DIR = Path(__file__).resolve().parents[2] / "examples"
@@ -25,27 +25,32 @@ class Example:
 
     def addresses(self) -> list[str]:
         """The TCP addresses its sockets are bound to."""
-        return [
-            socket["address"]
-            for process in _values_of(self.document, "process")
-            for socket in process.get("sockets", ())
-            if ADDRESS.match(str(socket.get("address")))
-        ]
+        return addresses_of(self.document)
 
     def urls(self) -> list[str]:
         return [f"http://{address}/" for address in self.addresses()]
 
-    def move_ports(self, taken: set[int]) -> list[str]:
-        """Give each socket a port that is free now, here and wherever the tree names the address; what was moved."""
+    def move_ports(self, taken: set[int], ours: frozenset[int] = frozenset()) -> list[str]:
+        """Give each socket a port that is free now, or one of `ours`; in every string of the tree. What was moved."""
         moved = []
         for address in self.addresses():
             port = int(address.rpartition(":")[2])
-            new = port if port not in taken and is_free(port) else next_free(port + 1, taken=frozenset(taken))
+            new = next_free(port, taken=frozenset(taken), ours=ours)
             taken.add(new)
             if new != port:
                 self.document = _replaced(self.document, address, f"127.0.0.1:{new}")
                 moved.append(f"example {self.name}: port {port} is taken, using {new}")
         return moved
+
+
+def addresses_of(document: dict[str, Any]) -> list[str]:
+    """The TCP addresses on the loopback that the sockets of a tree document are bound to."""
+    return [
+        socket["address"]
+        for process in _values_of(document, "process")
+        for socket in process.get("sockets", ())
+        if ADDRESS.match(str(socket.get("address")))
+    ]
 
 
 def load_examples(directory: Path = EXAMPLES_DIR) -> list[Example]:

@@ -1,5 +1,6 @@
 """One instance as the foreground prepares it: its stores, its system tree, its examples, its ports."""
 
+import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -14,10 +15,12 @@ from controlplane.embedded.files import write_atomically
 from controlplane.embedded.postgres_server import PostgresServer
 from controlplane.embedded.privileges import choose
 from controlplane.embedded.redis_server import RedisServer
-from controlplane.foreground.examples import Example, load_examples
+from controlplane.foreground.examples import Example, addresses_of, load_examples
 from controlplane.foreground.network_ports import next_free
 from controlplane.foreground.progress import Progress
+from supervision.runtime.desired import DesiredStore
 from supervision.runtime.paths import Paths
+from supervision.runtime.processes import find_marked
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 8400
@@ -114,10 +117,24 @@ class Instance:
             raise PrepareError(
                 f"OVERSTORY_PORT is {given!r}; it has to be a number from 1 to 65535"
             ) from None
-        port = next_free(wanted)
+        port = next_free(wanted, ours=self._ports_of_survivors(self.system_name))
         if port != wanted:
             progress.step(f"port {wanted} is taken, using {port}")
         return port
+
+    def _ports_of_survivors(self, tree: str) -> frozenset[int]:
+        """Ports of the tree's last revision while children of ours live that no node supervises: they will be adopted."""
+        desired = DesiredStore(self.paths.desired_dir).read(tree)
+        if desired is None or not self._has_survivors():
+            return frozenset()
+        return frozenset(int(address.rpartition(":")[2]) for address in addresses_of(desired.document))
+
+    def _has_survivors(self) -> bool:
+        try:
+            node_id = str(json.loads(self.paths.node_json.read_text())["node_id"])
+        except (OSError, ValueError, KeyError):
+            return False
+        return bool(find_marked(f"{node_id[:8]}:"))
 
     def _load_examples(self, progress: Progress) -> list[Example]:
         if not self.with_examples:
@@ -130,7 +147,7 @@ class Instance:
             if missing:
                 progress.step(f"example {example.name}: left out, {', '.join(sorted(missing))} is not set")
                 continue
-            for line in example.move_ports(taken):
+            for line in example.move_ports(taken, self._ports_of_survivors(example.name)):
                 progress.step(line)
             kept.append(example)
         return kept

@@ -16,9 +16,12 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def next_free(port: int, *, taken: frozenset[int] = frozenset()) -> int:
-    """`port`, else the next one that is free and not in `taken`; OSError when there is none near."""
+def next_free(port: int, *, taken: frozenset[int] = frozenset(), ours: frozenset[int] = frozenset()) -> int:
+    """`port`, else the next one that is free, or one of `ours`, and not in `taken`; OSError when there is none near.
+
+    ours: ports that children of ours, which outlived guardian and node, still listen on.
+    """
     for candidate in range(port, min(port + TRIES, 65536)):
-        if candidate not in taken and is_free(candidate):
+        if candidate not in taken and (candidate in ours or is_free(candidate)):
             return candidate
     raise OSError(f"no free port from {port} to {port + TRIES - 1} on 127.0.0.1")

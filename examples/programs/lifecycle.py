@@ -1,5 +1,6 @@
 """What a good child does: says when it is ready, and goes when asked. Plain sd_notify, nothing to install."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -8,11 +9,11 @@ from pathlib import Path
 
 
 def notify(message: str) -> None:
-    """Tell the supervisor, e.g. "READY=1" or "STATUS=3 jobs done"; silently nothing without one."""
+    """Tell the supervisor, e.g. "READY=1" or "STATUS=3 jobs done"; nothing without one, or while it is away."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock, contextlib.suppress(OSError):
         sock.connect("\0" + address[1:] if address.startswith("@") else address)
         sock.sendall(message.encode())
 

@@ -201,3 +201,12 @@ def test_without_its_store_a_program_says_what_is_missing() -> None:
     done = subprocess.run(command, cwd=PROGRAMS, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "EXAMPLE_DATABASE_URL is not set" in done.stderr
+
+
+def test_a_program_goes_on_while_nobody_listens_to_it(tmp_path: Path) -> None:
+    environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "gone")}
+    process = subprocess.Popen([sys.executable, "trouble.py", "leak", "1"], cwd=PROGRAMS, env=environment)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)  # it speaks at the start and each second
+    process.terminate()
+    assert process.wait(60) == 0

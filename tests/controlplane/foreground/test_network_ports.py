@@ -14,6 +14,7 @@ def test_a_port_that_is_listened_on_is_passed_over() -> None:
         port = sock.getsockname()[1]
         assert not is_free(port)
         assert next_free(port) > port
+        assert next_free(port, ours=frozenset({port})) == port
 
 
 def test_a_port_that_is_spoken_for_is_passed_over() -> None:

@@ -236,3 +236,22 @@ def test_a_port_that_is_no_number_is_refused(instance: Path) -> None:
     with up(instance, OVERSTORY_PORT="eighty") as started:
         started.until("OVERSTORY_PORT is 'eighty'")
         started.ends(1)
+
+
+def test_children_that_outlived_guardian_and_node_are_adopted_by_the_next_start(instance: Path) -> None:
+    with up(instance, "--no-examples") as first:
+        first.until(RUNNING)
+        observed = first.observed()
+        node = observed.node
+        assert node.guardian_pid is not None
+        for pid in (first.process.pid, node.guardian_pid):
+            os.kill(pid, signal.SIGSTOP)  # none may act on the death of another
+        for pid in (node.pid, node.guardian_pid, first.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        first.process.wait()
+        first.is_second = True
+        with up(instance, "--no-examples") as second:
+            second.until(RUNNING)
+            before = {child.key: child.pid for child in observed.processes()}
+            assert {child.key: child.pid for child in second.observed().processes()} == before
+            second.stop()
