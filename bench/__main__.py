@@ -23,6 +23,7 @@ from bench.peers import PeerError
 from bench.processes import end_everything, prepare_self
 from bench.report import Result, missed, summary
 from bench.stamps import SilentError
+from supervision.runtime.client import ControlError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -90,8 +91,8 @@ def main(argv: list[str]) -> int:
         versions = peers.ensure(needed, tools)
         report = {"version": 1, "quick": chosen.quick, "machine": machine(), "peers": versions}
         results = [_run(one, options) for one in wanted]
-    except (PeerError, CompilerError, EngineError, SilentError) as error:
-        peers.say(str(error))
+    except (PeerError, CompilerError, EngineError, SilentError, ControlError) as error:
+        peers.say(f"cannot go on: {error}")
         return 2
     finally:
         end_everything()

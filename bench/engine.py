@@ -107,12 +107,15 @@ class Engine:
         return "\n".join(parts)
 
     def close(self) -> None:
-        """Stop it as its user would, by its lifeline; what does not stop is ended by force."""
+        """Stop it as its user would; what does not stop is ended by force."""
         if self._guardian is None:
             return
         pid = self._guardian.pid
         with contextlib.suppress(OSError, ValueError, KeyError):
             pid = self.guardian_pid()  # of a promoted one, which became our child when the first one died
+        # A promoted guardian has no lifeline any more: what follows the death of the first one is a service's life.
+        with contextlib.suppress(ControlError, EngineError):
+            self.call("shutdown")
         os.close(self._lifeline)
         if not gone_within(pid, END_TIMEOUT_S):
             end_tree(pid)

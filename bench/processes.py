@@ -15,6 +15,10 @@ OWN_NOFILE = resource.getrlimit(resource.RLIMIT_NOFILE)
 """What the shell gave us: contenders start under it, whatever we raised ours to."""
 
 
+DYING_S = 1.0
+"""What was killed just now may still be taken apart: a large address space takes milliseconds."""
+
+
 def prepare_self() -> None:
     """Room for a pidfd per child; and what loses its parent becomes ours: nothing we started is out of reach."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (OWN_NOFILE[1], OWN_NOFILE[1]))
@@ -51,15 +55,15 @@ def end_tree(pid: int) -> None:
 
 
 def end_everything() -> int:
-    """Kill and reap every child that is left, and the ones that come up as their parents die; how many still ran."""
+    """Kill and reap every child that is left, and the ones that come up as their parents die; how many had to be killed."""
     count = 0
     while below := direct_children(os.getpid()):
         for pid in below:
             with contextlib.suppress(ChildProcessError, ProcessLookupError):
-                if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                if not gone_within(pid, DYING_S):
                     os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
                     count += 1
+                os.waitpid(pid, 0)
     return count
 
 

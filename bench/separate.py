@@ -35,7 +35,7 @@ def run(module: str, options: Options) -> Result:
     result = Result(module, output=done.stdout.rstrip())
     if report.exists():
         result.samples = json.loads(report.read_text())
-    result.figures.append(Figure(f"{module}: status of its own figures", done.returncode, 0, ""))
+    result.figures.append(Figure(f"{module}: exit status", done.returncode, 0, ""))
     return result
 
 

@@ -58,11 +58,11 @@ def start_and_stop(options: Options) -> Result:
     result.tables.append(
         Table("1,000 C children: start and stop", ("contender", "start s", "start / bare", "stop s"), rows)
     )
-    both = [ratio(one, starts[0], p50) for one in starts[2:]]
+    # Both of ours start alike; each of their runs is compared with the floor's of the same round.
+    ours = Series("Overstory", [run for one in starts[2:] for run in one.runs])
+    floor = Series(Bare.name, starts[0].runs * 2)
     result.figures += [
-        Figure(
-            "start of 1,000 / bare loop", min((one for one in both if one), default=None), START_LIMIT, "x"
-        ),
+        Figure("start of 1,000 / bare loop", ratio(ours, floor, p50), START_LIMIT, "x"),
         Figure("stop of 1,000, in OTP's order", stops[-2].over_runs(p50), ORDERED_LIMIT_S, " s"),
         Figure("stop of 1,000, parallel", stops[-1].over_runs(p50), PARALLEL_LIMIT_S, " s"),
     ]
