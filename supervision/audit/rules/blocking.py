@@ -48,8 +48,8 @@ def sleep_in_async(view: View, call: ast.Call) -> None:
 
 @on_call(*sorted(BLOCKING_HTTP))
 def http_in_async(view: View, call: ast.Call) -> None:
-    """SUP202."""
-    if view.in_coroutine(call):
+    """SUP202; an awaited call is a subclass's that made it asynchronous."""
+    if view.in_coroutine(call) and not isinstance(view.up(call), ast.Await):
         view.report("SUP202", call, f"{view.callee(call)} blocks the event loop in {view.symbol(call)}()")
 
 

@@ -20,6 +20,10 @@ from supervision.audit.view import (
     spelled,
 )
 
+# Modules of these names are programs and own the signals of their process.
+_PROGRAMS = frozenset(
+    {"__main__", "cli", "run", "main", "command", "commands", "scripts", "bin", "runner", "daemon"}
+)
 _TIMER_HELD = frozenset({"cancel", "join", "passed", "returned", "is_alive"})
 _PUBSUB_CLOSED = ("close", "aclose", "unsubscribe", "punsubscribe", "reset", "__aexit__", "__exit__")
 
@@ -119,6 +123,8 @@ def handler_not_restored(view: View, call: ast.Call) -> None:
     """SUP402: library code that replaces a handler without saving the old one; entry points own their process."""
     scope = view.function(call)
     if scope is None or view.is_test(call) or is_entry_point(view, call) or len(call.args) < 2:
+        return
+    if _PROGRAMS & set(view.index.module.split(".")):
         return
     if not isinstance(view.up(call), ast.Expr) or "signal" in scope.name.lower():
         return
@@ -241,7 +247,14 @@ def subscription_not_closed(view: View, call: ast.Call) -> None:
     if found is not None and not found.startswith("redis.") and view.project.is_ours(found):
         return
     fate = view.fate(call)
-    if fate.entered or fate.returned or fate.yielded or fate.passed or fate.does(*_PUBSUB_CLOSED):
+    if (
+        fate.entered
+        or fate.returned
+        or fate.yielded
+        or fate.passed
+        or fate.does(*_PUBSUB_CLOSED)
+        or fate.dropped
+    ):
         return
     if fate.stored and (
         any(slot.kind != "attribute" for slot in fate.stored)

@@ -212,7 +212,7 @@ def cancellation_swallowed(view: View, node: ast.ExceptHandler) -> None:
         isinstance(item, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for item in _in_block(attempt.body)
     ):
         return
-    if _earlier_handler_raises(view, attempt, node):
+    if _earlier_handler_raises(view, attempt, node) or view.guarded_by(attempt, "handlers", "finalbody"):
         return
     scope = view.scope(node)
     if any(method(call) in ("cancel", "cancelled", "uncancel") for call in calls_in(view.body(scope))):
@@ -249,7 +249,8 @@ def _collected(node: ast.ExceptHandler) -> bool:
     return any(
         isinstance(argument, ast.Name) and argument.id == node.name
         for call in calls_in(node.body)
-        if method(call) in ("append", "add", "set_exception", "put", "put_nowait", "send")
+        if method(call) not in ("debug", "info", "warning", "error", "exception", "critical", "log")
+        and spelled(call.func) not in ("print", "str", "repr", "format", "isinstance", "type")
         for argument in call.args
     )
 

@@ -2,6 +2,7 @@
 
 import ast
 
+from supervision.audit.handles import Fate
 from supervision.audit.index import FUNCTIONS, FileIndex, FunctionNode, Scope
 from supervision.audit.rules import on_call, on_method, on_node
 from supervision.audit.rules.frameworks import in_request, in_task
@@ -124,11 +125,24 @@ def deque_unbounded(view: View, call: ast.Call) -> None:
         return
     fate = view.fate(call)
     verbs = view.handles.slot_verbs(fate) | set(fate.methods)
+    if fate.contained or _made_again(view, fate):
+        return
     if not (fate.stored or fate.globals) or not verbs & _FILLS or verbs & (_DRAINS | {"passed", "returned"}):
         return
     if any(_size_checked(view.index, slot.name) for slot in fate.stored):
         return
     view.report("SUP502", call, "The deque is filled for as long as its owner lives", HIGH)
+
+
+def _made_again(view: View, fate: Fate) -> bool:
+    """Whether the attribute is given another value outside the constructor: that empties it."""
+    names = {slot.name for slot in fate.stored}
+    return any(
+        isinstance(node.ctx, ast.Store)
+        and node.attr in names
+        and view.scope(node).name not in ("__init__", "__new__")
+        for node in view.index.of(ast.Attribute)
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ caches

@@ -138,11 +138,11 @@ def _has_bound(view: View, loop: ast.While) -> bool:
                 if isinstance(part, (ast.Name, ast.Attribute)) and _bounds(spelled(part)):
                     return True
         if isinstance(node, ast.Call) and spelled(node.func) in (
+            *_CLOCKS,
             "next",
             "range",
             "timeout",
             "check_timeout",
-            "tick",
         ):
             return True
     return any(
@@ -309,7 +309,10 @@ def _is_outage(view: View, handler: ast.ExceptHandler) -> bool:
     """Whether the error can be an outage of something: anything broad, or an error that is not one of the harmless."""
     if handler.type is None or is_broad(view, handler):
         return True
-    return any(not name.lower().endswith(_HARMLESS_ENDS) for name in spelled_types(handler) - _HARMLESS)
+    return any(
+        not name.lower().endswith(_HARMLESS_ENDS) and not name.startswith("Interrupted")
+        for name in spelled_types(handler) - _HARMLESS
+    )
 
 
 # ----------------------------------------------------------------------------------------------------- workers

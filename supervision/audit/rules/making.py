@@ -45,11 +45,7 @@ class Made:
     cls: str
     by_factory: bool
     fate: Fate
-
-    @property
-    def started(self) -> bool:
-        """Whether a thread, timer or process is started here and not only built."""
-        return self.fate.does("start") or self.kind in ("popen", "executor")
+    started: bool  # a thread, timer or process is started, here or through the attribute that holds it
 
     @property
     def cared_for(self) -> set[str]:
@@ -80,7 +76,13 @@ def made(view: View) -> list[Made]:
         cls, by_factory = view.makes(call)
         kind = kind_of(view, cls) if cls else None
         if cls is not None and kind is not None and not _is_base_init(call):
-            found.append(Made(call, kind, cls, by_factory, view.fate(call)))
+            fate = view.fate(call)
+            started = (
+                kind in ("popen", "executor")
+                or fate.does("start")
+                or "start" in view.handles.slot_verbs(fate)
+            )
+            found.append(Made(call, kind, cls, by_factory, fate, started))
     view.cache["made"] = found
     return found
 

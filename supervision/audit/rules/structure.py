@@ -74,7 +74,7 @@ def start_in_constructor(view: View) -> None:
         scope = view.function(item.call)
         if item.kind not in _STARTED or scope is None or scope.name != "__init__" or view.is_test(item.call):
             continue
-        if item.kind == "popen" or item.started or _attribute_started(view, item, scope):
+        if item.kind == "popen" or item.fate.does("start") or _attribute_started(view, item, scope):
             view.report("SUP113", item.call, f"The constructor starts a {_word(item)}")
 
 

@@ -83,6 +83,8 @@ def http_no_timeout(view: View, call: ast.Call) -> None:
             return
     elif has_star_kwargs(call) or any(isinstance(item, ast.Starred) for item in call.args):
         return
+    if isinstance(view.up(call), ast.Await):
+        return  # a subclass that made it asynchronous
     if callee.startswith(("urllib", "http.client")) and "setdefaulttimeout" in _attributes(view):
         return
     view.report("SUP803", call, f"{callee} without a timeout", LOW if view.is_test(call) else HIGH)
