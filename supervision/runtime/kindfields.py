@@ -21,7 +21,7 @@ from supervision.runtime.fielddoc import (
     shown,
 )
 from supervision.runtime.fieldshapes import Either, ListOf
-from supervision.runtime.fieldtypes import NAME, NAME_TEXT, Count, Duration, PathText, Size, Text, Word, plain
+from supervision.runtime.fieldtypes import NAME, NAME_TEXT, Count, Duration, PathText, Size, Text, Word
 from supervision.runtime.hostfields import HOST
 from supervision.runtime.processfields import ARGV, DAY_S, INFINITY
 
@@ -66,7 +66,7 @@ class Json:
 
 
 def _json(value: Any, depth: int) -> Any:
-    """A copy in normal form; ValueError for what JSON cannot say."""
+    """A copy; ValueError for what JSON cannot say. 5.0 stays 5.0: to the framework it may not be 5."""
     if depth == 0:
         raise ValueError(f"nested too deep: at most {MAX_JSON_DEPTH} levels")
     if isinstance(value, dict):
@@ -81,7 +81,7 @@ def _json(value: Any, depth: int) -> Any:
         raise ValueError(f"{shown(value)} does not fit 64 bits")
     if value is not None and not isinstance(value, str | int | float):
         raise ValueError(f"{shown(value)} is not JSON")
-    return plain(value) if isinstance(value, float) else value
+    return value
 
 
 def _json_key(key: Any) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from supervision.runtime.fieldtypes import bytes_of, duration_text, seconds_of, size_text
+from supervision.runtime.treedoc import parse_tree
 from tests.supervision.runtime.tree_documents import child, faults, section, tree
 
 PROCESS = "/supervisor/children/0/process"
@@ -319,3 +320,11 @@ def test_json_is_bounded_in_depth() -> None:
         deep = [deep]
     found = faults(tree({"id": "a", "celery_task": {"app": "a", "task": "b", "args": [deep]}}))
     assert found == {"/supervisor/children/0/celery_task/args": "nested too deep: at most 32 levels"}
+
+
+def test_json_keeps_its_numbers_as_they_are() -> None:
+    document = tree({"id": "a", "celery_task": {"app": "a", "task": "b", "args": [5.0, 2.0**63, -0.0, 5]}})
+    for _ in range(2):
+        task = parse_tree(document).document["supervisor"]["children"][0]["celery_task"]
+        assert [repr(each) for each in task["args"]] == ["5.0", "9.223372036854776e+18", "-0.0", "5"]
+        document = parse_tree(document).document
