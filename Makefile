@@ -1,5 +1,5 @@
 # Works from any folder: make -C "/where/overstory is" run
-# tools/setup.sh picks the interpreter, tools/setup.py fills .venv and compiles build/overstory-exec; both are instant when
+# .ci/setup.sh picks the interpreter, .ci/setup.py fills .venv and compiles build/overstory-exec; both are instant when
 # nothing changed, and need no network then.
 
 MINUTES ?= 30
@@ -19,10 +19,10 @@ help:
 	@echo "make clean              remove .venv, build/ and caches; var/ (your data) stays"
 
 setup:
-	@exec sh tools/setup.sh run
+	@exec sh .ci/setup.sh run
 
 setup-test:
-	@exec sh tools/setup.sh test
+	@exec sh .ci/setup.sh test
 
 # exec, here and below: a signal sent to make alone reaches the program itself, not a shell that would leave it behind.
 run: setup

@@ -21,7 +21,7 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("Makefile", "requirements.txt", "tests/requirements.txt"):
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, path / name)
-    shutil.copytree(ROOT / "tools", path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / ".ci", path / ".ci", ignore=shutil.ignore_patterns("__pycache__"))
     return path
 
 
