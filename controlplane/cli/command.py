@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFo
 from controlplane.cli import problems
 from controlplane.cli.exits import CliError, ExitCode, from_control
 from controlplane.cli.terminal import Terminal, Tone
+from supervision.exceptions import SupervisionError
 from supervision.runtime.client import CONNECT_TIMEOUT_S, ControlClient, ControlError
 from supervision.runtime.clock import Clock, SystemClock
 from supervision.runtime.observed import Observed
@@ -51,7 +52,8 @@ class Invocation:
 
 
 class OperatorParser(CommandParser):
-    """Options are written out (an abbreviation that works today would break a script tomorrow); errors respect --json."""
+    """Options are written out (an abbreviation that works today would break a script tomorrow) and may stand anywhere
+    between the other words; errors respect --json."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_abbrev=False, **kwargs)
@@ -63,7 +65,7 @@ class OperatorParser(CommandParser):
         self.as_json = "--json" in words
         if "--detailed-exitcode" in words:
             self.usage_exit = ExitCode.FAILED
-        return super().parse_args(args, namespace)
+        return self.parse_intermixed_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         error = CliError(message, exit_code=ExitCode.USAGE)
@@ -161,6 +163,13 @@ def run_safely(command: OperatorCommand, invocation: Invocation, options: dict[s
             return report(from_control(error), terminal)
         except CliError as error:
             return report(error, terminal)
+        except SupervisionError as error:
+            return report(CliError(str(error)), terminal)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            words = f"{error.filename or invocation.paths.data_dir}: {error.strerror or error}"
+            return report(CliError(words, code="io"), terminal)
         except KeyboardInterrupt:
             if not terminal.json:
                 terminal.note("")

@@ -13,9 +13,6 @@ from tests.support.command_line import Ran, manage, on_terminal, spawn
 from tests.support.engine import Engine
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.xdist_group("command-line")
-"""In one process and in order: they share a node."""
-
 DEADLINE = 60.0
 
 SHOP = """\
@@ -48,14 +45,31 @@ supervisor:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine() as running:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A node that runs the shop; each test leaves it as it was."""
+    path = tmp_path_factory.mktemp("shop") / "shop.yaml"
+    path.write_text(SHOP)
+    with Engine() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OVERSTORY_DATA_DIR", str(running.data_dir))
+        assert manage("apply", str(path), "--yes", "--no-wait").code == 0
+        running.wait_state("shop/db", "running")
+        running.wait_state("shop/mail", "backoff")
         yield running
 
 
 @pytest.fixture(autouse=True)
-def here(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OVERSTORY_DATA_DIR", str(engine.data_dir))
+def here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands talk to the node that the test uses."""
+    if "engine" in request.fixturenames:
+        monkeypatch.setenv("OVERSTORY_DATA_DIR", str(request.getfixturevalue("engine").data_dir))
+
+
+@pytest.fixture
+def empty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """A node of the test's own."""
+    with Engine() as running:
+        monkeypatch.setenv("OVERSTORY_DATA_DIR", str(running.data_dir))
+        yield running
 
 
 @pytest.fixture
@@ -77,7 +91,7 @@ def ok(*argv: str) -> Ran:
     return ran
 
 
-def test_a_tour(file: Path, engine: Engine) -> None:
+def test_a_tour(file: Path, empty: Engine) -> None:
     plan = ok("plan", str(file), "--json").json
     assert plan["from_revision"] is None
     assert manage("plan", str(file), "--detailed-exitcode").code == 2
@@ -130,13 +144,13 @@ def test_acting_on_children(engine: Engine) -> None:
     assert "is held by" in explained
     ok("release", "shop/db")
     wait_for(lambda: member("shop/db").state == "running", timeout=DEADLINE)
-    assert ok("stop", "shop/web").out == "shop/web  stopped with 1 child\n"
+    assert ok("stop", "shop/web").out == "shop/web  stopped with 2 children\n"
     refused = manage("start", "shop/web/api@1")
     assert (refused.code, "its supervisor shop/web is stopped" in refused.out) == (1, True)
     ok("start", "shop/web")
 
 
-def test_dynamic_children_signals_and_strays() -> None:
+def test_dynamic_children_signals_and_strays(engine: Engine) -> None:
     assert ok("start_child", "shop/pool", "--instance", "blue").out == "shop/pool/blue  added\n"
     wait_for(lambda: member("shop/pool/blue").state == "running", timeout=DEADLINE)
     assert manage("start_child", "shop/pool", "--instance", "blue").code == 1
@@ -149,8 +163,7 @@ def test_dynamic_children_signals_and_strays() -> None:
     assert manage("reload", "shop/db").code == 1
 
 
-def test_a_sibling_under_rest_for_one_is_told(engine: Engine, file: Path) -> None:
-    assert manage("apply", str(file), "--yes", "--timeout", "1s").code == 5
+def test_a_sibling_under_rest_for_one_is_told(engine: Engine) -> None:
     wait_for(lambda: member("shop/web/api@2").state == "running", timeout=DEADLINE)
     first, second = member("shop/web/api@1"), member("shop/web/api@2")
     assert first.pid is not None
@@ -207,15 +220,15 @@ def test_doctor_finds_nothing_that_fails_about_the_node(engine: Engine) -> None:
     assert checks["life.guardian"] == checks["life.node"] == checks["life.journal"] == "ok"
 
 
-def test_with_everything_dead_the_past_is_still_told(file: Path) -> None:
-    with Engine() as engine, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OVERSTORY_DATA_DIR", str(engine.data_dir))
-        manage("apply", str(file), "--yes", "--timeout", "1s")
-        engine.stop()
-        assert manage("tree").code == 4
-        assert "ended: exit(3)" in ok("events", "--limit", "0").out
-        assert ok("logs", "shop/db").out == "db is up\n"
-        explained = manage("explain", "shop/mail")
-        assert explained.code == 0
-        assert "this is what the journal says" in explained.err
-        engine.start()
+def test_with_everything_dead_the_past_is_still_told(file: Path, empty: Engine) -> None:
+    ok("apply", str(file), "--yes", "--no-wait")
+    empty.wait_state("shop/mail", "backoff")
+    wait_for(lambda: manage("logs", "shop/db").out, timeout=DEADLINE)
+    empty.stop()
+    assert manage("tree").code == 4
+    assert "ended: exit(3)" in ok("events", "--limit", "0").out
+    assert ok("logs", "shop/db").out == "db is up\n"
+    explained = manage("explain", "shop/mail")
+    assert explained.code == 0
+    assert "this is what the journal says" in explained.err
+    empty.start()

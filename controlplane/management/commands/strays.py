@@ -1,6 +1,5 @@
 """`manage.py strays`"""
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -8,7 +7,7 @@ from django.core.management.base import CommandParser
 from controlplane.cli.arguments import add_yes, count
 from controlplane.cli.command import Invocation, OperatorCommand
 from controlplane.cli.confirm import confirm
-from controlplane.cli.exits import ExitCode
+from controlplane.cli.exits import CliError, ExitCode
 from controlplane.cli.strayview import stray_lines
 
 
@@ -17,26 +16,31 @@ class Command(OperatorCommand):
     example = "manage.py strays adopt 4711 shop/mail"
 
     def arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", metavar="list|adopt|end", parser_class=ArgumentParser)
-        actions.add_parser("list", help="Show them (the default).")
-        adopt = actions.add_parser(
-            "adopt", help="Let a child own it: it stays and ends with that child from now on."
+        parser.add_argument(
+            "action", nargs="?", choices=("list", "adopt", "end"), default="list", help="Default: list."
         )
-        adopt.add_argument("pid", type=count, metavar="PID")
-        adopt.add_argument("key", metavar="KEY")
-        end = actions.add_parser("end", help="Kill it and what descends from it, now.")
-        end.add_argument("pid", type=count, metavar="PID")
-        add_yes(end)
+        parser.add_argument(
+            "pid", nargs="?", type=count, metavar="PID", help="With adopt and end: which one."
+        )
+        parser.add_argument(
+            "key", nargs="?", metavar="KEY", help="With adopt: the child that owns it from now on."
+        )
+        add_yes(parser)
 
     def run(self, invocation: Invocation, options: dict[str, Any]) -> ExitCode:
+        action, pid, key = options["action"], options["pid"], options["key"]
         terminal = invocation.terminal
-        if options["action"] == "adopt":
-            result = invocation.ask("adopt_stray", pid=options["pid"], key=options["key"])
-            said = f"pid {options['pid']} belongs to {options['key']} now"
-        elif options["action"] == "end":
-            confirm(f"Kill pid {options['pid']} and its descendants?", terminal, yes=options["yes"])
-            result = invocation.ask("end_stray", pid=options["pid"])
-            said = f"pid {options['pid']} is being ended"
+        if (pid is None) != (action == "list") or (key is None) != (action != "adopt"):
+            raise CliError(
+                "it is `strays`, `strays adopt PID KEY` or `strays end PID`", exit_code=ExitCode.USAGE
+            )
+        if action == "adopt":
+            result = invocation.ask("adopt_stray", pid=pid, key=key)
+            said = f"pid {pid} belongs to {key} now"
+        elif action == "end":
+            confirm(f"Kill pid {pid} and its descendants?", terminal, yes=options["yes"])
+            result = invocation.ask("end_stray", pid=pid)
+            said = f"pid {pid} is being ended"
         else:
             result = invocation.ask("strays")
             said = "\n".join(stray_lines(result.get("strays", []), terminal))

@@ -66,6 +66,14 @@ def test_a_wrong_command_line_is_exit_code_two() -> None:
     assert (ran.code, ran.json["error"]["code"]) == (2, "usage")
 
 
+def test_options_may_stand_anywhere(node: FakeNode) -> None:
+    assert "mail" not in manage("tree", "--depth", "5", "shop/web").out
+    assert manage("stop", "shop/db", "--timeout", "5s", "shop/mail", "--json").json["ok"] is True
+    assert manage("strays", "--json", "list").code == 0
+    node.strays = [{"pid": 9, "command": []}]
+    assert manage("strays", "end", "--yes", "9").code == 0
+
+
 def test_options_are_never_abbreviated(paths: Paths) -> None:
     assert manage("tree", "--dep", "1").code == 2
 
@@ -137,6 +145,13 @@ def test_output_that_the_encoding_lacks_does_not_end_a_command(node: FakeNode) -
         ran = running.end()
     assert (ran.code, ran.err) == (0, "")
     assert "* running" in ran.out
+
+
+def test_files_that_cannot_be_read_are_an_error_and_no_traceback(paths: Paths) -> None:
+    paths.journal_dir.write_text("a file where a directory should be")
+    ran = manage("events", "--json")
+    assert (ran.code, ran.json["error"]["code"]) == (1, "io")
+    assert str(paths.journal_dir) in ran.json["error"]["message"]
 
 
 def test_json_is_one_document(node: FakeNode) -> None:

@@ -53,7 +53,14 @@ def test_ending_a_stray_asks_first(node: FakeNode) -> None:
 
 
 def test_json_of_strays_is_the_nodes(node: FakeNode) -> None:
-    assert manage("strays", "--json").json == {"strays": []}
+    assert manage("strays", "--json").json == manage("strays", "list", "--json").json == {"strays": []}
+
+
+@pytest.mark.parametrize(
+    "words", [["adopt", "5"], ["end"], ["list", "5"], ["end", "5", "shop/db"], ["eat", "5"]]
+)
+def test_strays_with_the_wrong_words_is_a_usage_error(node: FakeNode, words: list[str]) -> None:
+    assert manage("strays", *words).code == 2
 
 
 def test_an_instance_is_added_by_name(pool: FakeNode) -> None:

@@ -16,9 +16,6 @@ from tests.support.fake_node import FakeNode
 from tests.support.waiting import wait_for
 
 TREE = engine.tree("shop", engine.child("db"), engine.child("api"))
-pytestmark = pytest.mark.xdist_group("control-protocol")
-"""In one process and in order: they share a node."""
-
 DEADLINE = 30.0
 
 
