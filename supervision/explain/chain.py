@@ -127,7 +127,7 @@ class Chains:
     def _trigger(self, step: Step, decision: Decision) -> list[Link]:
         """The end of the child that made its supervisor decide, which may lie before a backoff or a failed start."""
         end = self.history.last_end(decision.key, before=step.seq + 1)
-        return [] if end is None else [self._end(end)] if end.key == decision.key else []
+        return [self._end(end)] if end is not None and end.key == decision.key else []
 
     def _sibling(self, key: str, step: Step, decision: Decision) -> list[Link]:
         along = [other for other in decision.affected if other != decision.key]
@@ -139,11 +139,8 @@ class Chains:
         return [*self._trigger(step, decision), Link(text, step.at, step.seq, decision.supervisor)]
 
     def _auto_shutdown(self, step: Step, decision: Decision) -> Link:
-        which = (
-            "a significant child has"
-            if decision.detail.get("auto_shutdown") == "any_significant"
-            else "all have"
-        )
+        any_of_them = decision.detail.get("auto_shutdown") == "any_significant"
+        which = "a significant child has" if any_of_them else "all its significant children have"
         text = f"{decision.supervisor} shuts itself down because {which} ended (auto_shutdown)"
         return Link(text, step.at, step.seq, decision.supervisor)
 
@@ -161,15 +158,13 @@ class Chains:
 
     def _before_supervisor(self, key: str, end: Step) -> list[Link]:
         """Why a supervisor went down: it decided so, or it was asked, or what is above it decided."""
-        own = [
-            (step, decision)
-            for step in (end, *self._earlier(end))
-            for decision in step.decisions("shutdown", "auto_shutdown")
-            if decision.supervisor == key
-        ]
-        if own:
-            step, decision = own[0]
-            if decision.kind == "shutdown":
+        began = self.history.life_began(key, before=end.seq)
+        for kind in ("shutdown", "auto_shutdown"):
+            own = self.history.about_supervisor(key, kind, before=end.seq + 1)
+            if own is None or own[0].seq <= began:
+                continue
+            step, decision = own
+            if kind == "shutdown":
                 return self.gave_up(step, decision)
             return [*self._trigger(step, decision), self._auto_shutdown(step, decision)]
         found = self.history.decision_for(key, upto=end.seq)
@@ -179,10 +174,6 @@ class Chains:
             why = f": {meaning(change.reason).text}" if change.new == "failed" and change.reason else ""
             links.append(Link(f"{key} is down{why}", end.at, end.seq, key))
         return links
-
-    def _earlier(self, end: Step) -> list[Step]:
-        """Steps before `end`, newest first, within which a supervisor that is going down stops its children."""
-        return [step for step in reversed(self.history.steps) if step.seq < end.seq][:1000]
 
     # -- what followed ----------------------------------------------------------------------------------------------
 

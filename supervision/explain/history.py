@@ -100,6 +100,15 @@ class History:
                 return None
         return None
 
+    def life_began(self, key: str, *, before: int) -> int:
+        """Number of the record that started the life of `key` which ran until record `before`; 0 when it is not here."""
+        for step in self._back(before):
+            if key in step.acts("start") or any(
+                one.key == key and one.new == "starting" for one in step.changes()
+            ):
+                return step.seq
+        return 0
+
     def start_of(self, key: str, *, after: int) -> Step | None:
         """The step after record `after` that started `key` again."""
         return next((step for step in self.steps if step.seq > after and key in step.acts("start")), None)
@@ -110,9 +119,13 @@ class History:
         """The latest decision at or before record `upto` that concerns `key`, of which asking it to stop was a part.
 
         A stop in order asks one child after the other, each in the step of its predecessor's end, so the decision usually
-        stands some steps earlier. Decision None: a request says it itself (the step's event).
+        stands some steps earlier, but never before the life that it ended. Decision None: a request says it itself (the
+        step's event).
         """
+        began = self.life_began(key, before=upto)
         for step in self._back(upto + 1):
+            if step.seq <= began:
+                return None
             for decision in reversed(list(step.decisions("restart", "shutdown", "auto_shutdown"))):
                 if _concerns(decision, key):
                     return step, decision

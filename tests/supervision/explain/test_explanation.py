@@ -268,6 +268,16 @@ def test_a_supervisor_that_gave_up_tells_the_ends_that_counted_and_what_was_abov
     assert "shop decides now" in " ".join(chain(ask(tree, "shop/web/api")))
 
 
+def test_an_older_reason_is_not_told_for_a_later_stop() -> None:
+    tree = begun(nested("web", ChildSpec("api")))
+    for _ in range(4):
+        tree.exit("shop/web/api", "exit(1)")
+    tree.tick(60)
+    tree.ask("restart", "shop/web", uid=ALICE)
+    assert chain(ask(tree, "shop/web"))[0] == "alice (pid 77) asked it to restart"
+    assert chain(ask(tree, "shop/web/api"))[0] == "alice (pid 77) asked shop/web to restart"
+
+
 def test_a_root_that_gave_up_says_when_the_tree_starts_again() -> None:
     tree = begun(ChildSpec("api"), on_failure=OnFailure(initial=30.0))
     for _ in range(4):
