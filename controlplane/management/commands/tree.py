@@ -27,7 +27,10 @@ def states(text: str) -> frozenset[str]:
 
 
 class Command(OperatorCommand):
-    help = "Show what is: every supervisor and child with its state, pid, incarnation, time in that state, restarts, last exit."
+    help = (
+        "Show what is: every supervisor and child with its state, pid, incarnation, time in that state, restarts and "
+        "last exit."
+    )
     example = "manage.py tree shop --watch"
 
     def arguments(self, parser: CommandParser) -> None:
