@@ -4,13 +4,24 @@ A kernel is told what happened and what time it is, and says what to do. It hold
 an event changes it in `handle`, and then the supervisors work until each waits for something (`loop.py`). What they do
 stands in one file for each part of OTP's supervisor.erl:
 
-    restarting.py   do_restart, restart, do_auto_shutdown: what to do about a child that has ended
-    starting.py     init, start_children, do_start_child
-    stopping.py     terminate_children, terminate_dynamic_children, shutdown
-    calls.py        handle_call, code_change
+    restarting.py     do_restart, restart, do_auto_shutdown: what to do about a child that has ended
+    starting.py       init, start_children, do_start_child
+    stopping.py       terminate_children, terminate_dynamic_children, shutdown
+    calls.py          handle_call, code_change
+    intensity.py      add_restart
 
-and beside it ours: `waiting.py` (dependencies, holds), `backoff.py`, `operating.py` (an operator's requests), `root.py`
-(what happens when the root gives up), `plan.py` and `applying.py` (a new revision), `dependencies.py`.
+and beside it what OTP does not have:
+
+    waiting.py        children that must not start now: stopped, held, waiting for a dependency
+    dependencies.py   dependencies that are not there, or that make a cycle
+    backoff.py        how long a restart waits
+    operating.py      an operator's start, stop, restart, hold, release
+    root.py           what happens when the root gives up
+    plan.py           the difference between what runs and a new revision
+    applying.py       making it so
+
+`spec.py`, `events.py` and `actions.py` are what goes in and out, `state.py` and `machine.py` what is kept in between,
+`dump.py` and `views.py` how that looks from outside.
 """
 
 from collections.abc import Callable, Iterator

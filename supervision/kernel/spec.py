@@ -332,7 +332,7 @@ def convert_word(fields: dict[str, Any], name: str, words: type[StrEnum]) -> Non
 
 
 def _at(prefix: str, read: Any, document: Any) -> Any:
-    """Read a part; an error points into the whole. Any: one helper for four readers of JSON."""
+    """Read a part; an error points into the whole. Any: one function for four readers of JSON."""
     try:
         return read(document)
     except SpecError as error:

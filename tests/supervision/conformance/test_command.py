@@ -1,4 +1,4 @@
-"""The command's contract: what it prints last, its exit status, and the JSON."""
+"""What the command promises: what it prints last, its exit status, and the JSON."""
 
 import json
 import subprocess
