@@ -36,7 +36,7 @@ check: setup-test
 	@exec .venv/bin/python manage.py makemigrations --check --dry-run
 
 test: check
-	@exec .venv/bin/python -m pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
+	@exec .venv/bin/python -m pytest -n 2 --dist loadfile -m "not soak" $(ARGS)
 
 bench: setup-test
 	@exec .venv/bin/python -m bench $(ARGS)
