@@ -30,7 +30,7 @@ from supervision.runtime.journal import Journal, JournalFull
 from supervision.runtime.kinship import Kinship, Leader, Relative
 from supervision.runtime.launch import Launcher
 from supervision.runtime.link import Link, Message
-from supervision.runtime.listeners import Listeners
+from supervision.runtime.listeners import Listeners, sockets_of
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
 from supervision.runtime.node_identity import NodeIdentity
@@ -274,8 +274,10 @@ class Node:
         return runner
 
     def remove_tree(self, name: str) -> None:
-        """Stop the tree; it is forgotten when everything of it is gone."""
-        self.removing.add(name)
+        """Stop the tree; it is forgotten when everything of it is gone, by the next node if this one dies meanwhile."""
+        if name not in self.removing:
+            self.removing.add(name)
+            self._append("tree", {"what": "removing", "tree": name})
         runner = self.runners[name]
         if runner.is_down:
             self._forget_tree(runner)
@@ -300,7 +302,14 @@ class Node:
         self._append("tree", {"what": "removed", "tree": runner.name})
         self.desired.remove(runner.name)
         self.listeners.close_tree(runner.name)
-        self.operations.tree_removed(runner.name)
+        self.operations.trees.removed(runner.name)
+        self.operations.changed()
+
+    def close_unused_sockets(self, runner: TreeRunner) -> None:
+        """A new revision may have left some without a child."""
+        kernel = runner.kernel
+        dynamic = (view.spec for view in kernel.children() if view.dynamic)
+        self.listeners.keep_only(runner.name, [*sockets_of(kernel.spec.children), *sockets_of(dynamic)])
 
     def why_no_memory(self) -> str:
         """Why `memory_max` cannot be had here; empty when it can."""
@@ -408,9 +417,6 @@ class Node:
             return False
         return True
 
-    def append(self, kind: str, body: dict[str, Any]) -> None:
-        self._append(kind, body)
-
     def write_snapshot(self) -> None:
         """The complete state as one record, between two steps; later, while a kernel has not heard of everything."""
         self._snapshot_asked = False
@@ -465,6 +471,7 @@ class Node:
             "stopped_cleanly": False,
             "node_id": self.identity.node_id,
             "incarnations": self.retired,
+            "removing": sorted(self.removing),
             "trees": trees,
             "processes": processes,
             "unconfirmed": unconfirmed,
@@ -474,6 +481,7 @@ class Node:
 
     def _scan(self) -> None:
         self.table.scan()
+        self.listeners.store()
         if self.journal.short:
             self.journal.refill()
 

@@ -6,12 +6,13 @@ that descended from them, is gone. A pre_start command that fails ends the incar
 """
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from supervision.runtime.cgroups import CgroupUnsupported, NodeCgroup
 from supervision.runtime.clock import Clock
+from supervision.runtime.environmentdoc import RESERVED
 from supervision.runtime.exits import exit_reason
 from supervision.runtime.kinship import Leader
 from supervision.runtime.launch import LaunchError, LaunchPlan
@@ -27,17 +28,19 @@ NOT_READY = "not ready: "
 MAIN, PRE_START, POST_STOP = "main", "pre_start", "post_stop"
 OURS = ("OVERSTORY_SECRET", "OVERSTORY_GUARDIAN")
 """Environment of ours that never reaches a child, by prefix; NEVER by name."""
-NEVER = frozenset(
-    {
-        "DATABASE_URL",
-        "REDIS_URL",
-        "SECRET_KEY",
-        "DJANGO_SETTINGS_MODULE",
-        "NOTIFY_SOCKET",
-        "LISTEN_FDS",
-        "LISTEN_PID",
-    }
-)
+NEVER = RESERVED | {
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "DJANGO_SETTINGS_MODULE",
+    "JOURNAL_STREAM",
+    "INVOCATION_ID",
+    "MAINPID",
+    "MANAGERPID",
+    "SYSTEMD_EXEC_PID",
+}
+"""Beside secrets of ours what a service manager told the guardian: of a child it would not be true (WATCHDOG_PID makes a
+child believe that its watchdog is not meant for it)."""
 
 
 class ChildEvents(Protocol):
@@ -71,7 +74,7 @@ class Run:
     key: str
     incarnation: int
     body: ProcessBody
-    prepared: "Prepared"
+    source: Mapping[str, Any]
     stage: str = PRE_START
     job: int = 0
     leader: Leader | None = None
@@ -85,6 +88,10 @@ class Run:
     watchdog: Timer | None = None
     deadline: Timer | None = None
     cgroup: str | None = None
+    petted_at: float = 0.0
+    is_reloading: bool = False
+    on_reloaded: list[Callable[[str], None]] = field(default_factory=list)
+    """Called once it is ready again ("") or cannot be any more (why)."""
     unrecorded: list[Leader] = field(default_factory=list)
     """Processes of it that ended, and how is not on record yet: they stay zombies."""
 
@@ -142,7 +149,7 @@ class ProcessDriver:
         except (LaunchError, OSError, ValueError, KeyError) as error:
             self.events.start_failed(key, incarnation, f"start_failed({error})")
             return
-        run = Run(key, incarnation, prepared.body, prepared, since=self.clock.wall())
+        run = Run(key, incarnation, prepared.body, body, since=self.clock.wall())
         self.runs[key] = run
         self._next(run)
 
@@ -152,12 +159,14 @@ class ProcessDriver:
         if run is None:
             return
         run.asked = True
-        self.disarm(run)
         leader = run.leader
-        if leader is not None and run.stage != POST_STOP:
-            leader.asked_signal = run.body.stop_signal
-            self.table.signal(leader, run.body.stop_signal)
-            self.table.signal(leader, signal.SIGCONT)
+        if leader is None or leader.ended or run.stage == POST_STOP:
+            return  # what is left of it is on its way out
+        if run.stage == MAIN:
+            self.disarm(run)
+        leader.asked_signal = run.body.stop_signal
+        self.table.signal(leader, run.body.stop_signal)
+        self.table.signal(leader, signal.SIGCONT)
 
     def kill(self, key: str, incarnation: int, cause: str) -> None:
         """SIGKILL the whole tree; `cause` is what the exit will be called if nothing ended it before."""
@@ -165,8 +174,8 @@ class ProcessDriver:
         if run is None:
             return
         run.asked = run.asked or cause in ("timeout", "brutal_kill")
-        self.disarm(run)
-        if run.leader is not None:
+        if run.leader is not None and not run.leader.ended:
+            self.disarm(run)
             self.table.kill(run.leader, cause)
 
     def adopt(
@@ -184,19 +193,20 @@ class ProcessDriver:
     ) -> Run:
         """Take over an incarnation from a dead node, at the stage it was in; `resume` follows.
 
-        `leader` lives, or ended while no node lived (`table.missing`).
+        `leader` lives, or ended while no node lived (`table.missing`). Its environment is not made again: a file or secret
+        that is gone by now does not concern what runs already.
         """
-        prepared = self._prepare(key, body)
+        parsed = ProcessBody.from_body(body)
         run = Run(
-            key, incarnation, prepared.body, prepared, stage, job, leader,
+            key, incarnation, parsed, body, stage, job, leader,
             announced=True, is_ready=ready, asked=asked, since=self.clock.wall(), reason=reason,
         )  # fmt: skip
         leader.on_gone = lambda ended: self._gone(run, ended)
-        leader.keep_descendants = prepared.body.descendants == "keep"
+        leader.keep_descendants = parsed.descendants == "keep"
         if asked:
-            leader.asked_signal = prepared.body.stop_signal
+            leader.asked_signal = parsed.stop_signal
         self.runs[key] = run
-        if prepared.body.memory_max is not None and self.cgroup is not None:
+        if parsed.memory_max is not None and self.cgroup is not None:
             run.cgroup = self.cgroup.child_path(key)
         return run
 
@@ -226,32 +236,27 @@ class ProcessDriver:
 
     def _next(self, run: Run) -> None:
         """Run the next command or the main process of `run`."""
-        jobs = (
-            run.body.pre_start
-            if run.stage == PRE_START
-            else run.body.post_stop
-            if run.stage == POST_STOP
-            else ()
-        )
-        try:
-            if run.stage == PRE_START and run.job >= len(jobs):
-                self._launch(run, MAIN, None)
-            elif run.job < len(jobs):
-                self._launch(run, run.stage, jobs[run.job])
-            else:
-                self._finish(run)
-        except (LaunchError, ListenError, CgroupUnsupported, OSError) as error:
-            self._not_launched(run, str(error))
+        jobs = run.body.pre_start if run.stage == PRE_START else run.body.post_stop
+        if run.job < len(jobs):
+            self._launch(run, run.stage, jobs[run.job])
+        elif run.stage == PRE_START:
+            self._launch(run, MAIN, None)
+        else:
+            self._finish(run)
 
     def _launch(self, run: Run, stage: str, job: Command | None) -> None:
-        leader = self.table.spawn(
-            self._plan(run, job),
-            key=run.key,
-            incarnation=run.incarnation,
-            role=stage,
-            keep_descendants=run.body.descendants == "keep",
-            on_gone=lambda ended: self._gone(run, ended),
-        )
+        try:
+            leader = self.table.spawn(
+                self._plan(run, job),
+                key=run.key,
+                incarnation=run.incarnation,
+                role=stage,
+                keep_descendants=run.body.descendants == "keep",
+                on_gone=lambda ended: self._gone(run, ended),
+            )
+        except (LaunchError, ListenError, CgroupUnsupported, OSError, ValueError, KeyError) as error:
+            self._not_launched(run, str(error))
+            return
         run.leader, run.stage = leader, stage
         if not run.announced:
             run.announced = True
@@ -281,7 +286,8 @@ class ProcessDriver:
             self._next(run)
         elif run.announced:
             run.reason = f"start_failed({why})"
-            self._finish(run)
+            run.stage, run.job = POST_STOP, 0
+            self._next(run)
         else:
             self.runs.pop(run.key, None)
             self.events.start_failed(run.key, run.incarnation, f"start_failed({why})")
@@ -291,6 +297,7 @@ class ProcessDriver:
         self.disarm(run)
         run.unrecorded.append(leader)
         if run.stage == MAIN:
+            self.reloaded(run, "it ended")
             run.reason = run.reason or self._reason(run, leader)
             run.stage, run.job = POST_STOP, 0
             self._next(run)
@@ -302,7 +309,7 @@ class ProcessDriver:
 
     def _pre_start_ended(self, run: Run, leader: Leader) -> None:
         if run.asked:
-            run.reason = "shutdown"
+            run.reason = "timeout" if leader.killed_for == "timeout" else "shutdown"
         elif leader.status != 0:
             command = " ".join(run.body.pre_start[run.job].argv)
             ended = exit_reason(leader.status, requested=None, killed_for=leader.killed_for, oom=False)
@@ -380,13 +387,26 @@ class ProcessDriver:
 
     def pet(self, run: Run) -> None:
         """WATCHDOG=1: the next one is due within the limit."""
-        if run.watchdog is not None:
-            run.watchdog.cancel()
-        if run.body.watchdog_s is not None and run.leader is not None:
-            leader = run.leader
-            run.watchdog = self.loop.call_later(
-                run.body.watchdog_s, lambda: self.table.kill(leader, "watchdog")
-            )
+        run.petted_at = self.clock.boot()
+        if run.watchdog is None:
+            self._watch_dog(run)
+
+    def _watch_dog(self, run: Run) -> None:
+        """One timer, however often a child pets: when it is due, the last time decides."""
+        limit = run.body.watchdog_s
+        if limit is None or run.leader is None:
+            return
+        if self.clock.boot() >= run.petted_at + limit:
+            self.table.kill(run.leader, "watchdog")
+        else:
+            run.watchdog = self.loop.call_at(run.petted_at + limit, lambda: self._watch_dog(run))
+
+    def reloaded(self, run: Run, problem: str = "") -> None:
+        """Tell those who wait for a reload that it is over, or why it will never be."""
+        run.is_reloading = False
+        waiting, run.on_reloaded = run.on_reloaded, []
+        for tell in waiting:
+            tell(problem)
 
     # -- plans ------------------------------------------------------------------------------------------------------
 
@@ -412,9 +432,14 @@ class ProcessDriver:
         self._prepared[key] = prepared
         return prepared
 
+    def environment(self, run: Run) -> dict[str, str]:
+        """What every process of `run` gets. Raises LaunchError, ValueError, OSError where a file or secret is gone."""
+        return self.base | self._prepare(run.key, run.source).environment
+
     def _plan(self, run: Run, job: Command | None) -> LaunchPlan:
         body = run.body
-        environment = self.base | run.prepared.environment
+        prepared = self._prepare(run.key, run.source)
+        environment = self.base | prepared.environment
         environment["OVERSTORY_INCARNATION"] = str(run.incarnation)
         environment["OVERSTORY_MARK"] = (
             f"{self.node_id[:8]}:{run.key}:{run.incarnation}:{run.stage if job else MAIN}"
@@ -438,7 +463,7 @@ class ProcessDriver:
             cgroup=run.cgroup,
         )
         command = body.command if job is None else job.argv
-        if command not in run.prepared.allowed:
+        if command not in prepared.allowed:
             self.allow.check(plan, as_root=self.as_root)
-            run.prepared.allowed.append(command)
+            prepared.allowed.append(command)
         return plan

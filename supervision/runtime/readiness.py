@@ -13,10 +13,13 @@ from typing import Any
 from supervision.runtime import notify
 from supervision.runtime.helper_process import HelperProcess
 from supervision.runtime.identity import read_stat
+from supervision.runtime.launch import LaunchError
 from supervision.runtime.link import Message
 from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.process_driver import MAIN, NOT_READY, ProcessDriver, Run
+from supervision.runtime.processdoc import Probe
 
+STATUS_CHARS = 200
 ANSWER_SLACK_S = 5.0
 """A probe whose answer is later than its own time-out by this (the helper was replaced) is asked again."""
 
@@ -54,13 +57,17 @@ class NotifyReceiver:
 
     def _apply(self, run: Run, fields: dict[str, str]) -> None:
         if "STATUS" in fields:
-            run.status_text = fields["STATUS"][:200]
+            run.status_text = fields["STATUS"][:STATUS_CHARS]
             self.on_status(run)
         if fields.get("WATCHDOG") == "1" and run.watchdog is not None:
             self.driver.pet(run)
         if fields.get("WATCHDOG") == "trigger" and run.leader is not None:
             self.driver.table.kill(run.leader, "watchdog")
-        if fields.get("READY") == "1" and run.stage == MAIN:
+        if fields.get("RELOADING") == "1" and run.stage == MAIN:
+            run.is_reloading = True
+        elif fields.get("READY") == "1" and run.stage == MAIN:
+            if run.is_reloading:
+                self.driver.reloaded(run)
             self.driver.mark_ready(run)
 
 
@@ -102,7 +109,7 @@ class Probes:
         if message.body.get("ok"):
             self.driver.mark_ready(run)
         else:
-            run.status_text = NOT_READY + str(message.body.get("detail", ""))[:150]
+            run.status_text = f"{NOT_READY}{message.body.get('detail', '')}"[:STATUS_CHARS]
             self._again(run)
 
     def _ask(self, run: Run) -> None:
@@ -110,13 +117,12 @@ class Probes:
         if probe is None or run.is_ready or self.driver.runs.get(run.key) is not run:
             return
         probe_id = next(self._ids)
-        settings: dict[str, Any] = {"probe": probe.to_json(), "deadline_s": probe.timeout_s}
-        if probe.kind == "exec":  # as the child itself would run it
-            settings["cwd"] = run.body.cwd
-            settings["environment"] = self.driver.base | run.prepared.environment
-            user = run.body.user_ids()
-            if user is not None:
-                settings["user"] = {"uid": user.uid, "gid": user.gid, "groups": list(user.groups)}
+        try:
+            settings = self._settings(run, probe)
+        except (LaunchError, OSError, ValueError) as error:
+            run.status_text = f"{NOT_READY}{error}"[:STATUS_CHARS]
+            self._again(run)
+            return
         sent = self.checkers is not None and self.checkers.send("probe", id=probe_id, **settings)
         if sent:
             self._asked[probe_id] = run
@@ -125,6 +131,16 @@ class Probes:
             )
         else:
             self._again(run)
+
+    def _settings(self, run: Run, probe: Probe) -> dict[str, Any]:
+        settings: dict[str, Any] = {"probe": probe.to_json(), "deadline_s": probe.timeout_s}
+        if probe.kind == "exec":  # as the child itself would run it
+            settings["cwd"] = run.body.cwd
+            settings["environment"] = self.driver.environment(run)
+            user = run.body.user_ids()
+            if user is not None:
+                settings["user"] = {"uid": user.uid, "gid": user.gid, "groups": list(user.groups)}
+        return settings
 
     def _unanswered(self, probe_id: int) -> None:
         run = self._asked.pop(probe_id, None)

@@ -1,0 +1,209 @@
+"""Revisions of trees: read a document, say what applying it would do, apply it, delete a tree."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from supervision.kernel import Kernel, PlanStep, SpecError
+from supervision.kernel.events import Apply, Begin
+from supervision.kernel.spec import ChildSpec, SupervisorSpec
+from supervision.runtime.arguments import UNSAID
+from supervision.runtime.control import ControlError, Request
+from supervision.runtime.desired import DesiredTree
+from supervision.runtime.journal import JournalFull
+from supervision.runtime.preflight import preflight
+from supervision.runtime.tree_runner import TreeRunner
+from supervision.runtime.treedoc import DocumentErrors, TreeDocument, parse_tree
+
+if TYPE_CHECKING:
+    from supervision.runtime.node import Node
+
+
+class KernelCall(Protocol):
+    """Asks a kernel, and answers the request with its reply beside `result`; `then` runs when it agreed."""
+
+    def __call__(
+        self,
+        request: Request,
+        runner: TreeRunner,
+        to_kernel: Any,
+        result: dict[str, Any],
+        then: Callable[[], None] = lambda: None,
+    ) -> None: ...
+
+
+class TreeOperations:
+    """The part of the control socket's operations that is about whole trees."""
+
+    def __init__(self, node: "Node", kernel_call: KernelCall) -> None:
+        self.node = node
+        self._kernel_call = kernel_call
+        self._removals: dict[str, list[Request]] = {}
+
+    # -- documents --------------------------------------------------------------------------------------------------
+
+    def child(self, document: Any, runner: TreeRunner) -> ChildSpec:
+        """One child for a supervisor at work, read by the tree's own rules and with its environment; ControlError."""
+        around = {
+            "version": 1,
+            "tree": runner.name,
+            "environment": self.node.revisions[runner.name].document.get("environment", {}),
+            "supervisor": {"children": [document]},
+        }
+        tree = _read(around, "/args/child", "/supervisor/children/0")
+        _refuse(self._findings(tree), "/args/child", "/supervisor/children/0")
+        if len(tree.spec.children) != 1:
+            words = "one child at a time, without instances"
+            raise ControlError("bad_request", words, "/args/child/instances")
+        return tree.spec.children[0]
+
+    def _findings(self, tree: TreeDocument) -> list[dict[str, Any]]:
+        found = preflight(
+            tree,
+            allow=self.node.settings.allow,
+            as_root=os.getuid() == 0,
+            why_no_memory=self.node.why_no_memory,
+        )
+        return [{"pointer": f.pointer, "severity": f.severity, "message": f.message} for f in found]
+
+    # -- plan, apply ------------------------------------------------------------------------------------------------
+
+    def plan(self, request: Request) -> None:
+        request.answer(self._plan(_read(request.args["spec"], "/args/spec", "")))
+
+    def _plan(self, tree: TreeDocument) -> dict[str, Any]:
+        runner = self.node.runners.get(tree.name)
+        result: dict[str, Any] = {
+            "tree": tree.name,
+            "digest": tree.digest,
+            "from_revision": None,
+            "findings": self._findings(tree),
+        }
+        try:
+            if runner is None:
+                views = Kernel(tree.name, tree.spec).children()
+                steps = [PlanStep("start", view.key, "added") for view in views]
+            else:
+                result["from_revision"] = self.node.revisions[tree.name].revision
+                steps = runner.kernel.plan(tree.spec)
+        except SpecError as error:
+            raise ControlError("bad_request", str(error), "/args/spec") from error
+        result["steps"] = [{"do": step.do, "key": step.key, "why": step.why} for step in steps]
+        result["changes"] = sum(step.do != "keep" for step in steps)
+        return result
+
+    def apply(self, request: Request) -> None:
+        """Make it the tree's revision and answer with the plan; the steps follow."""
+        node = self.node
+        tree = _read(request.args["spec"], "/args/spec", "")
+        plan = self._plan(tree)
+        _refuse(plan["findings"], "/args/spec")
+        self._refuse_outdated(request, tree, plan)
+        self.refuse_too_many(count_processes(tree.spec), without=tree.name)
+        known = node.revisions.get(tree.name)
+        if known is not None and known.digest == tree.digest:
+            _begin_if_down(node.runners[tree.name])
+            request.answer({**plan, "revision": known.revision})
+            return
+        revision = self._record(tree, (known.revision if known else 0) + 1, request.args["message"])
+        result = {**plan, "revision": revision.revision}
+        if known is None:
+            kernel = Kernel(tree.name, tree.spec, incarnations=node.retired.get(tree.name))
+            node.add_runner(tree.name, kernel).feed(Begin())
+            request.answer(result)
+        else:
+            runner = node.runners[tree.name]
+            self._kernel_call(
+                request, runner, Apply(tree.spec), result, then=lambda: node.close_unused_sockets(runner)
+            )
+            _begin_if_down(runner)
+
+    def _refuse_outdated(self, request: Request, tree: TreeDocument, plan: dict[str, Any]) -> None:
+        if tree.name in self.node.removing:
+            raise ControlError("conflict", f"tree {tree.name} is being removed", "/args/spec")
+        runner = self.node.runners.get(tree.name)
+        if runner is not None and runner.blocked:
+            raise ControlError("unavailable", f"journal full: {tree.name} waits for room on the disk")
+        expected = request.args["from_revision"]
+        if expected not in (UNSAID, plan["from_revision"]):
+            words = f"{tree.name} is at revision {plan['from_revision']}, not at {expected}: plan again"
+            raise ControlError("conflict", words, "/args/from_revision")
+
+    def refuse_too_many(self, more: int, *, without: str = "") -> None:
+        """ControlError when `more` children beside those of the trees (`without` one) are more than node.toml allows."""
+        kernels = [runner.kernel for runner in self.node.runners.values() if runner.name != without]
+        there = sum(not view.spec.is_supervisor for kernel in kernels for view in kernel.children())
+        most = self.node.settings.max_children
+        if there + more > most:
+            words = f"{there + more} children are more than the {most} this node takes (limits.children in node.toml)"
+            raise ControlError("refused", words)
+
+    def _record(self, tree: TreeDocument, number: int, message: str) -> DesiredTree:
+        """The revision is what the journal says from here on; ControlError when it cannot be written there."""
+        node = self.node
+        record = {
+            "what": "applied",
+            "tree": tree.name,
+            "revision": number,
+            "digest": tree.digest,
+            "message": message,
+            "document": tree.sparse,
+        }
+        try:
+            node.journal.append("tree", record)
+        except JournalFull as error:
+            raise ControlError("unavailable", f"journal full: {error}") from error
+        revision = DesiredTree(tree.name, number, tree.digest, message, node.clock.wall(), tree.sparse)
+        node.revisions[tree.name] = revision
+        try:
+            node.desired.write(revision)
+        except OSError as error:  # a copy for people and other programs; the journal has it
+            node.log.say("desired tree not written", tree=tree.name, why=str(error))
+        return revision
+
+    # -- delete -----------------------------------------------------------------------------------------------------
+
+    def delete(self, request: Request) -> None:
+        name = request.args["tree"]
+        if name not in self.node.runners:
+            raise ControlError("not_found", f"no tree {name!r}", "/args/tree")
+        self._removals.setdefault(name, []).append(request)
+        self.node.remove_tree(name)
+
+    def removed(self, name: str) -> None:
+        """Nothing of the tree is left."""
+        for request in self._removals.pop(name, []):
+            request.answer({"tree": name, "removed": True})
+
+
+def count_processes(spec: SupervisorSpec) -> int:
+    """Children that are no supervisors; instances of a dynamic supervisor count when they are added."""
+    if spec.is_simple:
+        return 0
+    return sum(
+        1 if child.supervisor is None else count_processes(child.supervisor) for child in spec.children
+    )
+
+
+def _begin_if_down(runner: TreeRunner) -> None:
+    root = runner.kernel.child(runner.name)
+    if runner.is_down and root is not None and root.wanted:
+        runner.feed(Begin())
+
+
+def _read(document: Any, pointer: str, prefix: str) -> TreeDocument:
+    """The tree; ControlError with every fault, pointing into what the client sent (`prefix` is what we put around it)."""
+    try:
+        return parse_tree(document)
+    except DocumentErrors as error:
+        faults = [{"pointer": e.pointer.removeprefix(prefix), "message": e.message} for e in error.errors]
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    raise ControlError("bad_request", first["message"] + more, pointer + first["pointer"], errors=faults)
+
+
+def _refuse(findings: list[dict[str, Any]], pointer: str, prefix: str = "") -> None:
+    errors = [finding for finding in findings if finding["severity"] == "error"]
+    if errors:
+        at = pointer + errors[0]["pointer"].removeprefix(prefix)
+        raise ControlError("refused", errors[0]["message"], at, findings=findings)
