@@ -18,6 +18,7 @@ from supervision.kernel.events import (
     StopKey,
     TerminateChild,
 )
+from supervision.kernel.spec import ChildSpec
 from supervision.runtime.arguments import read_arguments, to_record
 from supervision.runtime.control import ControlError, Request
 from supervision.runtime.journal import JournalFull
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 RELOAD_LIMIT_S = 90.0
 """How long a child with `reload: notify` may take to be ready again, if it names no deadline for its start."""
+
+
+MAX_NAME = 100
+"""Characters of a name that has not been checked yet."""
 
 
 class Operations:
@@ -100,6 +105,8 @@ class Operations:
     def _journal(self, request: Request) -> None:
         args = to_record(request.op, request.args)
         body = {"uid": request.peer.uid, "pid": request.peer.pid, "op": request.op, "args": args}
+        if request.op == "apply" and isinstance(request.args["spec"], dict):
+            body["tree"] = str(request.args["spec"].get("tree"))[:MAX_NAME]
         try:
             self.node.journal.append("command", body)
         except JournalFull as error:
@@ -324,7 +331,10 @@ class Operations:
             to_kernel = StartChild(key, instance=request.args["instance"])
         else:
             to_kernel = StartChild(key, child=self.trees.child(request.args["child"], runner))
-        self._kernel_call(request, runner, to_kernel, {"supervisor": key})
+        child_id = to_kernel.instance or (
+            to_kernel.child.id if isinstance(to_kernel.child, ChildSpec) else ""
+        )
+        self._kernel_call(request, runner, to_kernel, {"supervisor": key, "key": f"{key}/{child_id}"})
 
     def _delete_child(self, request: Request) -> None:
         key, runner = self._lasting(request)

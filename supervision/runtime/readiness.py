@@ -17,7 +17,7 @@ from supervision.runtime.launch import LaunchError
 from supervision.runtime.link import Message
 from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.process_driver import MAIN, NOT_READY, ProcessDriver, Run
-from supervision.runtime.processdoc import Probe
+from supervision.runtime.processdoc import Notify, Probe
 
 STATUS_CHARS = 200
 ANSWER_SLACK_S = 5.0
@@ -68,7 +68,8 @@ class NotifyReceiver:
         elif fields.get("READY") == "1" and run.stage == MAIN:
             if run.is_reloading:
                 self.driver.reloaded(run)
-            self.driver.mark_ready(run)
+            if isinstance(run.body.readiness, Notify):  # a probe, or its end, decides for the others
+                self.driver.mark_ready(run)
 
 
 class Probes:

@@ -15,7 +15,7 @@ def tree_view(runner: TreeRunner, driver: ProcessDriver, clock: Clock) -> dict[s
     root: dict[str, Any] = {}
     for view in runner.kernel.children():
         item = (
-            supervisor_view(view, runner)
+            supervisor_view(view, runner, offset)
             if view.spec.is_supervisor
             else child_view(view, runner, driver, offset)
         )
@@ -27,18 +27,11 @@ def tree_view(runner: TreeRunner, driver: ProcessDriver, clock: Clock) -> dict[s
     return root
 
 
-def supervisor_view(view: ChildView, runner: TreeRunner) -> dict[str, Any]:
+def supervisor_view(view: ChildView, runner: TreeRunner, offset: float) -> dict[str, Any]:
     spec = view.spec.supervisor
-    item = {
-        "key": view.key,
-        "id": view.id,
+    item = _common(view, runner, offset) | {
         "kind": "supervisor",
-        "state": view.state,
-        "incarnation": view.incarnation,
-        "since": runner.since.get(view.key),
-        "restarts": view.restarts,
         "window_used": view.window_used,
-        "wanted": "up" if view.wanted else "down",
         "children": [],
     }
     if spec is not None:
@@ -58,28 +51,34 @@ def child_view(view: ChildView, runner: TreeRunner, driver: ProcessDriver, offse
     leader = run.leader if run is not None else None
     body = view.spec.body
     section = body.get(str(body.get("kind", "process")), {})
-    return {
-        "key": view.key,
-        "id": view.id,
+    return _common(view, runner, offset) | {
         "kind": body.get("kind", "process"),
-        "state": view.state,
-        "incarnation": view.incarnation,
         "pid": leader.pid if leader is not None else None,
         "stage": run.stage if run is not None else None,
-        "since": runner.since.get(view.key),
-        "restarts": view.restarts,
         "restart": str(view.spec.restart),
-        "last_exit": runner.last_exit.get(view.key),
-        "held": view.held,
-        "held_until": None if view.held_until is None else view.held_until + offset,
-        "wanted": "up" if view.wanted else "down",
-        "waiting_for": list(view.waiting_for),
-        "backoff_until": None if view.backoff_until is None else view.backoff_until + offset,
         "status": run.status_text if run is not None else "",
         "ready": view.state == "running",
         "command": section.get("command", []),
         "dynamic": view.dynamic,
-        "depends_on": list(view.spec.depends_on),
         "descendants_ending": sorted(leader.victims) if leader is not None else [],
         "blocked": "journal full" if runner.blocked else "",
+    }
+
+
+def _common(view: ChildView, runner: TreeRunner, offset: float) -> dict[str, Any]:
+    """What a child and a supervisor both have."""
+    return {
+        "key": view.key,
+        "id": view.id,
+        "state": view.state,
+        "incarnation": view.incarnation,
+        "since": runner.since.get(view.key, view.since + offset),
+        "restarts": view.restarts,
+        "last_exit": runner.last_exit.get(view.key),
+        "wanted": "up" if view.wanted else "down",
+        "held": view.held,
+        "held_until": None if view.held_until is None else view.held_until + offset,
+        "backoff_until": None if view.backoff_until is None else view.backoff_until + offset,
+        "waiting_for": list(view.waiting_for),
+        "depends_on": list(view.spec.depends_on),
     }
