@@ -29,7 +29,7 @@ from supervision.audit.view import View
 from supervision.runtime.clock import Clock, SystemClock
 
 _SMALL = 300_000  # bytes of source below which starting processes costs more than it saves
-_COLLECT_EVERY = 3_000_000  # bytes of source between collections of the trees' reference cycles
+_COLLECT_EVERY = 1_500_000  # bytes of source between collections of the trees' reference cycles
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
 

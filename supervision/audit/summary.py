@@ -12,7 +12,8 @@ from supervision.audit.project import ClassSummary, FunctionSummary, ModuleSumma
 # Done to an object whose class the file does not say, these count as care taken of it.
 CARE = frozenset(
     {
-        "acquire", "aclose", "add_done_callback", "cancel", "cleanup", "close", "communicate", "disconnect", "done",
+        "acquire", "aclose", "add_done_callback", "cancel", "cleanup", "clear", "close", "communicate", "discard",
+        "disconnect", "done", "pop", "popitem", "popleft",
         "exception", "is_alive", "join", "kill", "poll", "punsubscribe", "quit", "release", "result", "shutdown",
         "stop", "terminate", "unsubscribe", "wait", "wait_closed", "server_close", "with", "await",
     }

@@ -51,6 +51,8 @@ _HARMLESS_ENDS = (
 )
 _WAITS = frozenset(
     {
+        "pause",
+        "sigtimedwait",
         "sleep",
         "wait",
         "backoff",
@@ -221,7 +223,7 @@ def _leaves_on_condition(view: View, loop: ast.While) -> bool:
 @on_node(ast.While)
 def retry_unbounded(view: View, node: ast.While) -> None:
     """SUP806: an endless loop whose try leaves it on success and whose handler goes round at once."""
-    if not is_true(node.test) or _waits(node) or _counts(node):
+    if not is_true(node.test) or _waits(node) or _counts(node) or _can_be_stopped(node):
         return
     for attempt in _attempts(node.body):
         left = _left_after(view, node, attempt)
@@ -233,6 +235,11 @@ def retry_unbounded(view: View, node: ast.While) -> None:
             if _goes_round(handler) and _is_outage(view, handler):
                 view.report("SUP806", node, "It tries again for ever, at once and without a bound")
                 return
+
+
+def _can_be_stopped(loop: ast.While) -> bool:
+    """Whether every turn asks if it should stop."""
+    return any(isinstance(item, ast.If) and _says_stop(item.test) for item in loop.body)
 
 
 def _attempts(body: list[ast.stmt]) -> Iterator[ast.Try | ast.TryStar]:

@@ -190,9 +190,25 @@ def _not_recorded(view: View, item: Made, *, waited: bool) -> None:
         scope = view.function(item.call)
         if scope is None or scope.parent is None or scope.parent.kind == "class":
             return
-        if view.names.dotted(scope) in view.project.kept_results:
+        if view.names.dotted(scope) in view.project.kept_results or _callers_wait(
+            view, view.names.dotted(scope)
+        ):
             return
     view.report("SUP111", item.call, "The process gets a session of its own, and nothing records it", HIGH)
+
+
+def _callers_wait(view: View, function: str) -> bool:
+    """Whether some caller of the function in this file takes care of what it returns."""
+    for call in view.index.of(ast.Call):
+        if view.callee(call) == function:
+            fate = view.fate(call)
+            if (
+                fate.entered
+                or fate.stored
+                or fate.does("wait", "communicate", "poll", "pid", "kill", "terminate")
+            ):
+                return True
+    return False
 
 
 @on_call(*_FORKS)

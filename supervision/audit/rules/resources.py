@@ -250,6 +250,10 @@ def _element(view: View, call: ast.Call, position: int) -> list[Fate] | None:
 def fd_not_closed(view: View, call: ast.Call) -> None:
     """SUP906: each descriptor of the result must be closed, wrapped, returned, kept or handed over."""
     callee = view.callee(call) or ""
+    if any(
+        (view.callee(other) or "").startswith("os.exec") for other in calls_in(view.body(view.scope(call)))
+    ):
+        return  # the descriptor is for the program that takes this one's place
     positions = {
         "tempfile.mkstemp": (0,),
         "os.open": (),
