@@ -38,6 +38,23 @@ _CLOSING_WORDS = (
     "__exit__",
     "disconnect",
 )
+_TELLERS = frozenset(
+    {
+        "debug",
+        "info",
+        "warning",
+        "error",
+        "exception",
+        "critical",
+        "log",
+        "print",
+        "str",
+        "repr",
+        "format",
+        "type",
+        "write",
+    }
+)
 _PROBES = ("is_", "has_", "can_", "detect", "probe", "guess", "check_if", "sniff")
 _NEVER_RAISE = frozenset({"__del__", "__repr__", "__str__", "__exit__", "__aexit__", "__unicode__"})
 
@@ -219,7 +236,7 @@ def cancellation_swallowed(view: View, node: ast.ExceptHandler) -> None:
         return
     if any(spelled(call).startswith("cancel") for call in calls_in(view.body(scope))):
         return
-    if _collected(node):
+    if _collected(view, node):
         return
     if _goes_on(view, attempt, node):
         broad = node.type is None or "CancelledError" not in spelled_types(node)
@@ -244,15 +261,16 @@ def _takes_cancellation(view: View, node: ast.ExceptHandler) -> bool:
     )
 
 
-def _collected(node: ast.ExceptHandler) -> bool:
-    """Whether the exception is put somewhere for later."""
-    return any(
-        isinstance(argument, ast.Name) and argument.id == node.name
-        for call in calls_in(node.body)
-        if method(call) not in ("debug", "info", "warning", "error", "exception", "critical", "log")
-        and spelled(call.func) not in ("print", "str", "repr", "format", "isinstance", "type")
-        for argument in call.args
-    )
+def _collected(view: View, node: ast.ExceptHandler) -> bool:
+    """Whether the exception is looked at or put somewhere for later, and not only written to the log."""
+    for item in walk(*node.body):
+        if isinstance(item, ast.Name) and item.id == node.name and isinstance(item.ctx, ast.Load):
+            up = view.up(item)
+            while isinstance(up, (ast.keyword, ast.FormattedValue, ast.JoinedStr, ast.Starred)):
+                up = view.up(up)
+            if not isinstance(up, ast.Call) or spelled(up.func) not in _TELLERS:
+                return True
+    return False
 
 
 def _earlier_handler_raises(view: View, attempt: ast.Try | ast.TryStar, node: ast.ExceptHandler) -> bool:

@@ -223,6 +223,9 @@ def _leaves_on_condition(view: View, loop: ast.While) -> bool:
 @on_node(ast.While)
 def retry_unbounded(view: View, node: ast.While) -> None:
     """SUP806: an endless loop whose try leaves it on success and whose handler goes round at once."""
+    scope = view.function(node)
+    if scope is not None and scope.name in ("__next__", "__anext__"):
+        return  # going round takes the next element, and does not try the same again
     if not is_true(node.test) or _waits(node) or _counts(node) or _can_be_stopped(node):
         return
     for attempt in _attempts(node.body):
