@@ -6,12 +6,13 @@ None is restarted because its supervisor was (promise P5). 1,000 children take a
 """
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from supervision.kernel import Kernel
-from supervision.kernel.events import Call, Exited, HoldKey, StartChild, Started, StopKey, Tick
+from supervision.kernel.events import Call, HoldKey, StartChild, Started, StopKey, Tick
 from supervision.runtime.identity import boot_id, read_stat
 from supervision.runtime.kinship import Leader, parse_mark
 from supervision.runtime.linux import pidfd_inode
@@ -21,6 +22,8 @@ from supervision.runtime.recovery import NEVER_BEGUN, Recovered, RecoveredProces
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
+
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,6 +46,7 @@ class Adoption:
         self.runs: list[Run] = []
         self.missing: list[Leader] = []
         self.marked: dict[tuple[str, int], list[Marked]] = {}
+        self._claimed: set[int] = set()
         self.rebooted = False
 
     def summary(self) -> dict[str, Any]:
@@ -175,11 +179,14 @@ class Adoption:
     def resume(self) -> None:
         """Feed the kernels what happened meanwhile, in the order it can be known, and do what was left undone."""
         node = self.node
+        unknown = self._without_process()
         for run in self.runs:
             node.driver.resume(run)
-        for key, (incarnation, _at) in list(self.recovered.unconfirmed.items()):
-            self._confirm(key, incarnation)
-        self._lose_the_rest()
+        for key, (incarnation, at) in sorted(self.recovered.unconfirmed.items(), key=lambda item: item[1][1]):
+            self._confirm(key, incarnation, at)
+        for key, incarnation in unknown:
+            node.log.say("child without a process", key=key, incarnation=incarnation)
+            node.runners[key.partition("/")[0]].exited(key, incarnation, "lost")
         if not self.recovered.stopped_cleanly:
             node.table.discover()
             node.table.discover_outside()
@@ -187,7 +194,7 @@ class Adoption:
             node.table.end_missing(leader)
         self._trees()
 
-    def _confirm(self, key: str, incarnation: int) -> None:
+    def _confirm(self, key: str, incarnation: int, at: float) -> None:
         """A start was decided; whether it was done only the machine knows."""
         node = self.node
         body = self._body(key)
@@ -198,9 +205,7 @@ class Adoption:
         pidfd = _open(pid) if pid is not None else None
         if pid is None or pidfd is None:
             if os.path.exists(node.output.paths(key, incarnation)[0]):
-                self._lose(
-                    key, incarnation, role, body
-                )  # its files were opened: it ran, and nobody saw its end
+                self._find_end(key, incarnation, role, body, at)  # its files were opened: it ran
             else:
                 node.driver.start(key, incarnation, body)
             return
@@ -218,21 +223,39 @@ class Adoption:
         node.started(key, incarnation, leader)
         node.driver.resume(run)
 
-    def _lose(self, key: str, incarnation: int, role: str, body: Mapping[str, Any]) -> None:
-        """An incarnation that ran and is gone without a trace of how."""
+    def _find_end(self, key: str, incarnation: int, role: str, body: Mapping[str, Any], at: float) -> None:
+        """An incarnation that ran and is gone before anybody wrote down its pid."""
         node = self.node
-        leader = self._gone_leader(key, incarnation, role, -1 - len(self.missing))
-        node.table.missing(leader, None, "none")
-        node.driver.adopt(key, incarnation, body, leader, reason="lost")
+        end = self._first_end_since(at)
+        pid, status = (end[0], end[2]) if end is not None else (-1 - len(self.missing), None)
+        leader = self._gone_leader(key, incarnation, role, pid)
+        node.table.missing(leader, status, "guardian" if end is not None else "none")
+        node.driver.adopt(key, incarnation, body, leader, stage=role)
         node.runners[key.partition("/")[0]].feed(Started(key, incarnation))
 
-    def _lose_the_rest(self) -> None:
-        """A child that its kernel believes alive and nobody knows a process of; a kernel must not wait for ever."""
-        for runner in self.node.runners.values():
-            for view in list(runner.kernel.children()):
-                if view.alive and not view.spec.is_supervisor and view.key not in self.node.driver.runs:
-                    self.node.log.say("child without a process", key=view.key, incarnation=view.incarnation)
-                    runner.feed(Exited(view.key, view.incarnation, "lost"))
+    def _first_end_since(self, at: float) -> tuple[int, int, int] | None:
+        """The oldest process nobody knows of the ends that the guardian recorded, started at boot clock `at` or later.
+
+        A leader starts before its descendants, so among what nobody knows it comes first. The guardian may be about to
+        write: it is given 40 ms.
+        """
+        known = {process.pid for process in self.recovered.processes.values()} | self._claimed
+        for _ in range(20):
+            for end in self.node.exits.started_since(int(at * TICKS)):
+                if end[0] not in known:
+                    self._claimed.add(end[0])
+                    return end
+            time.sleep(0.002)
+        return None
+
+    def _without_process(self) -> list[tuple[str, int]]:
+        """Children that their kernels believe alive and nobody knows a process of; a kernel must not wait for ever."""
+        return [
+            (view.key, view.incarnation)
+            for runner in self.node.runners.values()
+            for view in runner.kernel.children()
+            if view.alive and not view.spec.is_supervisor and view.key not in self.node.driver.runs
+        ]
 
     def _trees(self) -> None:
         """Deadlines of running kernels are armed again; trees that the last stop took down start."""

@@ -92,6 +92,14 @@ class ExitsFile:
                 return status
         return None
 
+    def started_since(self, start_time: int) -> list[tuple[int, int, int]]:
+        """(pid, start_time, status) of every end on record whose process started at `start_time` or later, the oldest
+        process first."""
+        for _ in self.read_new():
+            pass
+        found = [(seen, pid, status) for (pid, seen), status in self._seen.items() if seen >= start_time]
+        return [(pid, seen, status) for seen, pid, status in sorted(found)]
+
     def read_new(self) -> Iterator[tuple[int, int, int]]:
         """(pid, start_time, status) of the lines that came since the last call, remembered for `lookup`."""
         for line in self._new_lines():

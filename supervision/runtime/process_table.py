@@ -213,6 +213,8 @@ class ProcessTable:
 
     def signal(self, leader: Leader, number: int) -> None:
         """Send `number` to the leader itself; a dead one is ignored."""
+        if leader.pidfd < 0:
+            return  # it died while no node lived
         with contextlib.suppress(ProcessLookupError, PermissionError):
             signal.pidfd_send_signal(leader.pidfd, number)
 
@@ -225,7 +227,7 @@ class ProcessTable:
 
     def _kill_group(self, leader: Leader) -> None:
         """While its leader lives or is a zombie; after the reap the number may be somebody else's."""
-        if not self._keeps(leader):
+        if leader.pidfd >= 0 and not self._keeps(leader):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 signal_group(leader.pidfd, leader.pid, signal.SIGKILL)
 

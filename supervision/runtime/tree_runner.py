@@ -24,6 +24,10 @@ RETRY_S = 1.0
 """How often events that could not be recorded (disk full) are tried again."""
 
 
+Waiting = tuple[Event, dict[str, Any] | None, Callable[[], None] | None]
+"""An event, what joins its record, what to do once it is recorded."""
+
+
 class Driver(Protocol):
     """What carries out decisions about children."""
 
@@ -59,7 +63,10 @@ class TreeRunner:
         self.since: dict[str, float] = {}
         self.last_exit: dict[str, dict[str, Any]] = {}
         self._timer: Timer | None = None
-        self._queue: deque[tuple[Event, dict[str, Any] | None, Callable[[], None] | None]] = deque()
+        self._queue: deque[Waiting] = deque()
+        self._answers: deque[Waiting] = deque()
+        """What came of an action just performed goes before what happened elsewhere: the sooner a start is on record, the
+        less a successor has to guess."""
         self._busy = False
         self._retry: Timer | None = None
 
@@ -71,20 +78,21 @@ class TreeRunner:
     @property
     def blocked(self) -> int:
         """Events that wait because the journal is full."""
-        return len(self._queue) if self._retry is not None else 0
+        return len(self._queue) + len(self._answers) if self._retry is not None else 0
 
     @property
     def idle(self) -> bool:
         """The kernel has heard of everything that happened; only then is its dump the whole truth."""
-        return not self._queue
+        return not self._queue and not self._answers
 
     def feed(
         self, event: Event, extra: dict[str, Any] | None = None, then: Callable[[], None] | None = None
     ) -> None:
         """Hand one event to the kernel and perform everything that follows. `extra` joins its journal record; `then` is
         called once that is written and acted upon."""
-        self._queue.append((event, extra, then))
-        if not self._busy and self._retry is None and len(self._queue) == 1:
+        waiting = self._answers if isinstance(event, Started | StartFailed) else self._queue
+        waiting.append((event, extra, then))
+        if not self._busy and self._retry is None and len(self._queue) + len(self._answers) == 1:
             self._drain()
 
     def _drain(self) -> None:
@@ -92,7 +100,7 @@ class TreeRunner:
         self._busy = True
         until = self.clock.boot() + SLICE_S
         try:
-            while self._queue and self._step():
+            while not self.idle and self._step():
                 if self.clock.boot() > until:
                     self.loop.call_soon(self._drain)
                     return
@@ -102,7 +110,8 @@ class TreeRunner:
 
     def _step(self) -> bool:
         """False when the journal has no room: the event stays first in the queue and is tried again."""
-        event, extra, then = self._queue[0]
+        queue = self._answers or self._queue
+        event, extra, then = queue[0]
         needed = self._needed(event)
         if self.journal.room < needed and self.journal.refill(needed) < needed:
             self._retry = self.loop.call_later(RETRY_S, self._try_again)
@@ -110,7 +119,7 @@ class TreeRunner:
             return False
         now = self.clock.boot()
         actions, self.deadline = self.kernel.handle(event, now=now)
-        self._queue.popleft()
+        queue.popleft()
         if actions or not isinstance(event, Tick):
             self._record(event, now, actions, extra)
         self.notice(event, actions)

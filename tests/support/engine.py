@@ -106,6 +106,9 @@ class Engine:
         pid = self.guardian_pid()
         self._drop_lifeline()
         if pid is not None:
+            if self.guardian is None or pid != self.guardian.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)  # a promoted guardian has no lifeline
             self._wait_gone(pid)
         if self.guardian is not None:
             self.guardian.wait(timeout=30)
