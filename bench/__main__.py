@@ -1,6 +1,7 @@
 """Run the entries, print what they found, exit 1 when a figure was missed.
 
-0: every figure taken was met; 1: some were missed, named last; 2: it could not run (a peer or the compiler is missing).
+0: every figure taken was met; 1: some were missed, named last; 2: something could not be measured (a peer cannot be
+installed, the compiler is missing, a contender failed); what could be measured is still said.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 from bench import adoption, document, peers, restarts, separate, thousand
@@ -40,9 +42,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     known = "\n".join(f"{one.name}: {one.about}" for one in entries())
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"entries:\n{known}"
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer samples; minutes instead of a quarter of an hour"
-    )
+    parser.add_argument("--quick", action="store_true", help="fewer samples; five minutes instead of twenty")
     parser.add_argument("--only", type=_names, default=[], metavar="ENTRY,...", help="these entries only")
     parser.add_argument(
         "--against", type=_names, default=[], metavar="PEER,...", help="these peers only; none: no peer"
@@ -91,7 +91,7 @@ def main(argv: list[str]) -> int:
         versions = peers.ensure(needed, tools)
         report = {"version": 1, "quick": chosen.quick, "machine": machine(), "peers": versions}
         results = [_run(one, options) for one in wanted]
-    except (PeerError, CompilerError, EngineError, SilentError, ControlError) as error:
+    except (PeerError, CompilerError) as error:
         peers.say(f"cannot go on: {error}")
         return 2
     finally:
@@ -103,13 +103,19 @@ def main(argv: list[str]) -> int:
         chosen.json.write_text(json.dumps(report, indent=1) + "\n")
     if chosen.write_docs:
         document.write(ROOT / "docs" / "benchmarks.md", report, results)
+    if any(one.failure for one in results):
+        return 2
     return 1 if missed(results) else 0
 
 
 def _run(one: Entry, options: Options) -> Result:
     peers.say(f"{one.name}: {one.about}")
     began = time.monotonic()
-    result = one.run(options)
+    try:
+        result = one.run(options)
+    except (EngineError, SilentError, ControlError, OSError, TimeoutExpired) as error:
+        result = Result(one.name, failure=f"{type(error).__name__}: {error}")
+        peers.say(result.failure)
     result.seconds = time.monotonic() - began
     left = end_everything()
     for table in result.tables:

@@ -24,6 +24,8 @@ def measured(report: dict[str, Any], results: Sequence[Result]) -> str:
         "",
     ]
     for result in results:
+        if result.failure:
+            lines += [f"{result.entry} could not be measured: {result.failure}", ""]
         for table in result.tables:
             lines += [table.markdown(), ""]
         if result.output:

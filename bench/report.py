@@ -78,6 +78,8 @@ class Result:
     samples: dict[str, Any] = field(default_factory=dict)
     output: str = ""
     """What a separate program printed, where the entry is one."""
+    failure: str = ""
+    """Why it could not be measured to its end; the other entries stand."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -87,6 +89,7 @@ class Result:
             "figures": [{**asdict(figure), "verdict": figure.verdict} for figure in self.figures],
             "samples": self.samples,
             "output": self.output,
+            "failure": self.failure,
         }
 
 
@@ -113,8 +116,8 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([first, *others]).rstrip()
 
 
-def summary(results: Iterable[Result]) -> str:
-    """Every figure with its verdict, the missed ones last where they are seen."""
+def summary(results: Sequence[Result]) -> str:
+    """Every figure with its verdict, the missed ones last where they are seen, then what could not be measured."""
     figures = [figure for result in results for figure in result.figures]
     order = ("ok", "not taken", "MISSED")
     lines = [
@@ -125,6 +128,7 @@ def summary(results: Iterable[Result]) -> str:
     ]
     missed = sum(figure.verdict == "MISSED" for figure in figures)
     not_taken = sum(figure.verdict == "not taken" for figure in figures)
+    lines += [f"   FAILED  {result.entry}: {result.failure}" for result in results if result.failure]
     return "\n".join([*lines, f"{len(figures)} figures: {missed} missed, {not_taken} not taken"])
 
 

@@ -46,6 +46,13 @@ def test_only_missed_figures_fail_a_run_and_one_not_taken_is_said() -> None:
     assert text.index("met:") < text.index("too slow")
 
 
+def test_an_entry_that_failed_takes_nothing_from_the_others() -> None:
+    text = summary([result(Figure("met", 1.0, 2.0, "x")), Result("adopt", failure="it hung")])
+
+    assert "ok  met" in text
+    assert "FAILED  adopt: it hung" in text
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0, "0"), (0.12345, "0.123"), (1.0, "1.00"), (12.34, "12.3"), (1006.2, "1,006"), (420000.0, "420,000")],
