@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from supervision.audit.cli import main  # noqa: E402  # after the path is set
+from supervision.audit.cli import main  # after the path is set
 
 if __name__ == "__main__":
     sys.exit(main())

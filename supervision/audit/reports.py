@@ -185,7 +185,9 @@ def as_text(report: Report, paths: list[str]) -> str:
     found = ", ".join(
         f"{counts[level]} {level.word}" for level in sorted(Severity, reverse=True) if counts[level]
     )
-    tail = f"{len(report.findings)} findings" + (f" ({found})" if found else "")
+    tail = f"{len(report.findings)} finding{'' if len(report.findings) == 1 else 's'}" + (
+        f" ({found})" if found else ""
+    )
     tail += f" in {report.files:,} files, {report.lines:,} lines, {report.seconds:.1f} s"
     if report.suppressed:
         tail += f"; {report.suppressed} suppressed"

@@ -62,6 +62,21 @@ def orm_read_modify_write(view: View, node: ast.AugAssign | ast.Assign) -> None:
     view.report("SUP701", node, f"{ast.unparse(target)} is read, changed and saved", sure)
 
 
+@on_method("update", "aupdate")
+def update_from_row(view: View, call: ast.Call) -> None:
+    """SUP701: `query.update(n=row.n + 1)`: the sum is computed here, and not in the database."""
+    owner = receiver(call)
+    if owner is None or not through_manager(owner) or view.is_test(call):
+        return
+    for item in call.keywords:
+        if isinstance(item.value, ast.BinOp) and any(
+            isinstance(side, ast.Attribute) and side.attr == item.arg
+            for side in (item.value.left, item.value.right)
+        ):
+            view.report("SUP701", call, f"{item.arg} is computed from a row that was read before")
+            return
+
+
 def _row_confidence(view: View, row: ast.expr, scope: Scope) -> Confidence | None:
     """How sure it is that an object is a database row; None when it is known to be something else."""
     found = view.instance(row)

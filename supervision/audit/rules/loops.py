@@ -226,11 +226,14 @@ def retry_unbounded(view: View, node: ast.While) -> None:
     scope = view.function(node)
     if scope is not None and scope.name in ("__next__", "__anext__"):
         return  # going round takes the next element, and does not try the same again
-    if not is_true(node.test) or _waits(node) or _counts(node) or _can_be_stopped(node):
+    if not (is_true(node.test) or _flag(node.test)) or _waits(node) or _counts(node) or _can_be_stopped(node):
         return
     for attempt in _attempts(node.body):
-        left = _left_after(view, node, attempt)
-        if not left and not _succeeds(attempt):
+        if not is_true(node.test) and not _sets_flag(attempt, node.test):
+            continue
+        by_flag = not is_true(node.test)
+        left = not by_flag and _left_after(view, node, attempt)
+        if not (by_flag or left or _succeeds(attempt)):
             continue
         for handler in attempt.handlers:
             if left and not isinstance(handler.body[-1], ast.Continue):
@@ -238,6 +241,24 @@ def retry_unbounded(view: View, node: ast.While) -> None:
             if _goes_round(handler) and _is_outage(view, handler):
                 view.report("SUP806", node, "It tries again for ever, at once and without a bound")
                 return
+
+
+def _flag(test: ast.expr) -> str:
+    """The name in `while not done`, unless it asks for a stop."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and isinstance(test.operand, ast.Name):
+        return "" if _says_stop(test) else test.operand.id
+    return ""
+
+
+def _sets_flag(attempt: ast.Try | ast.TryStar, test: ast.expr) -> bool:
+    """Whether the try ends the loop by setting its flag."""
+    return any(
+        isinstance(item, ast.Assign)
+        and isinstance(item.targets[0], ast.Name)
+        and item.targets[0].id == _flag(test)
+        and is_true(item.value)
+        for item in (*attempt.body, *attempt.orelse)
+    )
 
 
 def _can_be_stopped(loop: ast.While) -> bool:

@@ -5,7 +5,17 @@ import ast
 from supervision.audit.index import Scope, walk
 from supervision.audit.rules import on_call, on_file
 from supervision.audit.rules.making import Made, is_daemon, made, targets
-from supervision.audit.view import HIGH, LOW, MEDIUM, View, constant, function_node, is_true, spelled
+from supervision.audit.view import (
+    HIGH,
+    LOW,
+    MEDIUM,
+    View,
+    calls_in,
+    constant,
+    function_node,
+    is_true,
+    spelled,
+)
 
 _REAPED = frozenset(
     {"wait", "communicate", "poll", "with", "returned", "passed", "await", "__exit__", "returncode"}
@@ -96,10 +106,15 @@ def process_not_reaped(view: View) -> None:
             continue
         fate = item.fate
         waited = fate.entered or fate.does("wait", "communicate", "poll", "__exit__", "returncode")
-        if not waited:
+        if not waited and not (fate.does("pid") and _waits_here(view, item.call)):
             _not_waited(view, item)
         if not item.by_factory and _detached(view, item.call):
             _not_recorded(view, item, waited=waited)
+
+
+def _waits_here(view: View, call: ast.Call) -> bool:
+    """Whether the function waits by pid."""
+    return any(view.callee(other) in _WAITS for other in calls_in(view.body(view.scope(call))))
 
 
 def _not_waited(view: View, item: Made) -> None:

@@ -67,6 +67,12 @@ def cache_check_then_set(view: View, call: ast.Call) -> None:
 def _is_marker(view: View, node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
         return True
+    if isinstance(node, ast.Name):  # who holds it, as the caller said
+        owner = view.scope(node).lookup(node.id)
+        kinds = {binding.kind for binding in owner.bindings[node.id]} if owner is not None else set()
+        return kinds == {"parameter"}
+    if isinstance(node, ast.Attribute):
+        return view.names.own_class(node.value, view.scope(node)) is not None
     return isinstance(node, ast.Call) and spelled(node) in (
         "time",
         "now",
@@ -404,6 +410,24 @@ def _changes(view: View, scope: Scope) -> Iterator[tuple[ast.stmt, str, Scope]]:
                 continue
             if isinstance(target, ast.Attribute) and view.names.own_class(target.value, scope) is not None:
                 yield node, target.attr, scope
+
+
+@on_node(ast.AugAssign)
+def shared_global(view: View, node: ast.AugAssign) -> None:
+    """SUP605 for a global that the function of several threads changes without a lock."""
+    scope = view.function(node)
+    if scope is None or not isinstance(node.target, ast.Name) or node.target.id not in scope.declared:
+        return
+    if scope.owner_of(node.target.id).kind != "module" or view.is_test(node) or holds_lock(view, node):
+        return
+    runs = [item for item, _, inner in targets(view) if inner is scope and item.kind == "thread"]
+    repeated = len(runs) > 1 or any(
+        view.loop(item.call) is not None
+        or any(isinstance(up, (ast.ListComp, ast.GeneratorExp)) for _, up in view.index.climb(item.call))
+        for item in runs
+    )
+    if repeated:
+        view.report("SUP605", node, f"{node.target.id} is changed by several threads without a lock", MEDIUM)
 
 
 def same_load(left: ast.expr, right: ast.expr) -> bool:

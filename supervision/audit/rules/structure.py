@@ -23,7 +23,8 @@ def start_at_import(view: View) -> None:
         return
     starting: dict[Scope, Made] = {}
     for item in made(view):
-        if item.kind not in _STARTED or not item.started:
+        at_once = view.project.is_a(item.cls, frozenset({"multiprocessing.Pool"}))  # it forks when it is made
+        if (item.kind not in _STARTED and not at_once) or not item.started:
             continue
         scope = view.scope(item.call)
         if scope.kind != "function":
@@ -59,6 +60,8 @@ def task_at_import(view: View, call: ast.Call) -> None:
 
 
 def _word(item: Made) -> str:
+    if item.kind == "executor":
+        return "pool of processes"
     return "child process" if item.kind in ("process", "popen") else item.kind
 
 

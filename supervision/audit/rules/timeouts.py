@@ -90,6 +90,21 @@ def http_no_timeout(view: View, call: ast.Call) -> None:
     view.report("SUP803", call, f"{callee} without a timeout", LOW if view.is_test(call) else HIGH)
 
 
+@on_call(*(f"httpx.{name}" for name in (*sorted(HTTP_VERBS), "Client", "AsyncClient")))
+def http_timeout_off(view: View, call: ast.Call) -> None:
+    """SUP803: this client has a time-out, until it is told to have none."""
+    given = keyword(call, "timeout")
+    if given is not None and _is_none(given):
+        view.report("SUP803", call, f"{view.callee(call)} with its timeout switched off")
+
+
+@on_call("paramiko.SSHClient.connect")
+def ssh_no_timeout(view: View, call: ast.Call) -> None:
+    """SUP805 for SSH."""
+    if keyword(call, "timeout") is None and not has_star_kwargs(call) and not view.is_test(call):
+        view.report("SUP805", call, "The SSH connection has no timeout", MEDIUM)
+
+
 def _attributes(view: View) -> frozenset[str]:
     known = view.cache.get("attributes")
     if isinstance(known, frozenset):
