@@ -114,6 +114,17 @@ class Kernel:
             **{key: memory.incarnation for key, memory in m.memories.items() if memory.incarnation},
         }
 
+    def after_reboot(self) -> "Kernel":
+        """The same tree before its start, for a machine that has booted anew and whose clock began anew: numbers that
+        were used, an operator's stops and holds without expiry are remembered, nothing runs."""
+        m = self._machine
+        fresh = Kernel(self.name, self.spec, incarnations=self.incarnations())
+        fresh._machine.retired_floor = m.retired_floor
+        for key, memory in m.memories.items():
+            kept = fresh._machine.memory_of(key)
+            kept.stopped, kept.held = memory.stopped, memory.held and memory.held_until is None
+        return fresh
+
     def dump(self) -> dict[str, Any]:
         """The complete state as JSON, versioned."""
         return dump(self._machine)

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from supervision.kernel import Kernel
-from supervision.kernel.events import Call, HoldKey, StartChild, Started, StopKey, Tick
+from supervision.kernel.events import Apply, Call, Started, Tick
 from supervision.runtime.identity import boot_id, read_stat
 from supervision.runtime.kinship import Leader, parse_mark
 from supervision.runtime.linux import pidfd_inode
 from supervision.runtime.process_driver import MAIN, PRE_START, Run
 from supervision.runtime.processes import find_marked
 from supervision.runtime.recovery import NEVER_BEGUN, Recovered, RecoveredProcess, RecoveredTree, recover
+from supervision.runtime.returning import dynamic_children
+from supervision.runtime.treedoc import parse_tree
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
@@ -75,8 +76,10 @@ class Adoption:
         node.retired = recovered.incarnations
         for tree in recovered.trees.values():
             if self.rebooted:
-                _restart_kernel(tree)
+                self._restart_kernel(tree)
             node.restore(tree)
+        node.removing = {name for name in recovered.removing if name in node.runners}
+        node.returning.requests = recovered.returning
         if self.rebooted:
             recovered.processes.clear()
             recovered.unconfirmed.clear()
@@ -205,7 +208,9 @@ class Adoption:
         pidfd = _open(pid) if pid is not None else None
         if pid is None or pidfd is None:
             if os.path.exists(node.output.paths(key, incarnation)[0]):
-                self._find_end(key, incarnation, role, body, at)  # its files were opened: it ran
+                self._find_end(
+                    key, incarnation, role, body, at
+                )  # its files were opened: it ran, and nobody saw its end
             else:
                 node.driver.start(key, incarnation, body)
             return
@@ -262,12 +267,24 @@ class Adoption:
         node = self.node
         down = []
         for name, runner in list(node.runners.items()):
-            if runner.is_down:
-                if self.recovered.stopped_cleanly or self.rebooted or runner.ended == NEVER_BEGUN:
-                    down.append(name)
-            else:
+            tree = self.recovered.trees[name]
+            if name in node.removing:
+                node.remove_tree(name)
+            elif not runner.is_down:
                 runner.feed(Tick())
+            elif self.recovered.stopped_cleanly or self.rebooted or runner.ended == NEVER_BEGUN:
+                runner.ended = NEVER_BEGUN  # also for the node after us, if we do not come to it
+                down.append(name)
+            if tree.unapplied and name in node.runners:
+                runner.feed(Call("recovered", Apply(parse_tree(tree.document).spec)))
         node.begin_trees(down)
+
+    def _restart_kernel(self, tree: RecoveredTree) -> None:
+        """After a reboot nothing lives; what was added to the tree by hand is added again."""
+        gone = dynamic_children(tree.kernel)
+        if gone:
+            self.recovered.returning[tree.name] = gone
+        tree.kernel, tree.ended = tree.kernel.after_reboot(), NEVER_BEGUN
 
 
 def _open(pid: int) -> int | None:
@@ -275,17 +292,3 @@ def _open(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except OSError:
         return None
-
-
-def _restart_kernel(tree: RecoveredTree) -> None:
-    """After a reboot nothing lives: a fresh kernel that carries on numbers, stops and dynamic children."""
-    old = tree.kernel
-    kernel = Kernel(tree.name, old.spec, incarnations=old.incarnations())
-    for view in old.children():
-        if not view.wanted:
-            kernel.handle(Call("reboot", StopKey(view.key)), now=0.0)
-        if view.held and view.held_until is None:
-            kernel.handle(Call("reboot", HoldKey(view.key)), now=0.0)
-        if view.dynamic and view.supervisor is not None:
-            kernel.handle(Call("reboot", StartChild(view.supervisor, child=view.spec)), now=0.0)
-    tree.kernel, tree.ended = kernel, NEVER_BEGUN

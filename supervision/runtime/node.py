@@ -15,7 +15,7 @@ from typing import Any
 
 from supervision.kernel import Kernel
 from supervision.kernel.events import Begin, StopRoot
-from supervision.runtime import boot, linux
+from supervision.runtime import boot, linux, snapshot
 from supervision.runtime.adoption import Adoption
 from supervision.runtime.cgroups import NodeCgroup
 from supervision.runtime.clock import SystemClock
@@ -46,6 +46,7 @@ from supervision.runtime.processdoc import OutputLimits, ProcessBody
 from supervision.runtime.processes import find_marked
 from supervision.runtime.readiness import NotifyReceiver, Probes
 from supervision.runtime.recovery import RecoveredTree
+from supervision.runtime.returning import Returning
 from supervision.runtime.tree_runner import TreeRunner
 
 BEAT_EVERY_S = 0.5
@@ -130,6 +131,7 @@ class Node:
         self.revisions: dict[str, DesiredTree] = {}
         self.removing: set[str] = set()
         self.retired: dict[str, dict[str, int]] = {}
+        self.returning = Returning(self.log, self._runner)
         self.stopping = False
         self.hard = False
         self.promotion: GuardianState | None = None
@@ -156,7 +158,8 @@ class Node:
         adoption = Adoption(self, self._handed_pidfds())
         adoption.replay()
         adoption.adopt()
-        self.write_snapshot()
+        if adoption.rebooted:
+            self.write_snapshot()  # the kernels begin anew here; otherwise what resuming decides stands in its own records
         self._append(
             "node",
             {
@@ -299,6 +302,7 @@ class Node:
         runner.close()
         self.revisions.pop(runner.name, None)
         self.retired[runner.name] = runner.kernel.incarnations()
+        self.returning.requests.pop(runner.name, None)
         self._append("tree", {"what": "removed", "tree": runner.name})
         self.desired.remove(runner.name)
         self.listeners.close_tree(runner.name)
@@ -402,6 +406,8 @@ class Node:
 
     def _changed(self) -> None:
         self.operations.changed()
+        if self.returning.requests and not self.stopping:
+            self.loop.call_soon(self.returning.bring_back)
         if self.journal.snapshot_due and not self._snapshot_asked:
             self._snapshot_asked = True
             self.loop.call_soon(self.write_snapshot)
@@ -429,41 +435,9 @@ class Node:
 
     def snapshot(self) -> dict[str, Any]:
         """See recovery.from_snapshot."""
-        trees = {}
-        for name, runner in self.runners.items():
-            revision = self.revisions[name]
-            trees[name] = {
-                "kernel": runner.kernel.dump(),
-                "revision": revision.revision,
-                "digest": revision.digest,
-                "message": revision.message,
-                "applied_at": revision.applied_at,
-                "document": revision.document,
-                "since": runner.since,
-                "last_exit": runner.last_exit,
-                "ended": runner.ended,
-            }
-        processes = {}
-        unconfirmed = {}
-        for run in self.driver.runs.values():
-            leader = run.leader
-            if leader is not None:
-                processes[run.key] = {
-                    "incarnation": run.incarnation,
-                    "pid": leader.pid,
-                    "inode": leader.inode,
-                    "start_time": leader.start_time,
-                    "asked": run.asked,
-                    "killed_for": leader.killed_for,
-                    "ready": run.is_ready,
-                    "role": leader.role,
-                    "job": run.job,
-                    "reason": run.reason,
-                }
-            else:
-                unconfirmed[run.key] = [run.incarnation, self.clock.boot()]
+        runs = self.driver.runs.values()
         return {
-            "version": 1,
+            "version": snapshot.VERSION,
             "boot_id": boot_id(),
             "guardian_pid": self.guardian_pid,
             "adopted_strays": self.kinship.adopted,
@@ -472,9 +446,10 @@ class Node:
             "node_id": self.identity.node_id,
             "incarnations": self.retired,
             "removing": sorted(self.removing),
-            "trees": trees,
-            "processes": processes,
-            "unconfirmed": unconfirmed,
+            "returning": self.returning.to_json(),
+            "trees": snapshot.trees_of(self.runners, self.revisions),
+            "processes": snapshot.processes_of(runs),
+            "unconfirmed": snapshot.unconfirmed_of(runs, self.clock.boot()),
         }
 
     # -- once a second ----------------------------------------------------------------------------------------------
@@ -574,7 +549,8 @@ class Node:
             for leader in list(self.table.leaders.values()):
                 self.table.kill(leader, "brutal_kill")
         if first:
-            self._append("node", {"what": "stopping"})
+            self.returning.remember(runner.kernel for runner in self.runners.values())
+            self._append("node", {"what": "stopping", "dynamic": self.returning.to_json()})
             for runner in self.runners.values():
                 if runner.name != SYSTEM_TREE and not runner.is_down:
                     runner.feed(StopRoot())

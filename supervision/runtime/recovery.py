@@ -10,7 +10,16 @@ from typing import Any
 
 from supervision.kernel import Kernel
 from supervision.kernel.actions import Action, Exit, Kill, Signal, Start, State
-from supervision.kernel.events import Exited, Ready, Started, StartFailed, event_from_json
+from supervision.kernel.events import (
+    Apply,
+    Call,
+    Exited,
+    Ready,
+    StartChild,
+    Started,
+    StartFailed,
+    event_from_json,
+)
 from supervision.runtime.treedoc import parse_tree
 
 NEVER_BEGUN = "not started"
@@ -50,6 +59,8 @@ class RecoveredTree:
     since: dict[str, float] = field(default_factory=dict)
     last_exit: dict[str, dict[str, Any]] = field(default_factory=dict)
     ended: Any = NEVER_BEGUN
+    unapplied: bool = False
+    """The document is on record as applied, and its kernel has not heard of it."""
 
 
 @dataclass(slots=True)
@@ -66,6 +77,10 @@ class Recovered:
     """pid -> (start time, key) of strays that an operator gave to a child."""
     strays: dict[int, tuple[int, float]] = field(default_factory=dict)
     """pid -> (start time, boot clock) of strays that were announced."""
+    removing: set[str] = field(default_factory=set)
+    """Trees that are on their way out."""
+    returning: dict[str, list[StartChild]] = field(default_factory=dict)
+    """Dynamic children by tree that went with a clean stop, and are added again when their supervisor is at work."""
     boot_id: str | None = None
     guardian_pid: int | None = None
     stopped_cleanly: bool = True
@@ -92,13 +107,29 @@ class Recovered:
         if record.get("what") == "started":
             self.boot_id = record.get("boot_id", self.boot_id)
             self.guardian_pid = record.get("guardian_pid")
+            if self.stopped_cleanly:
+                self._await_begin()
             self.stopped_cleanly = False
+        elif record.get("what") == "stopping":
+            for name, children in record.get("dynamic", {}).items():
+                self.returning[name] = [_start_child(child) for child in children]
         elif record.get("what") == "stopped":
             self.stopped_cleanly = True
 
+    def _await_begin(self) -> None:
+        """A clean start begins every tree, the system tree first; what had not its turn yet is begun by the next node."""
+        for tree in self.trees.values():
+            if tree.ended is not None:
+                tree.ended = NEVER_BEGUN
+
     def _tree(self, record: Mapping[str, Any]) -> None:
         name = record["tree"]
+        if record["what"] == "removing":
+            self.removing.add(name)
+            return
         if record["what"] == "removed":
+            self.removing.discard(name)
+            self.returning.pop(name, None)
             tree = self.trees.pop(name, None)
             if tree is not None:
                 self.incarnations[name] = tree.kernel.incarnations()
@@ -109,6 +140,8 @@ class Recovered:
                 name, parse_tree(record["document"]).spec, incarnations=self.incarnations.get(name)
             )
             known = self.trees[name] = RecoveredTree(name, kernel, 0, "", "", 0.0, {})
+        else:
+            known.unapplied = True
         known.revision, known.digest = record["revision"], record["digest"]
         known.message, known.applied_at = record["message"], record["t"]
         known.document = record["document"]
@@ -144,12 +177,20 @@ class Recovered:
         event = event_from_json(record["event"])
         actions, _deadline = tree.kernel.handle(event, now=record["now"])
         self._event(event, record, tree)
+        if isinstance(event, Call):
+            self._request(event.request, tree)
         for action in actions:
             self._action(action, record, tree)
         if [action.to_json() for action in actions] != record["actions"]:
             self.problems.append(
                 f"record {record['seq']}: repeated, the kernel of {tree.name} decides differently"
             )
+
+    def _request(self, request: Any, tree: RecoveredTree) -> None:
+        if isinstance(request, Apply):
+            tree.unapplied = False
+        elif isinstance(request, StartChild) and request in self.returning.get(tree.name, ()):
+            self.returning[tree.name].remove(request)
 
     def _event(self, event: Any, record: Mapping[str, Any], tree: RecoveredTree) -> None:
         if isinstance(event, Started):
@@ -224,9 +265,21 @@ def from_snapshot(body: Mapping[str, Any]) -> Recovered:
         )
     for key, fields in body["processes"].items():
         recovered.processes[key] = RecoveredProcess(key=key, **fields)
+    recovered.removing = set(body.get("removing", ()))
+    recovered.returning = {
+        name: [_start_child(child) for child in children]
+        for name, children in body.get("returning", {}).items()
+    }
     recovered.adopted_strays = {
         int(pid): (value[0], value[1]) for pid, value in body["adopted_strays"].items()
     }
     recovered.strays = {int(pid): (value[0], value[1]) for pid, value in body.get("strays", {}).items()}
     recovered.unconfirmed = {key: (value[0], value[1]) for key, value in body["unconfirmed"].items()}
     return recovered
+
+
+def _start_child(document: Any) -> StartChild:
+    request = event_from_json(document)
+    if not isinstance(request, StartChild):
+        raise TypeError(f"no request for a dynamic child: {document!r}")
+    return request

@@ -19,6 +19,8 @@ from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.recovery import NEVER_BEGUN
 
 ROOM_FOR_STEP = 256 * 1024
+ROOM_FOR_CHILD = 400
+"""Bytes of a step for each child it is about: an action, and a change of state or two."""
 SLICE_S = 0.02
 RETRY_S = 1.0
 """How often events that could not be recorded (disk full) are tried again."""
@@ -97,6 +99,8 @@ class TreeRunner:
 
     def _drain(self) -> None:
         """Work off the queue; after SLICE_S let the loop turn, so that a start of thousands does not silence the node."""
+        if self._retry is not None:
+            return
         self._busy = True
         until = self.clock.boot() + SLICE_S
         try:
@@ -120,8 +124,7 @@ class TreeRunner:
         now = self.clock.boot()
         actions, self.deadline = self.kernel.handle(event, now=now)
         queue.popleft()
-        if actions or not isinstance(event, Tick):
-            self._record(event, now, actions, extra)
+        self._record(event, now, actions, extra)  # a Tick too: a hold that expires needs no action, and counts
         self.notice(event, actions)
         for action in actions:
             self._perform(action)
@@ -129,10 +132,11 @@ class TreeRunner:
             then()
         return True
 
-    @staticmethod
-    def _needed(event: Event) -> int:
-        """Bytes that must be certain before the kernel moves: a request may carry a whole specification."""
-        return ROOM_FOR_STEP + (4 * len(str(event)) if isinstance(event, Call) else 0)
+    def _needed(self, event: Event) -> int:
+        """Bytes that must be certain before the kernel moves: a step may stop every child there is, a request may carry a
+        whole specification."""
+        request = 4 * len(str(event)) if isinstance(event, Call) else 0
+        return ROOM_FOR_STEP + ROOM_FOR_CHILD * len(self.since) + request
 
     def _record(self, event: Event, now: float, actions: list[Action], extra: dict[str, Any] | None) -> None:
         body: dict[str, Any] = {
