@@ -155,6 +155,8 @@ def declined(m: Machine, child: Child) -> None:
 
 def start_one(m: Machine, supervisor: Supervisor, step: StartOne) -> bool:
     child = supervisor.children[step.current]
+    if not step.asked and child.memory.stopped:
+        return _stopped_meanwhile(m, supervisor, step, child)
     if not step.asked:
         step.asked = True
         begin_start(m, child)
@@ -169,6 +171,15 @@ def start_one(m: Machine, supervisor: Supervisor, step: StartOne) -> bool:
     reply = _not_started(m, supervisor, step, child, step.answer)
     if step.ref is not None:
         m.reply(step.ref, reply)
+    return True
+
+
+def _stopped_meanwhile(m: Machine, supervisor: Supervisor, step: StartOne, child: Child) -> bool:
+    """An operator wants it down now: between the stop and the start of a restart, that is."""
+    supervisor.steps.pop()
+    may_start(m, child)
+    if step.ref is not None:
+        m.reply(step.ref, ["error", "stopped"])
     return True
 
 

@@ -273,6 +273,17 @@ def test_start_takes_back_a_stop_that_waits() -> None:
     assert fleet.states() == {"a": "running", "b": "running"}
 
 
+def test_a_stop_between_the_stop_and_the_start_of_a_restart_is_obeyed() -> None:
+    fleet = Fleet.of(supervisor(worker("a")))
+    fleet.on_signal["shop/a"] = STUBBORN
+    fleet.ask(RestartKey("shop/a"))
+    fleet.ask(StopKey("shop/a"))
+    actions = fleet.advance(5)
+    assert started(actions) == []
+    assert [action.value for action in actions if isinstance(action, Reply)] == [["error", "stopped"], ["ok"]]
+    assert fleet.state("shop/a") == "stopped"
+
+
 def test_a_stopped_child_that_is_asked_for_by_a_call_stays_stopped() -> None:
     fleet = Fleet.of(supervisor(worker("a")))
     fleet.ask(StopKey("shop/a"))
