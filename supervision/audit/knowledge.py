@@ -8,7 +8,6 @@ ALIASES: dict[str, str] = {
     "io.open": "builtins.open",
     "codecs.open": "builtins.open",
     "_io.open": "builtins.open",
-    "aiofiles.open": "aiofiles.open",
     "asyncio.tasks.create_task": "asyncio.create_task",
     "asyncio.tasks.ensure_future": "asyncio.ensure_future",
     "asyncio.async": "asyncio.ensure_future",
@@ -46,7 +45,6 @@ ALIASES: dict[str, str] = {
     "redis.client.StrictRedis": "redis.Redis",
     "redis.asyncio.StrictRedis": "redis.asyncio.Redis",
     "redis.exceptions.WatchError": "redis.WatchError",
-    "django.db.transaction.atomic": "django.db.transaction.atomic",
     "celery.app.shared_task": "celery.shared_task",
     "celery.decorators.task": "celery.shared_task",
     "celery.app.base.Celery": "celery.Celery",
@@ -56,18 +54,14 @@ ALIASES: dict[str, str] = {
     "requests.session": "requests.Session",
     "aiohttp.client.ClientSession": "aiohttp.ClientSession",
     "dbm.open": "shelve.open",
-    "os.makedirs": "os.makedirs",
     "pathlib.PosixPath": "pathlib.Path",
     "pathlib.WindowsPath": "pathlib.Path",
-    "anyio.Path": "anyio.Path",
-    "eventlet.sleep": "eventlet.sleep",
 }
 
 PREFIX_ALIASES: tuple[tuple[str, str], ...] = (
     ("six.moves.urllib.", "urllib."),
     ("six.moves.queue.", "queue."),
     ("six.moves._thread.", "_thread."),
-    ("urllib3.", "urllib3."),
     ("multiprocessing.context.BaseContext.", "multiprocessing."),
     ("multiprocessing.context.SpawnContext.", "multiprocessing."),
     ("multiprocessing.context.ForkContext.", "multiprocessing."),
@@ -81,7 +75,6 @@ PREFIX_ALIASES: tuple[tuple[str, str], ...] = (
     ("gevent.threading.", "threading."),
     ("django.core.cache.caches.", "django.core.cache."),
 )
-PREFIX_ALIASES = tuple((prefix, target) for prefix, target in PREFIX_ALIASES if prefix != target)
 
 # What a call gives. A name that starts with a capital letter and is not here gives an instance of itself.
 RETURNS: dict[str, str] = {
@@ -131,8 +124,6 @@ RETURNS: dict[str, str] = {
     "pathlib.Path.with_suffix": "pathlib.Path",
     "pathlib.Path.with_name": "pathlib.Path",
     "pathlib.Path.joinpath": "pathlib.Path",
-    "threading.Lock": "threading.Lock",
-    "threading.RLock": "threading.RLock",
     "threading.current_thread": "threading.Thread",
     "sqlite3.connect": "sqlite3.Connection",
     "psycopg2.connect": "psycopg2.connection",
@@ -144,8 +135,6 @@ RETURNS: dict[str, str] = {
     "selectors.DefaultSelector": "selectors.BaseSelector",
     "selectors.EpollSelector": "selectors.BaseSelector",
     "selectors.SelectSelector": "selectors.BaseSelector",
-    "select.epoll": "select.epoll",
-    "select.poll": "select.poll",
 }
 
 # Classes whose names do not begin with a capital letter.
@@ -155,6 +144,8 @@ TYPES = frozenset(RETURNS.values()) | {
     "threading.local",
     "array.array",
     "mmap.mmap",
+    "select.epoll",
+    "select.poll",
 }
 
 THREADS = frozenset({"threading.Thread"})
@@ -207,12 +198,3 @@ REQUEST_TYPES = frozenset(
         "django.core.handlers.wsgi.WSGIRequest", "django.core.handlers.asgi.ASGIRequest",
     }
 )  # fmt: skip
-CHANNELS_CONSUMERS = frozenset(
-    f"channels.generic.{module}.{prefix}{name}"
-    for module, names in {
-        "websocket": ("WebsocketConsumer", "JsonWebsocketConsumer"),
-        "http": ("HttpConsumer",),
-    }.items()
-    for name in names
-    for prefix in ("", "Async")
-) | {"channels.consumer.AsyncConsumer", "channels.consumer.SyncConsumer"}

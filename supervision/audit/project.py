@@ -26,7 +26,6 @@ class FunctionSummary:
     calls: tuple[
         str, ...
     ] = ()  # of a synchronous function: what may block, and what in this project may lead there
-    parameters: tuple[str, ...] = ()
     options: tuple[
         str, ...
     ] = ()  # keywords of the decorators, with the value where it is a constant: "ignore_result=True"
@@ -84,6 +83,10 @@ class Project:
             prefix = f"{name}." if name else ""
             self._classes.update((prefix + qualname, item) for qualname, item in summary.classes.items())
             self._functions.update((prefix + qualname, item) for qualname, item in summary.functions.items())
+        self._anywhere: dict[tuple[str, str], set[str]] = {}  # as `foreign`, of the package's own classes
+        for name, item in self._classes.items():
+            for attribute, verbs in item.verbs.items():
+                self._anywhere.setdefault((_top(name), attribute), set()).update(verbs)
         self._ancestors: dict[str, tuple[str, ...]] = {}
         self._descendants: dict[str, set[str]] = {}
         for name, summary in self.modules.items():
@@ -169,7 +172,9 @@ class Project:
         The unknown objects are those of the package that `module` belongs to and of modules that import it.
         """
         found = set(self.foreign.get((_top(module), attribute), ()))
-        if dotted is not None:
+        if dotted is None:
+            found |= self._anywhere.get((_top(module), attribute), set())
+        else:
             for summary in self.family(dotted):
                 found |= summary.verbs.get(attribute, set())
         return found

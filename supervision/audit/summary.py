@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from supervision.audit.index import FUNCTIONS, FileIndex, FunctionNode, Scope, all_arguments
+from supervision.audit.index import FUNCTIONS, FileIndex, FunctionNode, Scope
 from supervision.audit.knowledge import BLOCKING_HTTP
 from supervision.audit.names import Names
 from supervision.audit.project import ClassSummary, FunctionSummary, ModuleSummary
@@ -160,7 +160,6 @@ def _function(
         fresh=fresh,
         decorators=tuple(decorators),
         calls=tuple(sorted(calls)),
-        parameters=tuple(argument.arg for argument in all_arguments(node)),
         options=tuple(_options(node)),
     )
 

@@ -9,7 +9,6 @@ from supervision.audit.rules.frameworks import in_request, is_entry_point
 from supervision.audit.rules.making import made
 from supervision.audit.view import (
     HIGH,
-    LOW,
     MEDIUM,
     View,
     constant,
@@ -35,7 +34,7 @@ _PUBSUB_CLOSED = ("close", "aclose", "unsubscribe", "punsubscribe", "reset", "__
 def timer_not_cancelled(view: View) -> None:
     """SUP110 for threading.Timer."""
     for item in made(view):
-        if item.kind != "timer" or not item.started:
+        if item.kind != "timer" or not item.started or view.is_test(item.call):
             continue
         fate = item.fate
         if (
@@ -51,7 +50,7 @@ def timer_not_cancelled(view: View) -> None:
         how = (
             "kept and never cancelled" if fate.stored or fate.globals else "started and nobody can cancel it"
         )
-        view.report("SUP110", item.call, f"The timer is {how}", LOW if view.is_test(item.call) else MEDIUM)
+        view.report("SUP110", item.call, f"The timer is {how}", MEDIUM)
 
 
 @on_method("call_later", "call_at")

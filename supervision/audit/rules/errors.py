@@ -14,7 +14,7 @@ CLEANUP = frozenset(
      "rollback", "abort", "write_eof", "send_signal", "destroy", "killpg", "clear", "exit", "__exit__", "__aexit__",
      "server_close", "clean_up", "teardown", "tearDown", "dispose", "logout", "removeHandler", "restore", "reset",
      "deregister", "unlock", "end", "finish", "del_", "unbind", "remove_reader", "remove_writer", "discard",
-     "remove_signal_handler", "loop_stop", "term", "set_wakeup_fd", "drain", "punsubscribe"}
+     "remove_signal_handler", "loop_stop", "term", "set_wakeup_fd", "drain", "punsubscribe", "send_eof"}
 )  # fmt: skip
 _QUIET_WORDS = (
     "quiet",
@@ -56,14 +56,28 @@ _TELLERS = frozenset(
     }
 )
 _PROBES = ("is_", "has_", "can_", "detect", "probe", "guess", "check_if", "sniff")
+_CONVERSIONS = frozenset(
+    {"int", "float", "bool", "str", "bytes", "repr", "len", "loads", "dumps", "decode", "encode", "fromisoformat", "uuid",
+     "b64decode", "b64encode", "literal_eval", "strptime", "decimal", "getattr", "from_dict", "strip", "split", "copy",
+     "deepcopy", "lower", "upper", "hex", "fromhex", "isinstance", "signature", "unquote", "urlparse"}
+)  # fmt: skip
 _NEVER_RAISE = frozenset({"__del__", "__repr__", "__str__", "__exit__", "__aexit__", "__unicode__"})
 
 
 @on_node(ast.ExceptHandler)
 def bare_except(view: View, node: ast.ExceptHandler) -> None:
     """SUP801: a bare except that does not raise again on every way out."""
-    if node.type is None and not always_raises(node.body):
+    if node.type is None and not always_raises(node.body) and not _exits_pass(view, node):
         view.report("SUP801", node, "A bare except also takes SystemExit and KeyboardInterrupt")
+
+
+def _exits_pass(view: View, node: ast.ExceptHandler) -> bool:
+    """Whether an earlier handler lets SystemExit or KeyboardInterrupt through."""
+    attempt = view.up(node)
+    return isinstance(attempt, TRIES) and any(
+        spelled_types(handler) & {"SystemExit", "KeyboardInterrupt", "BaseException"} and raises(handler.body)
+        for handler in attempt.handlers
+    )
 
 
 def always_raises(body: list[ast.stmt]) -> bool:
@@ -151,9 +165,15 @@ def _may_be_quiet(view: View, attempt: ast.Try | ast.TryStar, node: ast.ExceptHa
             return True
     if only_cleans_up(attempt.body):
         return True
-    if _is_probe(attempt, at_module_level=scope is None):
+    if _is_probe(attempt, at_module_level=scope is None) or _only_converts(attempt.body):
         return True
     return any(part in ("handlers", "finalbody") for _, part in view.branches(attempt))
+
+
+def _only_converts(body: list[ast.stmt]) -> bool:
+    """Whether a block tries if a value can be read as something, which every kind of error answers."""
+    calls = list(calls_in(body))
+    return bool(calls) and all(spelled(call.func).lower() in _CONVERSIONS for call in calls)
 
 
 def only_cleans_up(body: list[ast.stmt]) -> bool:

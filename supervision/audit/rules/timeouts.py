@@ -7,6 +7,7 @@ from supervision.audit.index import FunctionNode, Scope, walk
 from supervision.audit.knowledge import HTTP_VERBS
 from supervision.audit.rules import on_call, on_method, on_node
 from supervision.audit.rules.frameworks import task_decorator
+from supervision.audit.rules.sends import spelled_types
 from supervision.audit.view import (
     HIGH,
     LOW,
@@ -134,6 +135,11 @@ def _for_a_person(view: View, call: ast.Call) -> bool:
     """Whether the command is interactive: an editor, a shell, a pager, by the names around it or its arguments."""
     if any(item.arg in ("capture_output", "stdout", "input") for item in call.keywords):
         return False
+    for attempt, part in view.branches(call):
+        if part == "body" and any(
+            "KeyboardInterrupt" in spelled_types(handler) for handler in attempt.handlers
+        ):
+            return True  # whoever sits there ends it
     if (view.callee(call) or "").endswith("check_output"):
         return False
     names = [scope.name.lower() for scope in view.scope(call).chain()]
