@@ -4,7 +4,7 @@ import ast
 
 from supervision.audit.handles import Fate
 from supervision.audit.index import FUNCTIONS, FileIndex, FunctionNode, Scope
-from supervision.audit.rules import on_call, on_method, on_node
+from supervision.audit.rules import on_any_call, on_call, on_method, on_node
 from supervision.audit.rules.frameworks import in_request, in_task
 from supervision.audit.view import (
     HIGH,
@@ -45,6 +45,17 @@ def queue_unbounded(view: View, call: ast.Call) -> None:
     if callee != "queue.SimpleQueue" and _bounded(argument(call, 0, "maxsize"), call):
         return
     _report_queue(view, call, callee)
+
+
+@on_any_call
+def derived_queue_unbounded(view: View, call: ast.Call) -> None:
+    """SUP501 for the project's own classes that derive from one of these and take its arguments."""
+    callee = view.callee(call) or ""
+    own = view.project.class_of(callee)
+    if own is None or "__init__" in own.methods or not view.project.is_a(callee, _QUEUES):
+        return
+    if not _bounded(argument(call, 0, "maxsize"), call):
+        _report_queue(view, call, callee)
 
 
 @on_call("dataclasses.field", "attr.ib", "attrs.field", "collections.defaultdict")
