@@ -4,6 +4,7 @@ Exit status: 0 nothing at the level or above, 1 something, 2 bad usage or no pat
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -14,7 +15,7 @@ from supervision.audit.finding import Severity
 from supervision.audit.reports import FORMATS, severity
 from supervision.audit.run import Options, Progress, Report, audit
 
-OK, FOUND, USAGE = 0, 1, 2
+OK, FOUND, USAGE, GONE = 0, 1, 2, 141
 _NEVER = "never"
 
 
@@ -52,7 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m supervision.audit", description="Find what nobody supervises."
     )
     add_arguments(parser)
-    return run(parser.parse_args(arguments), sys.stdout, sys.stderr)
+    try:
+        status = run(parser.parse_args(arguments), sys.stdout, sys.stderr)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the report has seen enough; nothing more can be said, at the interpreter's exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GONE
+    return status
 
 
 def run(given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
