@@ -232,11 +232,13 @@ class Adoption:
         """An incarnation that ran and is gone before anybody wrote down its pid."""
         node = self.node
         end = self._first_end_since(at)
-        pid, status = (end[0], end[2]) if end is not None else (-1 - len(self.missing), None)
+        pid, start_time, status = end or (-1 - len(self.missing), None, None)
         leader = self._gone_leader(key, incarnation, role, pid)
+        leader.start_time = start_time
         node.table.missing(leader, status, "guardian" if end is not None else "none")
         node.driver.adopt(key, incarnation, body, leader, stage=role)
-        node.runners[key.partition("/")[0]].feed(Started(key, incarnation))
+        process = {"pid": pid, "inode": None, "start_time": start_time, "role": role} if end else None
+        node.runners[key.partition("/")[0]].feed(Started(key, incarnation), {"process": process})
 
     def _first_end_since(self, at: float) -> tuple[int, int, int] | None:
         """The oldest process nobody knows of the ends that the guardian recorded, started at boot clock `at` or later.

@@ -13,6 +13,7 @@ from typing import Any
 
 from supervision.runtime.linux import is_unreaped, pidfd_inode
 
+PF_EXITING = 0x00000004
 PF_KTHREAD = 0x00200000
 PF_FORKNOEXEC = 0x00000040
 
@@ -50,6 +51,11 @@ class Stat:
     @property
     def is_zombie(self) -> bool:
         return self.state in "ZX"
+
+    @property
+    def is_exiting(self) -> bool:
+        """It has ended, or is about to: orphans below it go to the subreaper above it already."""
+        return self.is_zombie or bool(self.flags & PF_EXITING)
 
     @property
     def is_kernel_thread(self) -> bool:

@@ -288,6 +288,8 @@ class ProcessTable:
             stat = read_stat(leader.pid)  # still a zombie
             leader.start_time = stat.start_time if stat is not None else None
         self.discover()
+        if leader.parent == "guardian" and self.guardian_pid is None:
+            leader.parent = "other"
         if leader.parent == "other":
             self.discover_outside()
         self._end_discovered(leader)
@@ -330,6 +332,10 @@ class ProcessTable:
                     relative = self._relative(pid, parent)
                     if relative is not None:
                         found.append(relative)
+        if self.guardian_pid is not None:
+            guardian = read_stat(self.guardian_pid)
+            if guardian is None or guardian.is_exiting:  # so what we read of it may not be all there is
+                self.guardian_died()
         return found
 
     def discover_outside(self) -> None:

@@ -202,6 +202,7 @@ class Recovered:
                     event.incarnation,
                     identity["pid"],
                     identity.get("inode"),
+                    identity.get("start_time"),
                     role=identity.get("role", "main"),
                 )
         elif isinstance(event, Exited | StartFailed):
