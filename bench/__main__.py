@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def entries() -> tuple[Entry, ...]:
     """Every entry, in the order they run."""
-    return (*restarts.ENTRIES, *thousand.ENTRIES, *adoption.ENTRIES, *separate.entries())
+    return (*restarts.ENTRIES, *thousand.ENTRIES, *adoption.ENTRIES, *separate.ENTRIES)
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:

@@ -1,12 +1,13 @@
 """Entries that are programs of their own: they print what they found and exit 1 when a figure of theirs is missed.
 
-`python -m bench.NAME [--quick] [--json FILE]`. Processes of their own, because what they measure (a kernel with 100,000
-children, an AST over 100,000 lines) would leave its memory in ours.
+Processes of their own, because what they measure (a kernel with 100,000 children, an AST over 100,000 lines) would leave
+its memory in ours.
 """
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,12 +18,10 @@ ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 1800
 
 
-def run(module: str, options: Options) -> Result:
-    """Run `bench.module`, its output passed on; each of its figures becomes one of ours."""
+def run(module: str, arguments: Callable[[Options, Path], list[str]], options: Options) -> Result:
+    """Run `bench.module`, its output passed on; its exit status becomes a figure of ours."""
     report = options.work / f"{module}.json"
-    argv = [sys.executable, "-m", f"bench.{module}", "--json", str(report)]
-    if options.quick:
-        argv.append("--quick")
+    argv = [sys.executable, "-m", f"bench.{module}", *arguments(options, report)]
     done = subprocess.run(
         argv,
         cwd=ROOT,
@@ -35,19 +34,31 @@ def run(module: str, options: Options) -> Result:
     result = Result(module, output=done.stdout.rstrip())
     if report.exists():
         result.samples = json.loads(report.read_text())
+    if done.returncode not in (0, 1):
+        result.failure = f"exit status {done.returncode}"
     result.figures.append(Figure(f"{module}: exit status", done.returncode, 0, ""))
     return result
 
 
-def entries() -> tuple[Entry, ...]:
-    """Those that are in this checkout."""
-    known = (
-        ("kernel", "kernel_restarts", "restarts a second in the kernel, beside Erlang/OTP", ("erlang-base",)),
-        ("audit-speed", "audit_speed", "the audit over 100,000 lines", ()),
-        ("audit-labels", "audit_labels", "the audit over labelled code", ()),
-    )
-    return tuple(
-        Entry(name, about, partial(run, module), needed)
-        for name, module, about, needed in known
-        if (ROOT / "bench" / f"{module}.py").exists()
-    )
+def _kernel(options: Options, report: Path) -> list[str]:
+    return ["--json", str(report), *(["--quick"] if options.quick else [])]
+
+
+def _audit(options: Options, _: Path) -> list[str]:
+    """The packages that are audited are fetched once and kept."""
+    directory = options.tools / "audited"
+    directory.mkdir(parents=True, exist_ok=True)
+    return [str(directory)]
+
+
+ENTRIES = (
+    Entry(
+        "kernel",
+        "restarts a second in the kernel, beside Erlang/OTP",
+        partial(run, "kernel_restarts", _kernel),
+        ("erlang-base",),
+    ),
+    # The labels bring the packages that are timed afterwards.
+    Entry("audit-labels", "the audit over labelled code", partial(run, "audit_labels", _audit)),
+    Entry("audit-speed", "the audit over 100,000 lines", partial(run, "audit_speed", _audit)),
+)
