@@ -76,6 +76,7 @@ class Front:
                 self.instance.paths.prepare()
                 lock = lock_instance(self.instance.paths)
                 os.set_inheritable(lock, False)  # held until this process ends
+                self.instance.paths.prepare_runtime()
                 self.instance.prepare(self.progress)
             paths = self.instance.paths
             self.guardian = GuardianProcess(

@@ -457,6 +457,7 @@ def main(argv: list[str]) -> int:
             lock = take_lock(paths) if if_running == "fail" else _follow(paths, options)
             if lock is None:
                 return 0
+            paths.prepare_runtime()
             state = _fresh_state(paths, policy, lock, options)
         except (AlreadyRunningError, SupervisionError, OSError, ValueError) as error:
             sys.stderr.write(f"guardian: {error}\n")

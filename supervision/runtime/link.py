@@ -75,6 +75,8 @@ class Link:
                 return messages or None
             if not data:
                 return messages or None
+            for fd in fds:  # recv_fds of Python 3.11 to 3.13 does not pass MSG_CMSG_CLOEXEC on
+                os.set_inheritable(fd, False)
             message = _parse(data, tuple(fds))
             if message is None:
                 for fd in fds:
@@ -97,5 +99,5 @@ def _parse(data: bytes, fds: tuple[int, ...]) -> Message | None:
                 os.close(memory)
             return whole
         return Message(str(body.pop("op")), body, fds)
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, OSError):
         return None

@@ -29,8 +29,14 @@ class Log:
         try:
             os.write(self._fd, line.encode(errors="replace"))
             if self.path != "-" and os.fstat(self._fd).st_size > MAX_BYTES:
-                os.replace(self.path, self.path + ".1")
-                os.close(self._fd)
-                self._fd = self._open()
+                self._turn_over()
         except OSError:
             return
+
+    def _turn_over(self) -> None:
+        """Go on in a new file; the old descriptor is given up only once there is another, whoever gets its number next."""
+        if os.path.exists(self.path) and os.path.samestat(os.stat(self.path), os.fstat(self._fd)):
+            os.replace(self.path, self.path + ".1")  # else the other of guardian and node has done it
+        new = self._open()
+        os.close(self._fd)
+        self._fd = new

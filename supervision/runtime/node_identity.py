@@ -1,6 +1,7 @@
 """Who this node is: an id made once, and the epoch of its record stream."""
 
 import json
+import os
 import uuid
 from dataclasses import dataclass
 
@@ -32,6 +33,11 @@ class NodeIdentity:
 
     def _write(self, paths: Paths) -> "NodeIdentity":
         temporary = paths.node_json.with_suffix(".new")
-        temporary.write_text(json.dumps({"v": 1, "node_id": self.node_id, "stream_epoch": self.stream_epoch}))
+        with temporary.open("w") as file:
+            json.dump({"v": 1, "node_id": self.node_id, "stream_epoch": self.stream_epoch}, file)
+            file.flush()
+            os.fsync(
+                file.fileno()
+            )  # written once in a node's life; an empty file after a power cut would end that
         temporary.rename(paths.node_json)
         return self

@@ -7,6 +7,7 @@ that two instances never meet. docs/adr/0006 says why they are apart.
 
 import json
 import os
+import stat
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,11 +99,21 @@ class Paths:
         return self.runtime_dir.with_suffix(".notify")
 
     def prepare(self) -> None:
-        """Make every directory, 0700 and ours; UnsafeDirectoryError where one cannot be trusted."""
-        runtime = self._default_runtime_dir()
+        """Make the directories that stay, 0700 and ours; UnsafeDirectoryError where one cannot be trusted."""
         _private_directory(self.data_dir)
         for path in (self.journal_dir, self.exits_dir, self.logs_dir, self.desired_dir):
             _private_directory(path)
+
+    def prepare_runtime(self) -> None:
+        """Make the runtime directory, as `prepare` does. For the guardian, which holds the lock.
+
+        One that a dead guardian left is used again, because children that live know its notify socket; unless it is gone or
+        somebody else's by now (a logout takes XDG_RUNTIME_DIR with it), and then runtime.json is out of date.
+        """
+        recorded = self.runtime_dir
+        if recorded != self._default_runtime_dir() and not _is_private(recorded):
+            self.runtime_json.unlink(missing_ok=True)
+        runtime = self.runtime_dir
         if runtime.parent.parent == Path("/run"):
             runtime.parent.mkdir(mode=0o755, exist_ok=True)
         else:
@@ -110,12 +121,24 @@ class Paths:
         _private_directory(runtime)
 
 
+def _is_private(path: Path) -> bool:
+    """Whether it is there, ours, and closed to others."""
+    try:
+        seen = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid() and not seen.st_mode & 0o077
+
+
 def _private_directory(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    seen = path.lstat()
-    if not path.is_dir() or (path.is_symlink() and path.stat().st_uid != os.getuid()):
-        raise UnsafeDirectoryError(f"{path} is not a directory of ours")
-    if seen.st_uid != os.getuid():
-        raise UnsafeDirectoryError(f"{path} belongs to uid {seen.st_uid}, not to uid {os.getuid()}")
-    if path.stat().st_mode & 0o077:
+    """Make it, or see that it is ours, also where it is a link (made by us: in /tmp anybody else may have been first)."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        link, seen = path.lstat(), path.stat()
+    except FileExistsError:
+        raise UnsafeDirectoryError(f"{path} is not a directory") from None
+    for found in (link, seen):
+        if found.st_uid != os.getuid():
+            raise UnsafeDirectoryError(f"{path} belongs to uid {found.st_uid}, not to uid {os.getuid()}")
+    if seen.st_mode & 0o077:
         path.chmod(0o700)
