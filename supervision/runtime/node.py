@@ -5,6 +5,7 @@ the control socket, deadlines of the kernels. On the path from a crash to its re
 (promise P2). It may be killed at any time: what it knows is in the journal.
 """
 
+import contextlib
 import gc
 import os
 import signal
@@ -51,6 +52,8 @@ from supervision.runtime.tree_runner import TreeRunner
 
 BEAT_EVERY_S = 0.5
 SCAN_EVERY_S = 1.0
+EVIDENCE_DELAY_S = 0.015
+"""After an abnormal end: the replacement has started by then, and is not kept off the processor by our reading."""
 OUTSIDE_SCAN_EVERY_S = 5.0
 SYSTEM_TREE = "system"
 SYSTEM_WAIT_S = 60.0
@@ -63,6 +66,10 @@ def shim_path() -> str | None:
     """The built exec shim, where there is one."""
     path = boot.ROOT / "build" / "overstory-exec"
     return str(path) if os.access(path, os.X_OK) else None
+
+
+class PromotedError(Exception):
+    """Leaves the node's loop at once: this process goes on as the guardian."""
 
 
 class Node:
@@ -135,6 +142,7 @@ class Node:
         self.stopping = False
         self.hard = False
         self.promotion: GuardianState | None = None
+        self._evidence_due: list[tuple[str, int, str, Leader | None]] = []
         self.waiting_for_system: list[str] = []
         self._snapshot_asked = False
         self.operations = Operations(self)
@@ -195,7 +203,8 @@ class Node:
         gc.collect()
         linux.trim_heap()
         gc.freeze()
-        self.loop.run()
+        with contextlib.suppress(PromotedError):
+            self.loop.run()
         return 0
 
     def _handed_pidfds(self) -> dict[int, int]:
@@ -217,7 +226,6 @@ class Node:
             made = HelperProcess(
                 role,
                 loop=self.loop,
-                clock=self.clock,
                 table=self.table,
                 log=self.log,
                 args=args,
@@ -381,7 +389,14 @@ class Node:
         else:
             self.driver.recorded(run)
         if self.evidence.wanted(reason):
-            self.loop.call_soon(lambda: self.evidence.record(key, incarnation, reason, leader))
+            if not self._evidence_due:
+                self.loop.call_later(EVIDENCE_DELAY_S, self._write_evidence)
+            self._evidence_due.append((key, incarnation, reason, leader))
+
+    def _write_evidence(self) -> None:
+        due, self._evidence_due = self._evidence_due, []
+        for key, incarnation, reason, leader in due:
+            self.evidence.record(key, incarnation, reason, leader)
 
     def identity_learnt(self, leaders: list[Leader]) -> None:
         identities = [
@@ -502,15 +517,17 @@ class Node:
 
     def _promote(self) -> None:
         """Become the guardian in place: our children stay ours, the node that follows adopts them."""
+        self._write_evidence()
         self.write_snapshot()
         self.close_helpers()
         kept = {name: fd for name, fd in self._fds_to_hand_over().items() if name != "link"}
         self.promotion = GuardianState(self.on_guardian_death, kept, None, self.log_file)
-        self.loop.stop()
+        raise PromotedError  # not one more callback: it might close a descriptor that is being handed over
 
     def _reexec(self) -> None:
         """Upgrade in place: a snapshot, then exec of the same role; children stay ours and notice nothing."""
         self.log.say("node execs itself")
+        self._write_evidence()
         self._append("node", {"what": "reexec"})
         self.write_snapshot()
         self.close_helpers()
@@ -568,6 +585,7 @@ class Node:
         for relative in list(self.table.relatives.values()):
             self.table.end_relative(relative)
         self.close_helpers()
+        self._write_evidence()
         self._append("node", {"what": "stopped"})
         self.journal.close()
         self.loop.stop()

@@ -280,7 +280,7 @@ class ProcessTable:
     def _nothing_unknown(self, leader: Leader) -> bool:
         if any(relative.may_descend_from(leader) for relative in self.relatives.values()):
             return False
-        return leader.parent == "node" and self._counter.count() == self._own
+        return leader.parent == "node" and self._counter.is_at_most(self._own)
 
     def _end_descendants(self, leader: Leader) -> None:
         """Kill what descends from an ended leader and wait for it; called again for the next generation."""
