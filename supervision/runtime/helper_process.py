@@ -11,15 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 from supervision.runtime import boot
-from supervision.runtime.clock import Clock
 from supervision.runtime.link import Link, Message
 from supervision.runtime.log import Log
-from supervision.runtime.loop import Loop
+from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.process_table import ProcessTable
 
 PING_EVERY_S = 1.0
 ANSWER_LIMIT_S = 1.5
 """DESIGN 7: a helper that has not answered for 1.5 s is ended and replaced."""
+FIRST_ANSWER_LIMIT_S = 15.0
+"""An interpreter on a busy machine takes its time until it hears at all."""
 RESPAWN_DELAY_S = 0.2
 CHANNEL_FD = 3
 
@@ -32,7 +33,6 @@ class HelperProcess:
         role: str,
         *,
         loop: Loop,
-        clock: Clock,
         table: ProcessTable,
         log: Log,
         args: tuple[str, ...],
@@ -42,12 +42,15 @@ class HelperProcess:
         self.role = role
         self.pid: int | None = None
         self.starts = 0
-        self._loop, self._clock, self._table, self._log = loop, clock, table, log
+        self._loop, self._table, self._log = loop, table, log
         self._args = args
         self._on_message, self._on_start = on_message, on_start
         self._channel: Link | None = None
         self._pidfd = -1
-        self._asked_at: float | None = None
+        self._asked = False
+        """A ping is not answered yet."""
+        self._is_up = False
+        self._limit: Timer | None = None
         self._closing = False
 
     def start(self) -> None:
@@ -79,7 +82,6 @@ class HelperProcess:
         self._table.helper_started(self.pid)
         self._pidfd = os.pidfd_open(self.pid)
         self._channel = channel
-        self._asked_at = None
         self._loop.watch(self._pidfd, self._died)
         self._loop.watch(channel.fileno(), self._readable)
         self._on_start()
@@ -89,15 +91,26 @@ class HelperProcess:
         return self._channel is not None and self._channel.send(op, **body)
 
     def ping(self) -> None:
-        """Call every PING_EVERY_S: replaces a helper that left a ping unanswered for ANSWER_LIMIT_S."""
-        now = self._clock.boot()
-        if self._asked_at is not None:
-            if now - self._asked_at > ANSWER_LIMIT_S:
-                self._log.say("helper silent, replaced", role=self.role, pid=self.pid)
-                self._kill()
-            return
-        if self.send("ping"):
-            self._asked_at = now
+        """Call every PING_EVERY_S: a helper that leaves one unanswered for ANSWER_LIMIT_S is replaced, as is one that has
+        left so much unread that no ping fits any more."""
+        if self._channel is not None and not self._asked:
+            self._asked = True
+            self._limit = self._loop.call_later(
+                ANSWER_LIMIT_S if self._is_up else FIRST_ANSWER_LIMIT_S, self._judge
+            )
+            self.send("ping")
+
+    def _judge(self) -> None:
+        self._readable()  # its answer may be here, and we the one who is late
+        if self._asked:
+            self._log.say("helper silent, replaced", role=self.role, pid=self.pid)
+            self._kill()
+
+    def _answered(self) -> None:
+        self._asked = False
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
 
     def close(self) -> None:
         """End it for good and reap it."""
@@ -122,8 +135,9 @@ class HelperProcess:
             self._kill()
             return
         for message in messages:
+            self._is_up = True
             if message.op == "pong":
-                self._asked_at = None
+                self._answered()
             else:
                 self._on_message(message)
 
@@ -141,6 +155,8 @@ class HelperProcess:
         if self.pid is not None:
             self._table.helper_ended(self.pid)
         self.pid = None
+        self._is_up = False
+        self._answered()
         if self._pidfd >= 0:
             self._loop.unwatch(self._pidfd)
             os.close(self._pidfd)
