@@ -190,7 +190,7 @@ def _exit(record: JournalRecord, _who: Who) -> Line:
 
 def _node(record: JournalRecord, _who: Who) -> Line:
     what = str(record.get("what", "?")).replace("_", " ")
-    known = ("pid", "guardian_pid", "adopted", "lost", "policy", "version")
+    known = ("role", "pid", "guardian_pid", "adopted", "lost", "policy", "version")
     facts = ", ".join(
         f"{name.replace('_', ' ')} {record[name]}" for name in known if record.get(name) not in (None, "", 0)
     )

@@ -246,7 +246,8 @@ class Adoption:
         A leader starts before its descendants, so among what nobody knows it comes first. The guardian may be about to
         write: it is given 40 ms.
         """
-        known = {process.pid for process in self.recovered.processes.values()} | self._claimed
+        known = {process.pid for process in self.recovered.processes.values()}
+        known |= self.recovered.helpers | self._claimed
         for _ in range(20):
             for end in self.node.exits.started_since(int(at * TICKS)):
                 if end[0] not in known:

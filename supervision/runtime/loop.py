@@ -42,7 +42,7 @@ class Loop:
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._soon: list[Callable[[], None]] = []
-        self._running = False
+        self._stopped = False
         self._wake_read = -1
 
     def watch(self, fd: int, callback: Callable[[], None], events: int = select.EPOLLIN) -> None:
@@ -91,12 +91,12 @@ class Loop:
 
     def run(self) -> None:
         """Run until `stop()`."""
-        self._running = True
-        while self._running:
+        while not self._stopped:
             self.run_once()
 
     def stop(self) -> None:
-        self._running = False
+        """For good, and at once: what is due in this round is not run, as what it acts on may be handed over."""
+        self._stopped = True
 
     def close(self) -> None:
         """Close our own descriptors; what was watched is its owner's."""
@@ -112,14 +112,15 @@ class Loop:
         self._new.clear()
         for fd, _ in seen:
             callback = self._callbacks.get(fd)
-            if callback is not None and fd not in self._new:
+            if callback is not None and fd not in self._new and not self._stopped:
                 callback()
         if self._timers:
             self._run_timers()
-        if self._soon:
+        if self._soon and not self._stopped:
             now, self._soon = self._soon, []
             for callback in now:
-                callback()
+                if not self._stopped:
+                    callback()
 
     def _wait(self, at_most: float) -> float:
         if self._soon:
@@ -132,7 +133,7 @@ class Loop:
 
     def _run_timers(self) -> None:
         now = self.clock.boot()
-        while self._timers and self._timers[0][0] <= now:
+        while self._timers and self._timers[0][0] <= now and not self._stopped:
             timer = heapq.heappop(self._timers)[2]
             if not timer.cancelled:
                 timer.callback()

@@ -223,6 +223,10 @@ class Node:
 
     def _start_helpers(self) -> None:
         def helper(role: str, args: tuple[str, ...], on_message: Any, on_start: Any) -> HelperProcess:
+            def started() -> None:  # on record, so that its end is never taken for a child's
+                self._append("node", {"what": "helper", "role": role, "pid": made.pid})
+                on_start()
+
             made = HelperProcess(
                 role,
                 loop=self.loop,
@@ -230,7 +234,7 @@ class Node:
                 log=self.log,
                 args=args,
                 on_message=on_message,
-                on_start=on_start,
+                on_start=started,
             )
             self.helpers.append(made)
             made.start()
@@ -457,6 +461,7 @@ class Node:
             "guardian_pid": self.guardian_pid,
             "adopted_strays": self.kinship.adopted,
             "strays": self.table.strays_to_remember(),
+            "helpers": [helper.pid for helper in self.helpers],
             "stopped_cleanly": False,
             "node_id": self.identity.node_id,
             "incarnations": self.retired,

@@ -23,7 +23,7 @@ from typing import Protocol
 
 from supervision.runtime.clock import Clock
 from supervision.runtime.exits import ExitsFile, observe, peek
-from supervision.runtime.identity import read_stat
+from supervision.runtime.identity import Stat, read_stat
 from supervision.runtime.kinship import Kinship, Leader, Relative
 from supervision.runtime.launch import Launcher, LaunchPlan
 from supervision.runtime.linux import pidfd_inode, signal_group
@@ -132,16 +132,9 @@ class ProcessTable:
     ) -> Leader:
         """Take over a living process that a predecessor started; the caller has compared its identity."""
         stat = read_stat(pid)
-        parent = "other"
-        if stat is not None:
-            parent = (
-                "node"
-                if stat.ppid == os.getpid()
-                else "guardian"
-                if stat.ppid == self.guardian_pid
-                else "other"
-            )
-            start_time = start_time if start_time is not None else stat.start_time
+        parent = "other" if stat is None else self._parent(stat)
+        if start_time is None and stat is not None:
+            start_time = stat.start_time
         leader = Leader(
             key,
             incarnation,
@@ -180,6 +173,11 @@ class ProcessTable:
     def _give(self, relative: Relative, key: str) -> None:
         relative.owner = key
         self.kinship.adopted[relative.pid] = (relative.start_time, key)
+
+    def _parent(self, stat: Stat) -> str:
+        return (
+            "node" if stat.ppid == os.getpid() else "guardian" if stat.ppid == self.guardian_pid else "other"
+        )
 
     def _register(self, leader: Leader) -> None:
         self.kinship.add(leader)
@@ -323,26 +321,35 @@ class ProcessTable:
 
     def discover(self) -> list[Relative]:
         """Direct children of node and guardian that we did not know yet."""
-        found = []
-        for parent, pid_of_parent in (("node", os.getpid()), ("guardian", self.guardian_pid)):
-            if pid_of_parent is None:
-                continue
-            for pid in direct_children(pid_of_parent):
-                if not self._is_known(pid):
-                    relative = self._relative(pid, parent)
-                    if relative is not None:
-                        found.append(relative)
+        found = self._look_again(lambda: direct_children(os.getpid()))
         if self.guardian_pid is not None:
-            guardian = read_stat(self.guardian_pid)
+            above = self.guardian_pid
+            found += self._look_again(lambda: direct_children(above))
+            guardian = read_stat(above)
             if guardian is None or guardian.is_exiting:  # so what we read of it may not be all there is
                 self.guardian_died()
         return found
 
     def discover_outside(self) -> None:
         """What is ours and below neither node nor guardian: it escaped while both were dead, or is found only so."""
-        for pid in self.outsiders():
-            if not self._is_below_us(pid):
-                self._relative(pid, "other")
+        self._look_again(lambda: [pid for pid in self.outsiders() if not self._is_below_us(pid)])
+
+    def _look_again(self, pids: Callable[[], list[int]]) -> list[Relative]:
+        """Take note of every process in `pids()`. One that is gone when we come to it may have left another behind, which
+        came after the list was read: then the list is read again."""
+        found: list[Relative] = []
+        gone: set[int] = set()
+        while True:
+            passed = len(gone)
+            for pid in pids():
+                if not self._is_known(pid):
+                    relative = self._relative(pid)
+                    if relative is None:
+                        gone.add(pid)
+                    else:
+                        found.append(relative)
+            if len(gone) == passed:
+                return found
 
     def _is_known(self, pid: int) -> bool:
         return (
@@ -353,7 +360,7 @@ class ProcessTable:
             or pid == os.getpid()
         )
 
-    def _relative(self, pid: int, parent: str) -> Relative | None:
+    def _relative(self, pid: int) -> Relative | None:
         """Take note of a living process; one that has ended is reaped, if it is ours to reap."""
         try:
             pidfd = os.pidfd_open(pid)
@@ -362,10 +369,10 @@ class ProcessTable:
         stat = read_stat(pid)
         if stat is None or stat.is_zombie:
             os.close(pidfd)
-            if parent == "node":
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
             return None
+        parent = self._parent(stat)
         owner, origin = self.kinship.trace(pid, stat)
         relative = Relative(
             pid, pidfd, parent, owner, origin, self.clock.boot(), stat.start_time, describe(pid)
@@ -433,13 +440,19 @@ class ProcessTable:
 
     def _is_below_us(self, pid: int) -> bool:
         """Whether `pid` is, or descends from, a process of ours. Then its end comes with that one's, or `scan` finds it."""
+        above = pid
         for _ in range(MAX_DEPTH):
-            if self._is_known(pid) or pid == self.guardian_pid:
+            if self._is_known(above) or above == self.guardian_pid:
                 return True
-            stat = read_stat(pid)
-            if stat is None or stat.ppid <= 1:
+            stat = read_stat(above)
+            if stat is None:
+                if above == pid:
+                    return False
+                above = pid  # an ancestor ended meanwhile: who is above now?
+            elif stat.ppid <= 1:
                 return False
-            pid = stat.ppid
+            else:
+                above = stat.ppid
         return True
 
     def end_relative(self, relative: Relative) -> None:

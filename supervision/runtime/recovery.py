@@ -77,6 +77,8 @@ class Recovered:
     """pid -> (start time, key) of strays that an operator gave to a child."""
     strays: dict[int, tuple[int, float]] = field(default_factory=dict)
     """pid -> (start time, boot clock) of strays that were announced."""
+    helpers: set[int] = field(default_factory=set)
+    """Pids of the dead node's helpers."""
     removing: set[str] = field(default_factory=set)
     """Trees that are on their way out."""
     returning: dict[str, list[StartChild]] = field(default_factory=dict)
@@ -105,11 +107,14 @@ class Recovered:
 
     def _node(self, record: Mapping[str, Any]) -> None:
         if record.get("what") == "started":
+            self.helpers.clear()
             self.boot_id = record.get("boot_id", self.boot_id)
             self.guardian_pid = record.get("guardian_pid")
             if self.stopped_cleanly:
                 self._await_begin()
             self.stopped_cleanly = False
+        elif record.get("what") == "helper":
+            self.helpers.add(record["pid"])
         elif record.get("what") == "stopping":
             for name, children in record.get("dynamic", {}).items():
                 self.returning[name] = [_start_child(child) for child in children]
@@ -274,6 +279,7 @@ def from_snapshot(body: Mapping[str, Any]) -> Recovered:
     recovered.adopted_strays = {
         int(pid): (value[0], value[1]) for pid, value in body["adopted_strays"].items()
     }
+    recovered.helpers = set(body.get("helpers", ()))
     recovered.strays = {int(pid): (value[0], value[1]) for pid, value in body.get("strays", {}).items()}
     recovered.unconfirmed = {key: (value[0], value[1]) for key, value in body["unconfirmed"].items()}
     return recovered
