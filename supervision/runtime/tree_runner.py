@@ -124,9 +124,8 @@ class TreeRunner:
         now = self.clock.boot()
         actions, self.deadline = self.kernel.handle(event, now=now)
         queue.popleft()
-        self._record(
-            event, now, actions, extra
-        )  # a Tick too: a hold that expires needs no action, and counts
+        # A Tick is recorded too: a hold that expires while its child runs needs no action, and counts.
+        self._record(event, now, actions, extra)
         self.notice(event, actions)
         for action in actions:
             self._perform(action)
