@@ -268,6 +268,10 @@ class Adoption:
     def _trees(self) -> None:
         """Deadlines of running kernels are armed again; trees that the last stop took down start."""
         node = self.node
+        again = self.recovered.stopped_cleanly or self.rebooted
+        begun = set(node.runners) if again else self.recovered.interrupted
+        if node.start.stopping:
+            node.interrupted = self.recovered.interrupted
         down = []
         for name, runner in list(node.runners.items()):
             tree = self.recovered.trees[name]
@@ -275,7 +279,9 @@ class Adoption:
                 node.remove_tree(name)
             elif not runner.is_down:
                 runner.feed(Tick())
-            elif self.recovered.stopped_cleanly or self.rebooted or runner.ended == NEVER_BEGUN:
+            elif node.start.stopping:
+                continue
+            elif name in begun or runner.ended == NEVER_BEGUN:
                 runner.ended = NEVER_BEGUN  # also for the node after us, if we do not come to it
                 down.append(name)
             if tree.unapplied and name in node.runners:

@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from supervision.exceptions import SupervisionError
 from supervision.runtime import boot, linux, notify
@@ -29,8 +30,8 @@ from supervision.runtime.identity import read_stat
 from supervision.runtime.link import Link, Message
 from supervision.runtime.local_socket import bind_listener
 from supervision.runtime.log import Log
-from supervision.runtime.loop import Loop
-from supervision.runtime.node_process import exec_node, fork_node
+from supervision.runtime.loop import Loop, hold_signals
+from supervision.runtime.node_process import NodeStart, exec_node, fork_node, serve
 from supervision.runtime.options import Options
 from supervision.runtime.paths import PROTOCOL, Paths
 from supervision.runtime.processes import direct_children
@@ -44,6 +45,7 @@ QUICK_DEATH_S = 5.0
 """A node that lived for less counts towards the respawn delay."""
 MAX_RESPAWN_DELAY_S = 5.0
 SWEEP_LIMIT_S = 10.0
+LOCK_TEXT_BYTES = 40
 UNUSABLE_SETTINGS = 2
 """Exit status of a node that cannot read node.toml."""
 STATE_VARIABLE = "OVERSTORY_GUARDIAN_STATE"
@@ -124,11 +126,20 @@ class Guardian:
 
     # -- life -------------------------------------------------------------------------------------------------------
 
-    def run(self) -> int:
-        self._write_runtime_json()
+    def clean_up(self) -> int:
+        """For a node that stopped everything after its guardian died: what the guardian would have done at the end."""
+        self.loop.on_signal(signal.SIGCHLD, callback=lambda _: self._reap())
+        self._enter_cgroup()
+        return self._leave()
+
+    def _enter_cgroup(self) -> None:
         self.cgroup = NodeCgroup.open(self.paths.instance_id)
         if self.cgroup is not None:
             self.cgroup.enter_guardian()
+
+    def run(self) -> int:
+        self._write_runtime_json()
+        self._enter_cgroup()
         self.loop.on_signal(signal.SIGCHLD, callback=lambda _: self._reap())
         self.loop.on_signal(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, callback=self._on_stop_signal)
         self.loop.on_signal(signal.SIGUSR2, callback=lambda _: self._reexec(["node", "guardian"]))
@@ -156,11 +167,9 @@ class Guardian:
             "guardian_pid": os.getpid(),
             "on_guardian_death": self.state.on_death,
         }
-        temporary = self.paths.runtime_json.with_suffix(".new")
-        temporary.write_text(json.dumps(body))
-        temporary.rename(self.paths.runtime_json)
-        os.ftruncate(self.fds["lock"], 0)
-        os.pwrite(self.fds["lock"], f"guardian pid {os.getpid()}\n".encode(), 0)
+        _replace(self.paths.runtime_json, json.dumps(body))
+        with contextlib.suppress(OSError):  # for people only
+            os.pwrite(self.fds["lock"], f"guardian pid {os.getpid()}\n".ljust(LOCK_TEXT_BYTES).encode(), 0)
 
     def _leave(self) -> int:
         """End every process that still descends from us, then our files."""
@@ -200,7 +209,9 @@ class Guardian:
         link, theirs = Link.pair()
         handed = {name: fd for name, fd in self.fds.items() if name not in ("lifeline", "link")}
         handed["link"] = theirs.fileno()
-        settings = (self.paths.data_dir, handed, self.state.on_death, self.state.log_file)
+        start = NodeStart(
+            self.paths.data_dir, handed, self.state.on_death, self.state.log_file, os.getpid(), self.stopping
+        )
 
         def let_go() -> None:
             theirs.detach()
@@ -210,7 +221,7 @@ class Guardian:
             if "lifeline" in self.fds:
                 os.close(self.fds["lifeline"])
 
-        self.node_pid = exec_node(*settings) if self.code_is_old else fork_node(*settings, let_go)
+        self.node_pid = exec_node(start) if self.code_is_old else fork_node(start, let_go)
         theirs.close()
         self.node_started = self.last_beat = self.clock.boot()
         self.node_ready = False
@@ -242,6 +253,10 @@ class Guardian:
             return
         self.log.say("node died", status=status, lived_s=round(lived, 3))
         self.quick_deaths = self.quick_deaths + 1 if lived < QUICK_DEATH_S else 0
+        if self.stopping and self.quick_deaths >= 3:
+            self.log.say("no node lives long enough to stop its trees in order: all are killed")
+            self.finished = True
+            return
         delay = (
             0.0 if self.quick_deaths < 3 else min(0.05 * 2 ** (self.quick_deaths - 3), MAX_RESPAWN_DELAY_S)
         )
@@ -395,13 +410,28 @@ class Guardian:
             self.link.send("stop", hard=hard)
 
 
+def _replace(path: Path, text: str) -> None:
+    """Whole, for a reader; on a full disk in the blocks that the old one had: a promotion must not fail for want of one."""
+    temporary = path.with_suffix(".new")
+    try:
+        temporary.write_text(text)
+        temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(fd, text.ljust(os.fstat(fd).st_size).encode(), 0)
+        finally:
+            os.close(fd)
+
+
 def exec_guardian(paths: Paths, state: GuardianState) -> None:
     """Become the guardian by exec, keeping every descriptor of `state`; never returns."""
     for fd in state.fds.values():
         os.set_inheritable(fd, True)
     environment = dict(os.environ)
     environment[STATE_VARIABLE] = state.to_environment()
-    signal.set_wakeup_fd(-1)
+    hold_signals()
     argv = boot.command("guardian", "--data-dir", str(paths.data_dir), "--on-guardian-death", state.on_death)
     os.execve(sys.executable, argv, environment)
 
@@ -464,4 +494,4 @@ def main(argv: list[str]) -> int:
             return 1
     for fd in state.fds.values():
         os.set_inheritable(fd, False)
-    return Guardian(paths, state, Log(state.log_file, "guardian")).run()
+    return serve(Guardian(paths, state, Log(state.log_file, "guardian")).run)

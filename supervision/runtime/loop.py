@@ -14,6 +14,14 @@ from collections.abc import Callable
 from supervision.runtime.clock import Clock
 
 MAX_EVENTS = 512
+HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
+
+
+def hold_signals() -> None:
+    """Let what guardian and node listen to wait until a loop's `on_signal`, also across an exec: none may be lost or kill
+    us while this process goes on as something else."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    signal.set_wakeup_fd(-1)
 
 
 class Timer:
@@ -81,6 +89,7 @@ class Loop:
         for number in numbers:
             self._signal_callbacks[number] = callback
             signal.signal(number, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
     def _read_signals(self) -> None:
         seen = os.read(self._wake_read, 4096)
@@ -102,7 +111,7 @@ class Loop:
         """Close our own descriptors; what was watched is its owner's."""
         self._epoll.close()
         if self._wake_read >= 0:
-            signal.set_wakeup_fd(-1)
+            hold_signals()
             os.close(self._wake_read)
             os.close(self._wake_write)
 

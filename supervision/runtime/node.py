@@ -11,7 +11,8 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path
+import traceback
+from dataclasses import replace
 from typing import Any
 
 from supervision.kernel import Kernel
@@ -26,7 +27,7 @@ from supervision.runtime.evidence import Evidence
 from supervision.runtime.exits import ExitsFile
 from supervision.runtime.guardian import UNUSABLE_SETTINGS, Guardian, GuardianState
 from supervision.runtime.helper_process import PING_EVERY_S, HelperProcess
-from supervision.runtime.identity import boot_id, pid_namespace
+from supervision.runtime.identity import boot_id, has_exited, pid_namespace
 from supervision.runtime.journal import Journal, JournalFull
 from supervision.runtime.kinship import Kinship, Leader, Relative
 from supervision.runtime.launch import Launcher
@@ -35,7 +36,7 @@ from supervision.runtime.listeners import Listeners, sockets_of
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
 from supervision.runtime.node_identity import NodeIdentity
-from supervision.runtime.node_process import become_node, inherited
+from supervision.runtime.node_process import NodeStart, Role, become_node, inherited, serve
 from supervision.runtime.nodesettings import NodeSettings, NodeSettingsError
 from supervision.runtime.operations import Operations
 from supervision.runtime.options import Options
@@ -75,21 +76,16 @@ class PromotedError(Exception):
 class Node:
     """See the module's docstring. Composes the parts; each part is one file of this package."""
 
-    def __init__(
-        self, paths: Paths, fds: dict[str, int], on_guardian_death: str, log: Log, log_file: str
-    ) -> None:
-        self.paths, self.fds, self.on_guardian_death, self.log, self.log_file = (
-            paths,
-            fds,
-            on_guardian_death,
-            log,
-            log_file,
-        )
+    def __init__(self, start: NodeStart, log: Log) -> None:
+        paths = Paths(start.data_dir)
+        fds = start.fds
+        self.start, self.paths, self.fds, self.log = start, paths, fds, log
+        self.on_guardian_death = start.on_guardian_death
         self.version = VERSION
         self.clock = SystemClock()
         self.loop = Loop(self.clock)
-        self.guardian_pid = os.getppid()
-        self.guardian_pidfd = os.pidfd_open(self.guardian_pid)
+        self.guardian_pid = start.guardian_pid
+        self.guardian_pidfd = _open_parent(start.guardian_pid)
         self.identity = NodeIdentity.load(paths)
         self.settings = NodeSettings.load(paths.node_toml)
         self.started_at = self.clock.wall()
@@ -108,7 +104,7 @@ class Node:
             clock=self.clock,
             launcher=self.launcher,
             exits=self.exits,
-            guardian_pid=self.guardian_pid,
+            guardian_pid=self.guardian_pid if self.guardian_pidfd >= 0 else None,
             kinship=self.kinship,
             events=self,
         )
@@ -139,6 +135,8 @@ class Node:
         self.removing: set[str] = set()
         self.retired: dict[str, dict[str, int]] = {}
         self.returning = Returning(self.log, self._runner)
+        self.interrupted: set[str] = set()
+        """Trees that a stop of everything takes down: were it cut short, the next start would begin them."""
         self.stopping = False
         self.hard = False
         self.promotion: GuardianState | None = None
@@ -159,7 +157,10 @@ class Node:
             callback=self._on_stop_signal,
         )
         self.loop.on_signal(signal.SIGUSR2, callback=lambda _: self._reexec())
-        self.loop.watch(self.guardian_pidfd, self._guardian_died)
+        if self.guardian_pidfd >= 0:
+            self.loop.watch(self.guardian_pidfd, self._guardian_died)
+        else:
+            self.loop.call_later(0.0, self._guardian_died)
         self.loop.watch(self.link.fileno(), self._on_link)
         if self.cgroup is not None:
             self.cgroup.enter_run()
@@ -176,6 +177,7 @@ class Node:
                 "pid_namespace": pid_namespace(),
                 "pid": os.getpid(),
                 "guardian_pid": self.guardian_pid,
+                "stopping": self.start.stopping,
                 "version": VERSION,
                 **adoption.summary(),
             },
@@ -462,6 +464,7 @@ class Node:
             "adopted_strays": self.kinship.adopted,
             "strays": self.table.strays_to_remember(),
             "helpers": [helper.pid for helper in self.helpers],
+            "interrupted": sorted(self.interrupted),
             "stopped_cleanly": False,
             "node_id": self.identity.node_id,
             "incarnations": self.retired,
@@ -525,9 +528,12 @@ class Node:
         self._write_evidence()
         self.write_snapshot()
         self.close_helpers()
-        kept = {name: fd for name, fd in self._fds_to_hand_over().items() if name != "link"}
-        self.promotion = GuardianState(self.on_guardian_death, kept, None, self.log_file)
+        self.promotion = self._guardian_state()
         raise PromotedError  # not one more callback: it might close a descriptor that is being handed over
+
+    def _guardian_state(self) -> GuardianState:
+        kept = {name: fd for name, fd in self._fds_to_hand_over().items() if name != "link"}
+        return GuardianState(self.on_guardian_death, kept, None, self.start.log_file)
 
     def _reexec(self) -> None:
         """Upgrade in place: a snapshot, then exec of the same role; children stay ours and notice nothing."""
@@ -537,7 +543,7 @@ class Node:
         self.write_snapshot()
         self.close_helpers()
         self.launcher.restore_nofile()
-        become_node(self.paths.data_dir, self._fds_to_hand_over(), self.on_guardian_death, self.log_file)
+        become_node(replace(self.start, fds=self._fds_to_hand_over(), stopping=self.stopping))
 
     def _fds_to_hand_over(self) -> dict[str, int]:
         fds = {name: fd for name, fd in self.fds.items() if name in HANDED_OVER}
@@ -558,7 +564,8 @@ class Node:
         self.exits.close()
         self.launcher.restore_nofile()
         self.launcher.close()
-        os.close(self.guardian_pidfd)
+        if self.guardian_pidfd >= 0:
+            os.close(self.guardian_pidfd)
 
     # -- stop -------------------------------------------------------------------------------------------------------
 
@@ -573,6 +580,7 @@ class Node:
         if first:
             self.returning.remember(runner.kernel for runner in self.runners.values())
             self._append("node", {"what": "stopping", "dynamic": self.returning.to_json()})
+            self.interrupted |= {runner.name for runner in self.runners.values() if not runner.is_down}
             for runner in self.runners.values():
                 if runner.name != SYSTEM_TREE and not runner.is_down:
                     runner.feed(StopRoot())
@@ -587,12 +595,15 @@ class Node:
                 runner.feed(StopRoot())
 
     def _end(self) -> None:
+        self.table.discover()
+        self.table.discover_outside()
         for relative in list(self.table.relatives.values()):
             self.table.end_relative(relative)
         self.close_helpers()
         self._write_evidence()
         self._append("node", {"what": "stopped"})
-        self.journal.close()
+        if self.guardian_pidfd < 0 or has_exited(self.guardian_pidfd):
+            self.promotion = self._guardian_state()
         self.loop.stop()
 
     def close_helpers(self) -> None:
@@ -629,38 +640,57 @@ class Node:
                 self.runners[name].feed(Begin())
 
 
-def run_node(data_dir: Path, fds: dict[str, int], on_guardian_death: str, log_file: str) -> int:
-    """Be the node; and after a promotion the guardian, in the same process. The exit status."""
+def run_node(start: NodeStart) -> int | Role:
+    """Be the node; the exit status, or after a promotion the guardian that this process goes on as."""
     os.umask(0o077)
     linux.set_comm("overstory-node")
     linux.become_subreaper()
-    paths = Paths(data_dir)
-    log = Log(log_file, "node")
+    log = Log(start.log_file, "node")
     try:
-        node = Node(paths, fds, on_guardian_death, log, log_file)
+        return _live(start, log)
     except NodeSettingsError as error:
         log.say("settings cannot be used", why=str(error))
         sys.stderr.write(f"node: {error}\n")
         return UNUSABLE_SETTINGS
+    except Exception:  # noqa: BLE001 the outermost loop of a process: record, and let the guardian see a death
+        log.say("node failed", error=traceback.format_exc())
+        return 1
+
+
+def _live(start: NodeStart, log: Log) -> int | Role:
+    node = Node(start, log)
     status = node.run()
-    promotion = node.promotion
+    promotion, stopped = node.promotion, node.stopping
     if promotion is None:
+        node.journal.close()
         return status
     node.close()
     del node
     gc.unfreeze()
     gc.collect()
     linux.set_comm("overstory-guard")
-    return Guardian(paths, promotion, Log(log_file, "guardian")).run()
+    guardian = Guardian(Paths(start.data_dir), promotion, Log(start.log_file, "guardian"))
+    return guardian.clean_up if stopped else guardian.run
+
+
+def _open_parent(guardian_pid: int) -> int:
+    """A pidfd of the guardian that started us, or -1 when it died already: its number may be anybody's then."""
+    try:
+        pidfd = os.pidfd_open(guardian_pid)
+    except ProcessLookupError:
+        return -1
+    if os.getppid() == guardian_pid:
+        return pidfd
+    os.close(pidfd)
+    return -1
 
 
 def main(argv: list[str]) -> int:
     """`boot.py node`: by exec of a guardian or a node that hands over its descriptors, and by nobody else."""
     options = Options(argv, "--data-dir", "--log-file")
-    handed = inherited()
-    if handed is None or options.problem:
+    data_dir = Paths.from_environment(options.get("--data-dir", None)).data_dir
+    start = inherited(data_dir, options.get("--log-file", "-"))
+    if start is None or options.problem:
         sys.stderr.write(f"node: {options.problem or 'started by the guardian only'}\n")
         return 2
-    fds, on_guardian_death = handed
-    data_dir = Paths.from_environment(options.get("--data-dir", None)).data_dir
-    return run_node(data_dir, fds, on_guardian_death, options.get("--log-file", "-"))
+    return serve(lambda: run_node(start))

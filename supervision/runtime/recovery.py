@@ -83,6 +83,8 @@ class Recovered:
     """Trees that are on their way out."""
     returning: dict[str, list[StartChild]] = field(default_factory=dict)
     """Dynamic children by tree that went with a clean stop, and are added again when their supervisor is at work."""
+    interrupted: set[str] = field(default_factory=set)
+    """Trees that a stop of everything took down, or was about to, when it did not come to its end."""
     boot_id: str | None = None
     guardian_pid: int | None = None
     stopped_cleanly: bool = True
@@ -111,21 +113,26 @@ class Recovered:
             self.boot_id = record.get("boot_id", self.boot_id)
             self.guardian_pid = record.get("guardian_pid")
             if self.stopped_cleanly:
-                self._await_begin()
+                self._await_begin(self.trees)
+            elif not record.get("stopping"):
+                self._await_begin(self.interrupted)
+                self.interrupted.clear()
             self.stopped_cleanly = False
         elif record.get("what") == "helper":
             self.helpers.add(record["pid"])
         elif record.get("what") == "stopping":
+            self.interrupted |= {name for name, tree in self.trees.items() if tree.ended is None}
             for name, children in record.get("dynamic", {}).items():
                 self.returning[name] = [_start_child(child) for child in children]
         elif record.get("what") == "stopped":
             self.stopped_cleanly = True
+            self.interrupted.clear()
 
-    def _await_begin(self) -> None:
+    def _await_begin(self, names: Iterable[str]) -> None:
         """A clean start begins every tree, the system tree first; what had not its turn yet is begun by the next node."""
-        for tree in self.trees.values():
-            if tree.ended is not None:
-                tree.ended = NEVER_BEGUN
+        for name in names:
+            if name in self.trees and self.trees[name].ended is not None:
+                self.trees[name].ended = NEVER_BEGUN
 
     def _tree(self, record: Mapping[str, Any]) -> None:
         name = record["tree"]
@@ -279,6 +286,7 @@ def from_snapshot(body: Mapping[str, Any]) -> Recovered:
     recovered.adopted_strays = {
         int(pid): (value[0], value[1]) for pid, value in body["adopted_strays"].items()
     }
+    recovered.interrupted = set(body.get("interrupted", ()))
     recovered.helpers = set(body.get("helpers", ()))
     recovered.strays = {int(pid): (value[0], value[1]) for pid, value in body.get("strays", {}).items()}
     recovered.unconfirmed = {key: (value[0], value[1]) for key, value in body["unconfirmed"].items()}
