@@ -145,11 +145,11 @@ class ProcessDriver:
     def start(self, key: str, incarnation: int, body: Mapping[str, Any]) -> None:
         """Begin an incarnation; answers through `events`, perhaps before it returns."""
         try:
-            prepared = self._prepare(key, body)
-        except (LaunchError, OSError, ValueError, KeyError) as error:
+            parsed = self._body(key, body)
+        except (ValueError, KeyError) as error:
             self.events.start_failed(key, incarnation, f"start_failed({error})")
             return
-        run = Run(key, incarnation, prepared.body, body, since=self.clock.wall())
+        run = Run(key, incarnation, parsed, body, since=self.clock.wall())
         self.runs[key] = run
         self._next(run)
 
@@ -169,11 +169,14 @@ class ProcessDriver:
         self.table.signal(leader, signal.SIGCONT)
 
     def kill(self, key: str, incarnation: int, cause: str) -> None:
-        """SIGKILL the whole tree; `cause` is what the exit will be called if nothing ended it before."""
+        """SIGKILL the whole tree; `cause` is what the exit will be called if nothing ended it before. Of post_stop commands
+        the one under way is the last."""
         run = self._run(key, incarnation)
         if run is None:
             return
         run.asked = run.asked or cause in ("timeout", "brutal_kill")
+        if run.stage == POST_STOP:
+            run.job = len(run.body.post_stop)
         if run.leader is not None and not run.leader.ended:
             self.disarm(run)
             self.table.kill(run.leader, cause)
@@ -196,7 +199,7 @@ class ProcessDriver:
         `leader` lives, or ended while no node lived (`table.missing`). Its environment is not made again: a file or secret
         that is gone by now does not concern what runs already.
         """
-        parsed = ProcessBody.from_body(body)
+        parsed = self._body(key, body)
         run = Run(
             key, incarnation, parsed, body, stage, job, leader,
             announced=True, is_ready=ready, asked=asked, since=self.clock.wall(), reason=reason,
@@ -414,11 +417,16 @@ class ProcessDriver:
         run = self.runs.get(key)
         return run if run is not None and run.incarnation == incarnation else None
 
+    def _body(self, key: str, source: Mapping[str, Any]) -> ProcessBody:
+        """`source` typed: once, with what was looked up for it, for all lives that are started with it. ValueError."""
+        known = self._prepared.get(key)
+        return known.body if known is not None and known.source is source else ProcessBody.from_body(source)
+
     def _prepare(self, key: str, source: Mapping[str, Any]) -> Prepared:
         known = self._prepared.get(key)
-        if known is not None and known.source is source and known.body.environment_source.is_constant:
+        body = self._body(key, source)
+        if known is not None and known.body is body and body.environment_source.is_constant:
             return known
-        body = ProcessBody.from_body(source)
         whole = body.spawn_environment(self.base, self.secrets, self.allow.trusts_file)
         # Only what is its own: a thousand copies of what all inherit would be megabytes.
         environment = {name: value for name, value in whole.items() if self.base.get(name) != value}
