@@ -1,6 +1,8 @@
 """Random kills with -9 of guardian, node and children: nobody runs twice, nothing is lost, nothing is left."""
 
+import os
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,3 +31,39 @@ def test_children_nodes_and_guardians_are_killed_at_random_and_every_promise_hol
         chaos.round(node=2, guardian=1, children=35)
         chaos.settle()
     assert chaos.killed == {"node": 6, "guardian": 3, "child": 105}
+
+
+def test_guardian_and_node_die_together_and_the_next_start_goes_on_from_there(chaos: Chaos) -> None:
+    chaos.lost_allowed = True  # of those that died while nobody was there
+    chaos.begin()
+    for _ in range(4):
+        chaos.kill_both(children=8)
+        chaos.engine.start()
+        chaos.settle()
+
+
+@pytest.mark.soak
+def test_at_least_300_nodes_100_guardians_and_5000_children_are_killed_and_every_promise_holds(
+    chaos: Chaos,
+) -> None:
+    end = time.monotonic() + 60 * float(os.environ.get("OVERSTORY_SOAK_MINUTES", "0"))
+    chaos.begin()
+    while not (enough(chaos) and time.monotonic() >= end):
+        chaos.round(node=2, guardian=1, children=35)
+        chaos.settle()
+    print(f"seed {chaos.seed}: killed {dict(chaos.killed)}; {chaos.audit.restarts} restarts")
+
+
+def enough(chaos: Chaos) -> bool:
+    killed = chaos.killed
+    return killed["node"] >= 300 and killed["guardian"] >= 100 and killed["child"] >= 5000
+
+
+@pytest.mark.soak
+def test_guardian_and_node_die_together_a_hundred_times(chaos: Chaos) -> None:
+    chaos.lost_allowed = True
+    chaos.begin()
+    for _ in range(100):
+        chaos.kill_both(children=8)
+        chaos.engine.start()
+        chaos.settle()

@@ -14,7 +14,7 @@ from supervision.runtime.journal_reader import read
 from supervision.runtime.processes import direct_children
 from tests.support.audit import Audit, differences, replayed
 from tests.support.brood import Brood
-from tests.support.engine import Engine, tree
+from tests.support.engine import Engine, alive, tree
 from tests.support.waiting import wait_for
 
 GAP_S = 0.1
@@ -98,6 +98,25 @@ class Chaos:
             self.killed[which] += 1
             return True
         return False
+
+    def kill_both(self, *, children: int) -> None:
+        """Guardian and node within a millisecond, in either order, while children die before, between and after."""
+        before = self.random.randint(0, children)
+        for _ in range(before):
+            self.kill_child()
+        guardian, node = wait_for(self.heads, timeout=30)
+        for pid in self.random.sample((guardian, node), 2):
+            os.kill(pid, signal.SIGKILL)
+        self.killed["both"] += 1
+        for _ in range(children - before):
+            self.kill_child()
+        wait_for(lambda: not alive(guardian) and not alive(node), timeout=10)
+
+    def heads(self) -> tuple[int, int] | None:
+        """Pids of guardian and node, once both live."""
+        guardian = self.engine.guardian_pid()
+        node = self.node_of(guardian)
+        return (guardian, node) if guardian is not None and node is not None else None
 
     @staticmethod
     def node_of(guardian: int | None) -> int | None:
