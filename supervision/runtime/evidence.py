@@ -1,6 +1,5 @@
 """What stands beside an abnormal exit: the last lines of stderr and what the machine knew. Never on the restart path."""
 
-from supervision.runtime.clock import Clock
 from supervision.runtime.journal import Journal, JournalFull
 from supervision.runtime.kinship import Leader
 from supervision.runtime.output import OutputStore
@@ -13,13 +12,17 @@ NORMAL = frozenset({"normal", "shutdown"})
 class Evidence:
     """Writes one `exit` record for each abnormal end, after its restart."""
 
-    def __init__(self, journal: Journal, output: OutputStore, clock: Clock) -> None:
-        self.journal, self.output, self.clock = journal, output, clock
-        self._oom_kills = read_oom_kills()
+    def __init__(self, journal: Journal, output: OutputStore) -> None:
+        self.journal, self.output = journal, output
+        self._before = self._oom_kills = read_oom_kills()
 
     @staticmethod
     def wanted(reason: str) -> bool:
         return reason not in NORMAL
+
+    def look(self) -> None:
+        """Call each second: an OOM kill of minutes ago is no evidence of anything."""
+        self._before, self._oom_kills = self._oom_kills, read_oom_kills()
 
     def record(self, key: str, incarnation: int, reason: str, leader: Leader | None) -> None:
         """Look at the files and the counters now; a journal without room leaves evidence out first."""
@@ -28,7 +31,7 @@ class Evidence:
             body["pid"] = leader.pid
             body["status"] = leader.status
             body["source"] = leader.status_source
-        if reason == "signal(9)" and self._machine_ran_out_of_memory():
+        if reason == "signal(9)" and read_oom_kills() > self._before:
             body["cause"] = "probably out of memory: the kernel's OOM counter rose"
         lines = self.output.tail(key, incarnation, "err", lines=LINES)
         body["stderr"] = [line[:MAX_LINE] for line in lines]
@@ -36,12 +39,6 @@ class Evidence:
             self.journal.append("exit", body)
         except JournalFull:
             return
-
-    def _machine_ran_out_of_memory(self) -> bool:
-        seen = read_oom_kills()
-        rose = seen > self._oom_kills
-        self._oom_kills = seen
-        return rose
 
 
 def read_oom_kills() -> int:

@@ -129,7 +129,7 @@ class Node:
         self.kinship.keeps = self._keeps_descendants
         self.table.wanted = self._wanted
         self.table.outsiders = self._outsiders
-        self.evidence = Evidence(self.journal, self.output, self.clock)
+        self.evidence = Evidence(self.journal, self.output)
         self.runners: dict[str, TreeRunner] = {}
         self.revisions: dict[str, DesiredTree] = {}
         self.removing: set[str] = set()
@@ -480,6 +480,7 @@ class Node:
     def _scan(self) -> None:
         self.table.scan()
         self.listeners.store()
+        self.evidence.look()
         if self.journal.short:
             self.journal.refill()
 

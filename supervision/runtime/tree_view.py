@@ -72,7 +72,7 @@ def _common(view: ChildView, runner: TreeRunner, offset: float) -> dict[str, Any
         "id": view.id,
         "state": view.state,
         "incarnation": view.incarnation,
-        "since": runner.since.get(view.key, view.since + offset),
+        "since": runner.since.get(view.key, view.since + offset if view.since else None),
         "restarts": view.restarts,
         "last_exit": runner.last_exit.get(view.key),
         "wanted": "up" if view.wanted else "down",
