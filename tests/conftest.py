@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,11 @@ def isolated(session_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def data_dir(isolated: None) -> Path:
     """Where OVERSTORY_DATA_DIR points in this test; not made yet."""
     return Path(os.environ["OVERSTORY_DATA_DIR"])
+
+
+@pytest.fixture(autouse=True)
+def _same_signal_mask() -> Iterator[None]:
+    """A loop that closes holds signals back for its successor; in a test that would reach every later child."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
