@@ -35,7 +35,7 @@ class Desk:
         self.log_file = directory / "log"
         (directory / "desired").mkdir()
         self.closed: list[str] = []
-        self.node: Any = None
+        self.node: Any
         node: Any = SimpleNamespace(
             loop=self.base.loop, clock=self.base.clock, journal=self.journal, runners={}, revisions={}, retired={},
             removing=set(), stopping=False, log=Log(str(self.log_file), "node"),
