@@ -54,7 +54,8 @@ def static_files(get_response: Handler) -> Handler:
             found = files.find(request)
             if found is not None:
                 return await sync_to_async(files.answer, thread_sensitive=False)(found, request)
-            return await get_response(request)
+            passed: HttpResponseBase = await get_response(request)
+            return passed
 
         return answer_async
 
