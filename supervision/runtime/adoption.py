@@ -73,13 +73,13 @@ class Adoption:
 
     def adopt(self) -> None:
         node, recovered = self.node, self.recovered
-        node.retired = recovered.incarnations
+        node.trees.retired = recovered.incarnations
         for tree in recovered.trees.values():
             if self.rebooted:
                 self._restart_kernel(tree)
-            node.restore(tree)
-        node.removing = {name for name in recovered.removing if name in node.runners}
-        node.returning.requests = recovered.returning
+            node.trees.restore(tree)
+        node.trees.removing = {name for name in recovered.removing if name in node.trees.runners}
+        node.trees.returning.requests = recovered.returning
         if self.rebooted:
             recovered.processes.clear()
             recovered.unconfirmed.clear()
@@ -173,7 +173,7 @@ class Adoption:
         return None
 
     def _body(self, key: str) -> Mapping[str, Any] | None:
-        runner = self.node.runners.get(key.partition("/")[0])
+        runner = self.node.trees.runners.get(key.partition("/")[0])
         view = runner.kernel.child(key) if runner is not None else None
         return view.spec.body if view is not None else None
 
@@ -189,7 +189,7 @@ class Adoption:
             self._confirm(key, incarnation, at)
         for key, incarnation in unknown:
             node.log.say("child without a process", key=key, incarnation=incarnation)
-            node.runners[key.partition("/")[0]].exited(key, incarnation, "lost")
+            node.trees.runners[key.partition("/")[0]].exited(key, incarnation, "lost")
         if not self.recovered.stopped_cleanly:
             node.table.discover()
             node.table.discover_outside()
@@ -238,7 +238,7 @@ class Adoption:
         node.table.missing(leader, status, "guardian" if end is not None else "none")
         node.driver.adopt(key, incarnation, body, leader, stage=role)
         process = {"pid": pid, "inode": None, "start_time": start_time, "role": role} if end else None
-        node.runners[key.partition("/")[0]].feed(Started(key, incarnation), {"process": process})
+        node.trees.runners[key.partition("/")[0]].feed(Started(key, incarnation), {"process": process})
 
     def _first_end_since(self, at: float) -> tuple[int, int, int] | None:
         """The oldest process nobody knows of the ends that the guardian recorded, started at boot clock `at` or later.
@@ -260,7 +260,7 @@ class Adoption:
         """Children that their kernels believe alive and nobody knows a process of; a kernel must not wait for ever."""
         return [
             (view.key, view.incarnation)
-            for runner in self.node.runners.values()
+            for runner in self.node.trees.runners.values()
             for view in runner.kernel.children()
             if view.alive and not view.spec.is_supervisor and view.key not in self.node.driver.runs
         ]
@@ -269,14 +269,14 @@ class Adoption:
         """Deadlines of running kernels are armed again; trees that the last stop took down start."""
         node = self.node
         again = self.recovered.stopped_cleanly or self.rebooted
-        begun = set(node.runners) if again else self.recovered.interrupted
+        begun = set(node.trees.runners) if again else self.recovered.interrupted
         if node.start.stopping:
-            node.interrupted = self.recovered.interrupted
+            node.trees.interrupted = self.recovered.interrupted
         down = []
-        for name, runner in list(node.runners.items()):
+        for name, runner in list(node.trees.runners.items()):
             tree = self.recovered.trees[name]
-            if name in node.removing:
-                node.remove_tree(name)
+            if name in node.trees.removing:
+                node.trees.remove(name)
             elif not runner.is_down:
                 runner.feed(Tick())
             elif node.start.stopping:
@@ -284,9 +284,9 @@ class Adoption:
             elif name in begun or runner.ended == NEVER_BEGUN:
                 runner.ended = NEVER_BEGUN  # also for the node after us, if we do not come to it
                 down.append(name)
-            if tree.unapplied and name in node.runners:
+            if tree.unapplied and name in node.trees.runners:
                 runner.feed(Call("recovered", Apply(parse_tree(tree.document).spec)))
-        node.begin_trees(down)
+        node.trees.begin(down)
 
     def _restart_kernel(self, tree: RecoveredTree) -> None:
         """After a reboot nothing lives; what was added to the tree by hand is added again."""

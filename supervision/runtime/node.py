@@ -12,54 +12,46 @@ import signal
 import socket
 import sys
 import traceback
-from dataclasses import replace
 from typing import Any
 
-from supervision.kernel import Kernel
-from supervision.kernel.events import Begin, StopRoot
 from supervision.runtime import boot, linux, snapshot
 from supervision.runtime.adoption import Adoption
 from supervision.runtime.cgroups import NodeCgroup
 from supervision.runtime.clock import SystemClock
 from supervision.runtime.control import ControlServer
-from supervision.runtime.desired import DesiredStore, DesiredTree
+from supervision.runtime.desired import DesiredStore
 from supervision.runtime.evidence import Evidence
 from supervision.runtime.exits import ExitsFile
-from supervision.runtime.guardian import UNUSABLE_SETTINGS, Guardian, GuardianState
-from supervision.runtime.helper_process import PING_EVERY_S, HelperProcess
-from supervision.runtime.identity import boot_id, has_exited, pid_namespace
+from supervision.runtime.guardian import UNUSABLE_SETTINGS, Guardian
+from supervision.runtime.helper_process import PING_EVERY_S
+from supervision.runtime.identity import boot_id, pid_namespace
 from supervision.runtime.journal import Journal, JournalFull
 from supervision.runtime.kinship import Kinship, Leader, Relative
 from supervision.runtime.launch import Launcher
-from supervision.runtime.link import Link, Message
-from supervision.runtime.listeners import Listeners, sockets_of
+from supervision.runtime.link import Link
+from supervision.runtime.listeners import Listeners
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
+from supervision.runtime.node_ending import NodeEnding, PromotedError
+from supervision.runtime.node_helpers import NodeHelpers
 from supervision.runtime.node_identity import NodeIdentity
-from supervision.runtime.node_process import NodeStart, Role, become_node, inherited, serve
+from supervision.runtime.node_process import NodeStart, Role, inherited, serve
+from supervision.runtime.node_trees import NodeTrees
 from supervision.runtime.nodesettings import NodeSettings, NodeSettingsError
 from supervision.runtime.operations import Operations
 from supervision.runtime.options import Options
-from supervision.runtime.output import DEFAULT_MAX_BYTES, DEFAULT_SEGMENTS, OutputStore
+from supervision.runtime.output import OutputStore
 from supervision.runtime.paths import Paths
 from supervision.runtime.process_driver import POST_STOP, ProcessDriver, Run
 from supervision.runtime.process_table import ProcessTable
-from supervision.runtime.processdoc import OutputLimits, ProcessBody
 from supervision.runtime.processes import find_marked
 from supervision.runtime.readiness import NotifyReceiver, Probes
-from supervision.runtime.recovery import RecoveredTree
-from supervision.runtime.returning import Returning
-from supervision.runtime.tree_runner import TreeRunner
 
 BEAT_EVERY_S = 0.5
 SCAN_EVERY_S = 1.0
 EVIDENCE_DELAY_S = 0.015
 """After an abnormal end: the replacement has started by then, and is not kept off the processor by our reading."""
 OUTSIDE_SCAN_EVERY_S = 5.0
-SYSTEM_TREE = "system"
-SYSTEM_WAIT_S = 60.0
-"""At a clean start the users' trees wait this long for the system tree to be ready, then start all the same."""
-HANDED_OVER = ("lock", "control", "notify", "link")
 VERSION = "0.1.0"
 
 
@@ -67,10 +59,6 @@ def shim_path() -> str | None:
     """The built exec shim, where there is one."""
     path = boot.ROOT / "build" / "overstory-exec"
     return str(path) if os.access(path, os.X_OK) else None
-
-
-class PromotedError(Exception):
-    """Leaves the node's loop at once: this process goes on as the guardian."""
 
 
 class Node:
@@ -126,25 +114,21 @@ class Node:
         )
         self.probes = Probes(self.loop, self.driver)
         self.driver.probes = self.probes
-        self.kinship.keeps = self._keeps_descendants
-        self.table.wanted = self._wanted
+        self.trees = NodeTrees(self)
+        self.helpers = NodeHelpers(self)
+        self.ending = NodeEnding(self)
+        self.kinship.keeps = self.trees.keeps_descendants
+        self.table.wanted = self.trees.wanted
         self.table.outsiders = self._outsiders
         self.evidence = Evidence(self.journal, self.output)
-        self.runners: dict[str, TreeRunner] = {}
-        self.revisions: dict[str, DesiredTree] = {}
-        self.removing: set[str] = set()
-        self.retired: dict[str, dict[str, int]] = {}
-        self.returning = Returning(self.log, self._runner)
-        self.interrupted: set[str] = set()
-        """Trees that a stop of everything takes down: were it cut short, the next start would begin them."""
-        self.stopping = False
-        self.hard = False
-        self.promotion: GuardianState | None = None
         self._evidence_due: list[tuple[str, int, str, Leader | None]] = []
-        self.waiting_for_system: list[str] = []
         self._snapshot_asked = False
         self.operations = Operations(self)
-        self.helpers: list[HelperProcess] = []
+
+    @property
+    def stopping(self) -> bool:
+        """Everything is on its way down."""
+        return self.ending.stopping
 
     # -- start ------------------------------------------------------------------------------------------------------
 
@@ -154,14 +138,14 @@ class Node:
             signal.SIGTERM,
             signal.SIGINT,
             signal.SIGHUP,
-            callback=self._on_stop_signal,
+            callback=self.ending.on_stop_signal,
         )
-        self.loop.on_signal(signal.SIGUSR2, callback=lambda _: self._reexec())
+        self.loop.on_signal(signal.SIGUSR2, callback=lambda _: self.ending.reexec())
         if self.guardian_pidfd >= 0:
-            self.loop.watch(self.guardian_pidfd, self._guardian_died)
+            self.loop.watch(self.guardian_pidfd, self.ending.guardian_died)
         else:
-            self.loop.call_later(0.0, self._guardian_died)
-        self.loop.watch(self.link.fileno(), self._on_link)
+            self.loop.call_later(0.0, self.ending.guardian_died)
+        self.loop.watch(self.link.fileno(), self.ending.on_link)
         if self.cgroup is not None:
             self.cgroup.enter_run()
         adoption = Adoption(self, self._handed_pidfds())
@@ -169,7 +153,7 @@ class Node:
         adoption.adopt()
         if adoption.rebooted:
             self.write_snapshot()  # the kernels begin anew here; otherwise what resuming decides stands in its own records
-        self._append(
+        self.append(
             "node",
             {
                 "what": "started",
@@ -188,7 +172,7 @@ class Node:
             self.driver,
             lambda _: self.operations.changed(),
         )
-        self._start_helpers()
+        self.helpers.start()
         adoption.resume()
         del adoption  # a thousand records that nobody needs again
         self.server = ControlServer(
@@ -200,7 +184,7 @@ class Node:
         self.link.send("hello")
         self._every(BEAT_EVERY_S, lambda: self.link.send("beat"))
         self._every(SCAN_EVERY_S, self._scan)
-        self._every(PING_EVERY_S, self._ping)
+        self._every(PING_EVERY_S, self.helpers.ping)
         self._every(OUTSIDE_SCAN_EVERY_S, self._scan_outside)
         gc.collect()
         linux.trim_heap()
@@ -223,131 +207,9 @@ class Node:
 
         again()
 
-    def _start_helpers(self) -> None:
-        def helper(role: str, args: tuple[str, ...], on_message: Any, on_start: Any) -> HelperProcess:
-            def started() -> None:  # on record, so that its end is never taken for a child's
-                self._append("node", {"what": "helper", "role": role, "pid": made.pid})
-                on_start()
-
-            made = HelperProcess(
-                role,
-                loop=self.loop,
-                table=self.table,
-                log=self.log,
-                args=args,
-                on_message=on_message,
-                on_start=started,
-            )
-            self.helpers.append(made)
-            made.start()
-            return made
-
-        self.rotator = helper(
-            "rotator", ("--data-dir", str(self.paths.data_dir)), self._on_rotator, self._send_limits
-        )
-        checkers = helper("checkers", (), self.probes.on_message, self.probes.helper_started)
-        self.probes.checkers = checkers
-
-    def _on_rotator(self, message: Message) -> None:
-        if message.op == "removed":
-            self.output.forget(str(message.body.get("key")))
-        elif message.op == "problem":
-            self.log.say("rotator", problem=message.body.get("what"))
-
-    def _send_limits(self) -> None:
-        for run in self.driver.runs.values():
-            self.send_limits(run.key, run.body)
-
-    def send_limits(self, key: str, body: ProcessBody) -> None:
-        """Tell the rotator how much output of `key` is kept; its own bounds where the tree does not say."""
-        limits = body.output or OutputLimits(DEFAULT_MAX_BYTES, DEFAULT_SEGMENTS)
-        if self.helpers:
-            self.helpers[0].send("limits", key=key, max_bytes=limits.max_bytes, segments=limits.segments)
-
-    # -- trees ------------------------------------------------------------------------------------------------------
-
-    def add_runner(self, name: str, kernel: Kernel) -> TreeRunner:
-        runner = TreeRunner(
-            name,
-            kernel,
-            loop=self.loop,
-            clock=self.clock,
-            journal=self.journal,
-            driver=self.driver,
-            on_reply=self.operations.reply,
-            on_change=self._changed,
-            on_exit=self._root_ended,
-        )
-        self.runners[name] = runner
-        return runner
-
-    def restore(self, tree: RecoveredTree) -> TreeRunner:
-        """A runner for a tree the journal knows."""
-        runner = self.add_runner(tree.name, tree.kernel)
-        runner.since, runner.last_exit, runner.ended = tree.since, tree.last_exit, tree.ended
-        self.revisions[tree.name] = DesiredTree(
-            tree.name, tree.revision, tree.digest, tree.message, tree.applied_at, tree.document
-        )
-        return runner
-
-    def remove_tree(self, name: str) -> None:
-        """Stop the tree; it is forgotten when everything of it is gone, by the next node if this one dies meanwhile."""
-        if name not in self.removing:
-            self.removing.add(name)
-            self._append("tree", {"what": "removing", "tree": name})
-        runner = self.runners[name]
-        if runner.is_down:
-            self._forget_tree(runner)
-        else:
-            runner.feed(StopRoot())
-
-    def _root_ended(self, runner: TreeRunner, reason: Any) -> None:
-        if runner.name in self.removing:
-            self.loop.call_soon(lambda: self._forget_tree(runner))
-        if self.stopping:
-            self.loop.call_soon(self._stop_next)
-
-    def _forget_tree(self, runner: TreeRunner) -> None:
-        if self.runners.pop(runner.name, None) is None:
-            return
-        self.removing.discard(runner.name)
-        for view in runner.kernel.children():
-            self.driver.forget(view.key)
-        runner.close()
-        self.revisions.pop(runner.name, None)
-        self.retired[runner.name] = runner.kernel.incarnations()
-        self.returning.requests.pop(runner.name, None)
-        self._append("tree", {"what": "removed", "tree": runner.name})
-        self.desired.remove(runner.name)
-        self.listeners.close_tree(runner.name)
-        self.operations.trees.removed(runner.name)
-        self.operations.changed()
-
-    def close_unused_sockets(self, runner: TreeRunner) -> None:
-        """A new revision may have left some without a child."""
-        kernel = runner.kernel
-        dynamic = (view.spec for view in kernel.children() if view.dynamic)
-        self.listeners.keep_only(runner.name, [*sockets_of(kernel.spec.children), *sockets_of(dynamic)])
-
     def why_no_memory(self) -> str:
         """Why `memory_max` cannot be had here; empty when it can."""
         return NodeCgroup.why_not if self.cgroup is None else self.cgroup.why_no_memory()
-
-    def _keeps_descendants(self, key: str) -> bool:
-        runner = self._runner(key)
-        view = runner.kernel.child(key) if runner is not None else None
-        if view is None or view.spec.body.get("process", {}).get("descendants") != "keep":
-            return False
-        return self._wanted(key)
-
-    def _wanted(self, key: str) -> bool:
-        """Whether the child exists and neither it nor a supervisor above it is to be down."""
-        runner = self._runner(key)
-        if runner is None or self.stopping or runner.name in self.removing:
-            return False
-        parts = key.split("/")
-        views = (runner.kernel.child("/".join(parts[:depth])) for depth in range(len(parts), 0, -1))
-        return all(view is not None and view.wanted for view in views)
 
     def _outsiders(self) -> list[int]:
         """Processes that our control group or their marker says are ours, wherever they are."""
@@ -355,13 +217,10 @@ class Node:
             return self.cgroup.members()
         return [pid for pids in find_marked(self.identity.mark_prefix).values() for pid in pids]
 
-    def _runner(self, key: str) -> TreeRunner | None:
-        return self.runners.get(key.partition("/")[0])
-
     # -- what the driver and the process table say ------------------------------------------------------------------
 
     def started(self, key: str, incarnation: int, leader: Leader) -> None:
-        runner = self._runner(key)
+        runner = self.trees.runner_of(key)
         if runner is not None:
             runner.started(key, incarnation, leader)
 
@@ -375,31 +234,31 @@ class Node:
             "role": leader.role,
             "job": run.job,
         }
-        return self._append("process", body | {"reason": run.reason} if run.stage == POST_STOP else body)
+        return self.append("process", body | {"reason": run.reason} if run.stage == POST_STOP else body)
 
     def start_failed(self, key: str, incarnation: int, reason: str) -> None:
-        runner = self._runner(key)
+        runner = self.trees.runner_of(key)
         if runner is not None:
             runner.start_failed(key, incarnation, reason)
 
     def ready(self, key: str, incarnation: int) -> None:
-        runner = self._runner(key)
+        runner = self.trees.runner_of(key)
         if runner is not None:
             runner.ready(key, incarnation)
 
     def exited(self, run: Run, reason: str, leader: Leader | None) -> None:
         key, incarnation = run.key, run.incarnation
-        runner = self._runner(key)
+        runner = self.trees.runner_of(key)
         if runner is not None:
             runner.exited(key, incarnation, reason, lambda: self.driver.recorded(run))
         else:
             self.driver.recorded(run)
         if self.evidence.wanted(reason):
             if not self._evidence_due:
-                self.loop.call_later(EVIDENCE_DELAY_S, self._write_evidence)
+                self.loop.call_later(EVIDENCE_DELAY_S, self.write_evidence)
             self._evidence_due.append((key, incarnation, reason, leader))
 
-    def _write_evidence(self) -> None:
+    def write_evidence(self) -> None:
         due, self._evidence_due = self._evidence_due, []
         for key, incarnation, reason, leader in due:
             self.evidence.record(key, incarnation, reason, leader)
@@ -409,33 +268,27 @@ class Node:
             [leader.key, leader.incarnation, leader.start_time] for leader in leaders if leader.role == "main"
         ]
         if identities:
-            self._append("process", {"identities": identities})
-            self._send_limits_of(leaders)
-
-    def _send_limits_of(self, leaders: list[Leader]) -> None:
-        for leader in leaders:
-            run = self.driver.runs.get(leader.key)
-            if run is not None:
-                self.send_limits(leader.key, run.body)
+            self.append("process", {"identities": identities})
+            self.helpers.send_limits_of(leaders)
 
     def stray(self, what: str, relative: Relative) -> None:
         body = {"what": what, "pid": relative.pid, **relative.facts, "origin": relative.origin}
         if what == "adopted":
             body["key"] = relative.owner
-        self._append("stray", body)
+        self.append("stray", body)
         self.operations.changed()
 
-    def _changed(self) -> None:
+    def something_changed(self) -> None:
         self.operations.changed()
-        if self.returning.requests and not self.stopping:
-            self.loop.call_soon(self.returning.bring_back)
+        if self.trees.returning.requests and not self.stopping:
+            self.loop.call_soon(self.trees.returning.bring_back)
         if self.journal.snapshot_due and not self._snapshot_asked:
             self._snapshot_asked = True
             self.loop.call_soon(self.write_snapshot)
 
     # -- journal ----------------------------------------------------------------------------------------------------
 
-    def _append(self, kind: str, body: dict[str, Any]) -> bool:
+    def append(self, kind: str, body: dict[str, Any]) -> bool:
         """A record that no decision waits for: on a full disk it is left out and said in the log."""
         try:
             self.journal.append(kind, body)
@@ -447,7 +300,7 @@ class Node:
     def write_snapshot(self) -> None:
         """The complete state as one record, between two steps; later, while a kernel has not heard of everything."""
         self._snapshot_asked = False
-        if not all(runner.idle for runner in self.runners.values()):
+        if not self.trees.idle:
             return
         try:
             self.journal.append_snapshot(self.snapshot())
@@ -463,14 +316,14 @@ class Node:
             "guardian_pid": self.guardian_pid,
             "adopted_strays": self.kinship.adopted,
             "strays": self.table.strays_to_remember(),
-            "helpers": [helper.pid for helper in self.helpers],
-            "interrupted": sorted(self.interrupted),
+            "helpers": self.helpers.pids(),
+            "interrupted": sorted(self.trees.interrupted),
             "stopped_cleanly": False,
             "node_id": self.identity.node_id,
-            "incarnations": self.retired,
-            "removing": sorted(self.removing),
-            "returning": self.returning.to_json(),
-            "trees": snapshot.trees_of(self.runners, self.revisions),
+            "incarnations": self.trees.retired,
+            "removing": sorted(self.trees.removing),
+            "returning": self.trees.returning.to_json(),
+            "trees": snapshot.trees_of(self.trees.runners, self.trees.revisions),
             "processes": snapshot.processes_of(runs),
             "unconfirmed": snapshot.unconfirmed_of(runs, self.clock.boot()),
         }
@@ -488,157 +341,6 @@ class Node:
         """What escaped is in our control group; without one, only a look into every environment finds it."""
         if self.cgroup is not None or any(leader.parent == "other" for leader in self.table.leaders.values()):
             self.table.discover_outside()
-
-    def _ping(self) -> None:
-        for helper in self.helpers:
-            helper.ping()
-
-    # -- guardian ---------------------------------------------------------------------------------------------------
-
-    def _on_link(self) -> None:
-        messages = self.link.receive()
-        if messages is None:
-            self.loop.unwatch(self.link.fileno())  # the guardian's death follows on its pidfd
-            return
-        for message in messages:
-            self._handle(message)
-
-    def _handle(self, message: Message) -> None:
-        if message.op == "stop":
-            self.stop(hard=bool(message.body.get("hard")))
-        elif message.op == "reexec":
-            self._reexec()
-
-    def _on_stop_signal(self, number: int) -> None:
-        """Stopping is the guardian's decision: it would start another node."""
-        if not self.link.send("stop", why=f"{signal.Signals(number).name} to the node"):
-            self.stop()
-
-    def _guardian_died(self) -> None:
-        self.loop.unwatch(self.guardian_pidfd)
-        self.table.guardian_died()
-        self._append("node", {"what": "guardian_died", "policy": self.on_guardian_death})
-        self.log.say("guardian died", policy=self.on_guardian_death)
-        if self.stopping or self.on_guardian_death == "stop":
-            self.stop()
-        else:
-            self._promote()
-
-    def _promote(self) -> None:
-        """Become the guardian in place: our children stay ours, the node that follows adopts them."""
-        self._write_evidence()
-        self.write_snapshot()
-        self.close_helpers()
-        self.promotion = self._guardian_state()
-        raise PromotedError  # not one more callback: it might close a descriptor that is being handed over
-
-    def _guardian_state(self) -> GuardianState:
-        kept = {name: fd for name, fd in self._fds_to_hand_over().items() if name != "link"}
-        return GuardianState(self.on_guardian_death, kept, None, self.start.log_file)
-
-    def _reexec(self) -> None:
-        """Upgrade in place: a snapshot, then exec of the same role; children stay ours and notice nothing."""
-        self.log.say("node execs itself")
-        self._write_evidence()
-        self._append("node", {"what": "reexec"})
-        self.write_snapshot()
-        self.close_helpers()
-        self.launcher.restore_nofile()
-        become_node(replace(self.start, fds=self._fds_to_hand_over(), stopping=self.stopping))
-
-    def _fds_to_hand_over(self) -> dict[str, int]:
-        fds = {name: fd for name, fd in self.fds.items() if name in HANDED_OVER}
-        for name, fd in self.listeners.fds.items():
-            fds["store:" + name] = fd
-        for pid, pidfd in self.table.foreign_pidfds():
-            fds[f"store:pidfd:{pid}"] = pidfd
-        return fds
-
-    def close(self) -> None:
-        """Let go of everything but what is handed over: this process goes on as something else."""
-        self.server.close()
-        self.notify.close()
-        self.link.close()
-        self.table.close()
-        self.loop.close()
-        self.journal.close()
-        self.exits.close()
-        self.launcher.restore_nofile()
-        self.launcher.close()
-        if self.guardian_pidfd >= 0:
-            os.close(self.guardian_pidfd)
-
-    # -- stop -------------------------------------------------------------------------------------------------------
-
-    def stop(self, *, hard: bool = False) -> None:
-        """Stop every tree, the system tree last, then end. `hard`: kill instead of asking."""
-        first = not self.stopping
-        self.stopping = True
-        if hard and not self.hard:
-            self.hard = True
-            for leader in list(self.table.leaders.values()):
-                self.table.kill(leader, "brutal_kill")
-        if first:
-            self.returning.remember(runner.kernel for runner in self.runners.values())
-            self._append("node", {"what": "stopping", "dynamic": self.returning.to_json()})
-            self.interrupted |= {runner.name for runner in self.runners.values() if not runner.is_down}
-            for runner in self.runners.values():
-                if runner.name != SYSTEM_TREE and not runner.is_down:
-                    runner.feed(StopRoot())
-        self._stop_next()
-
-    def _stop_next(self) -> None:
-        up = [runner for runner in self.runners.values() if not runner.is_down]
-        if not up and not self.driver.runs:
-            self._end()
-        elif all(runner.name == SYSTEM_TREE for runner in up):
-            for runner in up:
-                runner.feed(StopRoot())
-
-    def _end(self) -> None:
-        self.table.discover()
-        self.table.discover_outside()
-        for relative in list(self.table.relatives.values()):
-            self.table.end_relative(relative)
-        self.close_helpers()
-        self._write_evidence()
-        self._append("node", {"what": "stopped"})
-        if self.guardian_pidfd < 0 or has_exited(self.guardian_pidfd):
-            self.promotion = self._guardian_state()
-        self.loop.stop()
-
-    def close_helpers(self) -> None:
-        for helper in self.helpers:
-            helper.close()
-        self.helpers.clear()
-
-    # -- clean start ------------------------------------------------------------------------------------------------
-
-    def begin_trees(self, names: list[str]) -> None:
-        """Start trees that are down: the system tree first, the others once it is ready."""
-        others = [name for name in names if name != SYSTEM_TREE]
-        if SYSTEM_TREE in names:
-            self.waiting_for_system = others
-            self.runners[SYSTEM_TREE].feed(Begin())
-            self._begin_others(self.clock.boot() + SYSTEM_WAIT_S)
-        else:
-            self._begin(others)
-
-    def _begin_others(self, deadline: float) -> None:
-        runner = self.runners.get(SYSTEM_TREE)
-        ready = runner is None or all(view.state == "running" for view in runner.kernel.children())
-        if self.stopping:
-            return
-        if ready or self.clock.boot() >= deadline:
-            names, self.waiting_for_system = self.waiting_for_system, []
-            self._begin(names)
-        else:
-            self.loop.call_later(0.05, lambda: self._begin_others(deadline))
-
-    def _begin(self, names: list[str]) -> None:
-        for name in names:
-            if name in self.runners and not self.stopping:
-                self.runners[name].feed(Begin())
 
 
 def run_node(start: NodeStart) -> int | Role:
@@ -661,11 +363,11 @@ def run_node(start: NodeStart) -> int | Role:
 def _live(start: NodeStart, log: Log) -> int | Role:
     node = Node(start, log)
     status = node.run()
-    promotion, stopped = node.promotion, node.stopping
+    promotion, stopped = node.ending.promotion, node.stopping
     if promotion is None:
         node.journal.close()
         return status
-    node.close()
+    node.ending.let_go()
     del node
     gc.unfreeze()
     gc.collect()

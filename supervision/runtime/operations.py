@@ -148,7 +148,7 @@ class Operations:
 
     def _runner(self, key: str, pointer: str) -> TreeRunner:
         name = key.partition("/")[0]
-        runner = self.node.runners.get(name)
+        runner = self.node.trees.runners.get(name)
         if runner is None:
             raise ControlError("not_found", f"no tree {name!r}", pointer)
         return runner
@@ -167,7 +167,7 @@ class Operations:
         return key, runner
 
     def _refuse_removed(self, runner: TreeRunner, pointer: str) -> None:
-        if runner.name in self.node.removing:
+        if runner.name in self.node.trees.removing:
             raise ControlError("conflict", f"tree {runner.name} is being removed", pointer)
 
     def _living(self, key: str) -> tuple[Run, Leader]:
@@ -197,10 +197,10 @@ class Operations:
             "stopping": node.stopping,
             "on_guardian_death": node.on_guardian_death,
             "cgroup": node.cgroup is not None,
-            "trees": len(node.runners),
+            "trees": len(node.trees.runners),
             "children": len(node.driver.runs),
             "strays": len(node.table.strays()),
-            "helpers": [{"name": h.role, "pid": h.pid, "starts": h.starts} for h in node.helpers],
+            "helpers": [{"name": h.role, "pid": h.pid, "starts": h.starts} for h in node.helpers.all],
         }
 
     def _tree(self, request: Request) -> None:
@@ -210,10 +210,10 @@ class Operations:
         if wanted is not None:
             self._runner(wanted, pointer)
         trees = []
-        for runner in self.node.runners.values():
+        for runner in self.node.trees.runners.values():
             if wanted not in (None, runner.name):
                 continue
-            revision = self.node.revisions[runner.name]
+            revision = self.node.trees.revisions[runner.name]
             trees.append(
                 {
                     "name": runner.name,
@@ -230,7 +230,7 @@ class Operations:
 
     def _spec(self, request: Request) -> None:
         name = request.args["tree"]
-        revision = self.node.revisions.get(name)
+        revision = self.node.trees.revisions.get(name)
         if revision is None:
             raise ControlError("not_found", f"no tree {name!r}", "/args/tree")
         request.answer(revision.to_json())

@@ -47,7 +47,7 @@ class TreeOperations:
         around = {
             "version": 1,
             "tree": runner.name,
-            "environment": self.node.revisions[runner.name].document.get("environment", {}),
+            "environment": self.node.trees.revisions[runner.name].document.get("environment", {}),
             "supervisor": {"children": [document]},
         }
         tree = _read(around, "/args/child", "/supervisor/children/0")
@@ -72,7 +72,7 @@ class TreeOperations:
         request.answer(self._plan(_read(request.args["spec"], "/args/spec", "")))
 
     def _plan(self, tree: TreeDocument) -> dict[str, Any]:
-        runner = self.node.runners.get(tree.name)
+        runner = self.node.trees.runners.get(tree.name)
         result: dict[str, Any] = {
             "tree": tree.name,
             "digest": tree.digest,
@@ -84,7 +84,7 @@ class TreeOperations:
                 views = Kernel(tree.name, tree.spec).children()
                 steps = [PlanStep("start", view.key, "added") for view in views]
             else:
-                result["from_revision"] = self.node.revisions[tree.name].revision
+                result["from_revision"] = self.node.trees.revisions[tree.name].revision
                 steps = runner.kernel.plan(tree.spec)
         except SpecError as error:
             raise ControlError("bad_request", str(error), "/args/spec") from error
@@ -100,28 +100,32 @@ class TreeOperations:
         _refuse(plan["findings"], "/args/spec")
         self._refuse_outdated(request, tree, plan)
         self.refuse_too_many(count_processes(tree.spec), without=tree.name)
-        known = node.revisions.get(tree.name)
+        known = node.trees.revisions.get(tree.name)
         if known is not None and known.digest == tree.digest:
-            _begin_if_down(node.runners[tree.name])
+            _begin_if_down(node.trees.runners[tree.name])
             request.answer({**plan, "revision": known.revision})
             return
         revision = self._record(tree, (known.revision if known else 0) + 1, request.args["message"])
         result = {**plan, "revision": revision.revision}
         if known is None:
-            kernel = Kernel(tree.name, tree.spec, incarnations=node.retired.get(tree.name))
-            node.add_runner(tree.name, kernel).feed(Begin())
+            kernel = Kernel(tree.name, tree.spec, incarnations=node.trees.retired.get(tree.name))
+            node.trees.add(tree.name, kernel).feed(Begin())
             request.answer(result)
         else:
-            runner = node.runners[tree.name]
+            runner = node.trees.runners[tree.name]
             self._kernel_call(
-                request, runner, Apply(tree.spec), result, then=lambda: node.close_unused_sockets(runner)
+                request,
+                runner,
+                Apply(tree.spec),
+                result,
+                then=lambda: node.trees.close_unused_sockets(runner),
             )
             _begin_if_down(runner)
 
     def _refuse_outdated(self, request: Request, tree: TreeDocument, plan: dict[str, Any]) -> None:
-        if tree.name in self.node.removing:
+        if tree.name in self.node.trees.removing:
             raise ControlError("conflict", f"tree {tree.name} is being removed", "/args/spec")
-        runner = self.node.runners.get(tree.name)
+        runner = self.node.trees.runners.get(tree.name)
         if runner is not None and runner.blocked:
             raise ControlError("unavailable", f"journal full: {tree.name} waits for room on the disk")
         expected = request.args["from_revision"]
@@ -131,7 +135,7 @@ class TreeOperations:
 
     def refuse_too_many(self, more: int, *, without: str = "") -> None:
         """ControlError when `more` children beside those of the trees (`without` one) are more than node.toml allows."""
-        kernels = [runner.kernel for runner in self.node.runners.values() if runner.name != without]
+        kernels = [runner.kernel for runner in self.node.trees.runners.values() if runner.name != without]
         there = sum(not view.spec.is_supervisor for kernel in kernels for view in kernel.children())
         most = self.node.settings.max_children
         if there + more > most:
@@ -154,7 +158,7 @@ class TreeOperations:
         except JournalFull as error:
             raise ControlError("unavailable", f"journal full: {error}") from error
         revision = DesiredTree(tree.name, number, tree.digest, message, node.clock.wall(), tree.sparse)
-        node.revisions[tree.name] = revision
+        node.trees.revisions[tree.name] = revision
         try:
             node.desired.write(revision)
         except OSError as error:  # a copy for people and other programs; the journal has it
@@ -165,10 +169,10 @@ class TreeOperations:
 
     def delete(self, request: Request) -> None:
         name = request.args["tree"]
-        if name not in self.node.runners:
+        if name not in self.node.trees.runners:
             raise ControlError("not_found", f"no tree {name!r}", "/args/tree")
         self._removals.setdefault(name, []).append(request)
-        self.node.remove_tree(name)
+        self.node.trees.remove(name)
 
     def removed(self, name: str) -> None:
         """Nothing of the tree is left."""

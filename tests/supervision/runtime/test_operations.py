@@ -231,9 +231,10 @@ class StandIn:
         self.tree = JournaledTree(str(directory / "journal"), spec)
         self.log_file = directory / "log"
         node: Any = SimpleNamespace(
-            loop=self.tree.loop, clock=self.tree.clock, journal=self.tree.journal, runners={"t": self.tree.runner},
-            log=Log(str(self.log_file), "node"), stopping=False, removing=set(), revisions={},
-            identity=SimpleNamespace(node_id="0" * 32), driver=SimpleNamespace(runs={}),
+            loop=self.tree.loop, clock=self.tree.clock, journal=self.tree.journal, stopping=False,
+            trees=SimpleNamespace(runners={"t": self.tree.runner}, removing=set(), revisions={}),
+            log=Log(str(self.log_file), "node"), identity=SimpleNamespace(node_id="0" * 32),
+            driver=SimpleNamespace(runs={}),
         )  # fmt: skip
         self.operations = Operations(node)
         self.tree.runner.on_reply = self.operations.reply

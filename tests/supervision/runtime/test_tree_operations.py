@@ -37,12 +37,15 @@ class Desk:
         self.closed: list[str] = []
         self.node: Any
         node: Any = SimpleNamespace(
-            loop=self.base.loop, clock=self.base.clock, journal=self.journal, runners={}, revisions={}, retired={},
-            removing=set(), stopping=False, log=Log(str(self.log_file), "node"),
+            loop=self.base.loop, clock=self.base.clock, journal=self.journal, stopping=False,
+            log=Log(str(self.log_file), "node"),
             identity=SimpleNamespace(node_id="0" * 32), desired=DesiredStore(directory / "desired"),
             settings=NodeSettings(AllowList(root_children=True), {}, 1 << 30, 5), why_no_memory=lambda: "",
-            add_runner=self.add_runner, close_unused_sockets=lambda runner: self.closed.append(runner.name),
-            remove_tree=lambda name: self.node.removing.add(name),
+            trees=SimpleNamespace(
+                runners={}, revisions={}, retired={}, removing=set(), add=self.add_runner,
+                close_unused_sockets=lambda runner: self.closed.append(runner.name),
+                remove=lambda name: self.node.trees.removing.add(name),
+            ),
         )  # fmt: skip
         self.node = node
         self.operations = Operations(node)
@@ -53,7 +56,7 @@ class Desk:
             name, kernel, loop=self.base.loop, clock=self.base.clock, journal=self.journal, driver=driver,
             on_reply=self.operations.reply, on_change=lambda: None, on_exit=lambda *_: None,
         )  # fmt: skip
-        self.node.runners[name] = runner
+        self.node.trees.runners[name] = runner
         return runner
 
     def request(self, op: str, **args: Any) -> Request:
@@ -123,7 +126,7 @@ def test_a_faulty_document_is_refused_where_it_is_wrong_and_leaves_no_trace(
         desk.apply(document)
     assert refused.value.pointer is not None
     assert refused.value.pointer.startswith(pointer)
-    assert (desk.records(), desk.node.runners, desk.node.revisions) == ([], {}, {})
+    assert (desk.records(), desk.node.trees.runners, desk.node.trees.revisions) == ([], {}, {})
 
 
 def test_more_children_than_the_host_takes_are_refused_and_instances_count_when_they_come(desk: Desk) -> None:
@@ -163,15 +166,15 @@ def test_a_revision_that_cannot_be_recorded_is_not_applied(
     with pytest.raises(ControlError, match="journal full") as refused:
         desk.apply(tree("t", child("a")))
     assert refused.value.code == "unavailable"
-    assert (desk.node.runners, desk.node.revisions) == ({}, {})
+    assert (desk.node.trees.runners, desk.node.trees.revisions) == ({}, {})
 
 
 def test_one_child_is_read_by_the_rules_of_its_tree_and_with_its_environment(desk: Desk) -> None:
     desk.apply({**tree("t", child("a")), "environment": {"WIDE": "yes"}})
-    spec = desk.operations.trees.child(child("extra"), desk.node.runners["t"])
+    spec = desk.operations.trees.child(child("extra"), desk.node.trees.runners["t"])
     assert spec.body["process"]["environment"] == {"WIDE": "yes"}
     with pytest.raises(ControlError) as refused:
-        desk.operations.trees.child({"id": "extra", "colour": "red"}, desk.node.runners["t"])
+        desk.operations.trees.child({"id": "extra", "colour": "red"}, desk.node.trees.runners["t"])
     assert refused.value.pointer is not None
     assert refused.value.pointer.startswith("/args/child")
 

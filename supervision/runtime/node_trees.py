@@ -1,0 +1,160 @@
+"""The trees of a node: their runners and revisions, from the first start until nothing of them is left."""
+
+from typing import TYPE_CHECKING, Any
+
+from supervision.kernel import Kernel
+from supervision.kernel.events import Begin, StopRoot
+from supervision.runtime.desired import DesiredTree
+from supervision.runtime.listeners import sockets_of
+from supervision.runtime.recovery import RecoveredTree
+from supervision.runtime.returning import Returning
+from supervision.runtime.tree_runner import TreeRunner
+
+if TYPE_CHECKING:
+    from supervision.runtime.node import Node
+
+SYSTEM_TREE = "system"
+SYSTEM_WAIT_S = 60.0
+"""At a clean start the users' trees wait this long for the system tree to be ready, then start all the same."""
+
+
+class NodeTrees:
+    """Which trees there are, and which of them are on their way out."""
+
+    def __init__(self, node: "Node") -> None:
+        self.node = node
+        self.runners: dict[str, TreeRunner] = {}
+        self.revisions: dict[str, DesiredTree] = {}
+        self.removing: set[str] = set()
+        self.retired: dict[str, dict[str, int]] = {}
+        """Of trees that were removed: the last incarnation of each key."""
+        self.returning = Returning(node.log, self.runner_of)
+        self.interrupted: set[str] = set()
+        """Trees that a stop of everything takes down: were it cut short, the next start would begin them."""
+        self.waiting_for_system: list[str] = []
+
+    def runner_of(self, key: str) -> TreeRunner | None:
+        """The runner of the tree that `key` (a tree's name as well) belongs to."""
+        return self.runners.get(key.partition("/")[0])
+
+    @property
+    def idle(self) -> bool:
+        """Every kernel has heard of everything that happened."""
+        return all(runner.idle for runner in self.runners.values())
+
+    def up(self) -> list[TreeRunner]:
+        """Trees of which something runs or will start by itself."""
+        return [runner for runner in self.runners.values() if not runner.is_down]
+
+    # -- from the first start to the end ----------------------------------------------------------------------------
+
+    def add(self, name: str, kernel: Kernel) -> TreeRunner:
+        node = self.node
+        runner = TreeRunner(
+            name,
+            kernel,
+            loop=node.loop,
+            clock=node.clock,
+            journal=node.journal,
+            driver=node.driver,
+            on_reply=node.operations.reply,
+            on_change=node.something_changed,
+            on_exit=self._root_ended,
+        )
+        self.runners[name] = runner
+        return runner
+
+    def restore(self, tree: RecoveredTree) -> TreeRunner:
+        """A runner for a tree the journal knows."""
+        runner = self.add(tree.name, tree.kernel)
+        runner.since, runner.last_exit, runner.ended = tree.since, tree.last_exit, tree.ended
+        self.revisions[tree.name] = DesiredTree(
+            tree.name, tree.revision, tree.digest, tree.message, tree.applied_at, tree.document
+        )
+        return runner
+
+    def remove(self, name: str) -> None:
+        """Stop the tree; it is forgotten when everything of it is gone, by the next node if this one dies meanwhile."""
+        if name not in self.removing:
+            self.removing.add(name)
+            self.node.append("tree", {"what": "removing", "tree": name})
+        runner = self.runners[name]
+        if runner.is_down:
+            self._forget(runner)
+        else:
+            runner.feed(StopRoot())
+
+    def _root_ended(self, runner: TreeRunner, reason: Any) -> None:
+        if runner.name in self.removing:
+            self.node.loop.call_soon(lambda: self._forget(runner))
+        self.node.ending.root_ended()
+
+    def _forget(self, runner: TreeRunner) -> None:
+        node = self.node
+        if self.runners.pop(runner.name, None) is None:
+            return
+        self.removing.discard(runner.name)
+        for view in runner.kernel.children():
+            node.driver.forget(view.key)
+        runner.close()
+        self.revisions.pop(runner.name, None)
+        self.retired[runner.name] = runner.kernel.incarnations()
+        self.returning.requests.pop(runner.name, None)
+        node.append("tree", {"what": "removed", "tree": runner.name})
+        node.desired.remove(runner.name)
+        node.listeners.close_tree(runner.name)
+        node.operations.trees.removed(runner.name)
+        node.operations.changed()
+
+    def close_unused_sockets(self, runner: TreeRunner) -> None:
+        """A new revision may have left some without a child."""
+        kernel = runner.kernel
+        dynamic = (view.spec for view in kernel.children() if view.dynamic)
+        self.node.listeners.keep_only(runner.name, [*sockets_of(kernel.spec.children), *sockets_of(dynamic)])
+
+    # -- what the process table asks --------------------------------------------------------------------------------
+
+    def keeps_descendants(self, key: str) -> bool:
+        """Whether what a child of `key` leaves behind is to live on."""
+        runner = self.runner_of(key)
+        view = runner.kernel.child(key) if runner is not None else None
+        if view is None or view.spec.body.get("process", {}).get("descendants") != "keep":
+            return False
+        return self.wanted(key)
+
+    def wanted(self, key: str) -> bool:
+        """Whether the child exists and neither it nor a supervisor above it is to be down."""
+        runner = self.runner_of(key)
+        if runner is None or self.node.stopping or runner.name in self.removing:
+            return False
+        parts = key.split("/")
+        views = (runner.kernel.child("/".join(parts[:depth])) for depth in range(len(parts), 0, -1))
+        return all(view is not None and view.wanted for view in views)
+
+    # -- clean start ------------------------------------------------------------------------------------------------
+
+    def begin(self, names: list[str]) -> None:
+        """Start trees that are down: the system tree first, the others once it is ready."""
+        others = [name for name in names if name != SYSTEM_TREE]
+        if SYSTEM_TREE in names:
+            self.waiting_for_system = others
+            self.runners[SYSTEM_TREE].feed(Begin())
+            self._begin_others(self.node.clock.boot() + SYSTEM_WAIT_S)
+        else:
+            self._begin(others)
+
+    def _begin_others(self, deadline: float) -> None:
+        runner = self.runners.get(SYSTEM_TREE)
+        ready = runner is None or all(view.state == "running" for view in runner.kernel.children())
+        if self.node.stopping:
+            return
+        if ready or self.node.clock.boot() >= deadline:
+            names, self.waiting_for_system = self.waiting_for_system, []
+            self._begin(names)
+        else:
+            self.node.loop.call_later(0.05, lambda: self._begin_others(deadline))
+
+    def _begin(self, names: list[str]) -> None:
+        for name in names:
+            if name in self.runners and not self.node.stopping:
+                self.runners[name].feed(Begin())
