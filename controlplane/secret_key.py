@@ -6,17 +6,20 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from controlplane.given import given
+
 FILE_NAME = "secret_key"
 
 
 def secret_key(data_dir: Path, environ: Mapping[str, str]) -> str:
-    """SECRET_KEY, else the content of `secret_key` in the data directory (0600), made on first use.
+    """SECRET_KEY, or what SECRET_KEY_FILE holds, else the content of `secret_key` in the data directory (0600).
 
+    The last is made on first use.
     Raises PermissionError when the file is open to others: a key that somebody may have read is no secret.
     """
-    given = environ.get("SECRET_KEY")
-    if given:
-        return given
+    key = given("SECRET_KEY", environ)
+    if key is not None:
+        return key
     path = data_dir / FILE_NAME
     if not path.exists():
         _make(path)

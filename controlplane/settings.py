@@ -41,10 +41,6 @@ APPEND_SLASH = False
 DATABASES = {"default": CONNECTIONS.django_database()}
 
 CELERY_BROKER_URL = CONNECTIONS.celery_broker_url()
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_ACKS_LATE = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
 STATIC_URL = "static/"  # relative: a path prefix of the proxy is put before it
 STATIC_ROOT = PATHS.data_dir / "static"

@@ -1,16 +1,21 @@
-"""The system tree: the embedded stores and the web server, as ordinary children of one_for_one.
+"""The system tree: Overstory supervises itself, as ordinary children of one_for_one.
+
+    postgres ─ migrate ─┬─ web@1 web@2
+    redis ──────────────┴─ worker
 
 Started in order behind readiness; nothing here takes a user's tree with it, and a store that restarts does not take the web
 server with it. The document is made by code because it holds this machine's paths.
 """
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from controlplane.embedded.postgres_server import PostgresServer
 from controlplane.embedded.redis_server import RedisServer
+from controlplane.operations.release import code_digest, store_digest
 from supervision.runtime.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,8 +23,15 @@ NAME = "system"
 BACKOFF = {"initial": "50ms", "factor": 10, "cap": "10s", "jitter": 0, "reset_after": "30s"}
 """The first restart is at once; the third wait is longer than the period, so that a store whose disk is full, or a port that
 is taken, never uses up the intensity and takes the others down."""
-HTTP_SOCKET_FD = 3
-"""LISTEN_FDS starts here; the web server has one socket."""
+WEB_INSTANCES = 2
+"""One answers while the other restarts; both serve one socket."""
+PASSED_ON = (
+    "OVERSTORY_ALLOWED_HOSTS",
+    "OVERSTORY_ROOT_PATH",
+    "OVERSTORY_TRUSTED_PROXIES",
+    "OVERSTORY_PUBLIC_URL",
+)
+"""Settings of ours in the environment of whoever starts the instance; no secret among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +42,22 @@ class SystemTree:
     port: int
     postgres: PostgresServer | None
     redis: RedisServer | None
-    given: tuple[str, ...] = ()
-    """Names of the URLs that were given: the web server gets them by reference, for they may hold a password."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """NAME_FILE variables: where our processes read the addresses of given stores, which may hold a password."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Those of PASSED_ON that are set."""
 
     def document(self) -> dict[str, Any]:
         """The tree document. Any: its values are checked by the tree's own parser."""
         stores = [store.child() for store in (self.postgres, self.redis) if store is not None]
-        web = self._web(depends_on=[str(store["id"]) for store in stores])
-        children = [{**child, "backoff": BACKOFF} for child in (*stores, web)]
+        names = [str(store["id"]) for store in stores]
+        ready = [*names, "migrate"]
+        children = [
+            *stores,
+            self._migrate(depends_on=[name for name in names if name == "postgres"]),
+            self._web(depends_on=ready),
+            self._program("worker", "controlplane.serving.worker", depends_on=ready, shutdown="20s"),
+        ]
         return {
             "version": 1,
             "tree": NAME,
@@ -46,34 +66,50 @@ class SystemTree:
                 "strategy": "one_for_one",
                 "intensity": 3,
                 "period": "5s",
-                "children": children,
+                "children": [{**child, "backoff": BACKOFF} for child in children],
             },
         }
 
-    def _web(self, depends_on: list[str]) -> dict[str, Any]:
-        command = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "--fd",
-            str(HTTP_SOCKET_FD),
-            "--no-access-log",
-            "--no-server-header",
-        ]
-        process: dict[str, Any] = {
-            "command": [*command, "controlplane.asgi:application"],
+    def _migrate(self, depends_on: Sequence[str]) -> dict[str, Any]:
+        """A one-shot: it ends when schema and static files are current. Tried again until it succeeds."""
+        return {
+            "id": "migrate",
+            "restart": "transient",
+            "shutdown": "30s",
+            "depends_on": list(depends_on),
+            "process": {
+                **self._python("-m", "controlplane.operations.prepare", release=store_digest()),
+                "readiness": {"completed": True},
+            },
+        }
+
+    def _web(self, depends_on: Sequence[str]) -> dict[str, Any]:
+        socket = {"name": "http", "type": "tcp", "address": f"127.0.0.1:{self.port}"}
+        child = self._program("web", "controlplane.serving.web", depends_on=depends_on, shutdown="10s")
+        return {**child, "instances": WEB_INSTANCES, "process": {**child["process"], "sockets": [socket]}}
+
+    def _program(self, name: str, module: str, *, depends_on: Sequence[str], shutdown: str) -> dict[str, Any]:
+        """A process that says itself when it is ready, and proves every two seconds that it is alive."""
+        return {
+            "id": name,
+            "shutdown": shutdown,
+            "depends_on": list(depends_on),
+            "process": {
+                **self._python("-m", module, release=code_digest()),
+                "readiness": {"notify": True, "deadline": "60s"},
+                "watchdog": "20s",
+            },
+        }
+
+    def _python(self, *arguments: str, release: str) -> dict[str, Any]:
+        return {
+            "command": [sys.executable, *arguments],
             "cwd": str(ROOT),
             "environment": {
                 "OVERSTORY_DATA_DIR": str(self.paths.data_dir),
                 "DJANGO_SETTINGS_MODULE": "controlplane.settings",
-                **{name: {"secret": name} for name in self.given},
-            },
-            "sockets": [{"name": "http", "type": "tcp", "address": f"127.0.0.1:{self.port}"}],
-            "readiness": {
-                "http": {"url": f"http://127.0.0.1:{self.port}/livez", "status": 200},
-                "interval": "100ms",
-                "timeout": "2s",
-                "deadline": "60s",
+                "OVERSTORY_RELEASE": release,
+                **self.settings,
+                **self.given,
             },
         }
-        return {"id": "web", "shutdown": "10s", "depends_on": depends_on, "process": process}

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from controlplane.cli.command import OperatorCommand
+    from django.core.management.base import BaseCommand
 
 COMMANDS = (
     "validate",
@@ -35,17 +35,19 @@ COMMANDS = (
     "doctor",
 )
 """Every operator's command, in the order docs/cli.md describes them."""
+FOREGROUND = ("up", "guardian", "node", "system")
+"""They start the rest, and use nothing of Django before something runs."""
 
 
-def load(name: str) -> "OperatorCommand":
-    """The command called `name`, one of COMMANDS."""
-    command: OperatorCommand = import_module(f"controlplane.management.commands.{name}").Command()
+def load(name: str) -> "BaseCommand":
+    """The command called `name`, one of COMMANDS or FOREGROUND."""
+    command: BaseCommand = import_module(f"controlplane.management.commands.{name}").Command()
     return command
 
 
 def run(argv: list[str]) -> bool:
     """Run the operator's command that `argv` names; False when it names none. Ends by SystemExit where the code is not 0."""
-    if len(argv) < 2 or argv[1] not in COMMANDS:
+    if len(argv) < 2 or argv[1] not in COMMANDS + FOREGROUND:
         return False
     try:
         load(argv[1]).run_from_argv(argv)

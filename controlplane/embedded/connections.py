@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
+from controlplane.given import given
 from supervision.runtime.paths import Paths
 
 DATABASE = "overstory"
@@ -48,8 +49,8 @@ class Connections:
     def from_environment(cls, paths: Paths, environ: Mapping[str, str]) -> "Connections":
         runtime_dir = paths.runtime_dir
         return cls(
-            given_database_url=environ.get("DATABASE_URL") or None,
-            given_redis_url=environ.get("REDIS_URL") or None,
+            given_database_url=given("DATABASE_URL", environ),
+            given_redis_url=given("REDIS_URL", environ),
             postgres_socket_dir=runtime_dir,
             redis_socket=runtime_dir / REDIS_SOCKET,
         )
@@ -63,7 +64,9 @@ class Connections:
         return self.given_redis_url or redis_url(self.redis_socket, db=0)
 
     def celery_broker_url(self) -> str:
-        return self.given_redis_url or celery_url(self.redis_socket, db=0)
+        if self.given_redis_url is None:
+            return celery_url(self.redis_socket, db=0)
+        return _kombu_url(self.given_redis_url)
 
     def django_database(self) -> dict[str, Any]:
         """Django's DATABASES entry; raises psycopg.ProgrammingError for a DATABASE_URL that libpq would refuse.
@@ -98,3 +101,12 @@ class Connections:
             urls["EXAMPLE_REDIS_URL"] = redis_url(self.redis_socket, db=REDIS_EXAMPLES_DB)
             urls["EXAMPLE_CELERY_BROKER_URL"] = celery_url(self.redis_socket, db=REDIS_EXAMPLES_DB)
         return urls
+
+
+def _kombu_url(url: str) -> str:
+    """A redis-py URL in kombu's spelling, which names a Unix socket and its database in a way of its own."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    db = parse_qs(parts.query).get("db", ["0"])[0]
+    return urlunsplit(("redis+socket", parts.netloc, parts.path, f"virtual_host={db}", ""))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from controlplane.embedded.connections import Connections
 from supervision.runtime import boot
-from supervision.runtime.environmentdoc import SECRET_PREFIX
 from supervision.runtime.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,10 +23,9 @@ def guardian_environment(
     """What the guardian, and through it every child, is started with.
 
     `python` in a tree file is the Python that runs Overstory, and the examples find the embedded stores. The node keeps
-    DATABASE_URL, REDIS_URL and SECRET_KEY from its children; the system tree refers to the first two as secrets.
+    DATABASE_URL, REDIS_URL and SECRET_KEY from its children; those of the system tree read them from files of ours.
     """
     environment = {**environ, **connections.examples_environment()}
-    environment |= {SECRET_PREFIX + name: url for name, url in connections.given_urls().items()}
     environment["OVERSTORY_DATA_DIR"] = str(paths.data_dir)
     environment["EXAMPLE_STATE_DIR"] = str(paths.data_dir / "examples")
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])

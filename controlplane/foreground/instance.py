@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from controlplane import system_tree
-from controlplane.assets.collecting import collect_assets
 from controlplane.embedded import postgres_server
 from controlplane.embedded.connections import Connections
 from controlplane.embedded.files import write_atomically
@@ -19,6 +18,7 @@ from controlplane.embedded.redis_server import RedisServer
 from controlplane.foreground.examples import Example, addresses_of, load_examples
 from controlplane.foreground.network_ports import next_free
 from controlplane.foreground.progress import Progress
+from controlplane.given import hand_over
 from supervision.runtime.desired import DesiredStore
 from supervision.runtime.paths import Paths
 from supervision.runtime.processes import find_marked
@@ -75,11 +75,16 @@ class Instance:
             redis.prepare()
         else:
             progress.step("Redis: REDIS_URL is given, none is started here")
-        if collect_assets(self.paths):
-            progress.step(f"the browser's files are in {data_dir / 'static'}")
         self.port = self._choose_port(progress)
-        given = tuple(self.connections.given_urls())
-        self.system = system_tree.SystemTree(self.paths, self.port, postgres, redis, given)
+        given = hand_over(runtime_dir, self.environ)
+        self.system = system_tree.SystemTree(
+            self.paths,
+            self.port,
+            postgres,
+            redis,
+            given,
+            {name: self.environ[name] for name in system_tree.PASSED_ON if self.environ.get(name)},
+        )
         self.examples = self._load_examples(progress)
 
     def system_document(self) -> dict[str, Any]:

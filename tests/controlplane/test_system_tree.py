@@ -14,7 +14,8 @@ from supervision.kernel.kernel import Kernel
 from supervision.runtime.paths import Paths
 from supervision.runtime.treedoc import TreeDocument, parse_tree
 
-CHILDREN = ["postgres", "redis", "web"]
+STARTED = ["postgres", "redis", "migrate", "web@1", "web@2", "worker"]
+LASTING = [child for child in STARTED if child != "migrate"]
 
 
 class Simulated:
@@ -59,11 +60,11 @@ def simulated(data_dir: Path) -> Simulated:
     return Simulated(parse_tree(SystemTree(Paths(data_dir), 8400, postgres, redis).document()))
 
 
-def test_the_web_server_starts_after_the_stores(simulated: Simulated) -> None:
-    assert simulated.started == CHILDREN
+def test_what_needs_the_stores_starts_after_them_and_after_the_migrations(simulated: Simulated) -> None:
+    assert simulated.started == STARTED
 
 
-@pytest.mark.parametrize("child", CHILDREN)
+@pytest.mark.parametrize("child", LASTING)
 def test_one_that_fails_for_ever_takes_nothing_with_it(simulated: Simulated, child: str) -> None:
     waits = [simulated.fail(f"system/{child}") for _ in range(30)]
     assert waits[0] == pytest.approx(0.05)

@@ -49,6 +49,7 @@ def test_every_operators_command_is_run_without_settings() -> None:
         "up",
         "guardian",
         "node",
+        "system",
     }
     assert set(COMMANDS) == operators
 

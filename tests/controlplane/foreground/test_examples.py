@@ -94,6 +94,13 @@ def test_the_system_tree_is_a_valid_document_with_stores_and_without(data_dir: P
     postgres = PostgresServer.of(data_dir=data_dir, socket_dir=data_dir, privileges=ordinary())
     redis = RedisServer.of(data_dir=data_dir, socket_dir=data_dir)
     embedded = parse_tree(SystemTree(paths, 8400, postgres, redis).document())
-    given = parse_tree(SystemTree(paths, 8400, None, None, ("DATABASE_URL", "REDIS_URL")).document())
-    assert [child.id for child in embedded.spec.children] == ["postgres", "redis", "web"]
-    assert [child.id for child in given.spec.children] == ["web"]
+    given = parse_tree(SystemTree(paths, 8400, None, None, {"DATABASE_URL_FILE": "/run/x"}).document())
+    assert [child.id for child in embedded.spec.children] == [
+        "postgres",
+        "redis",
+        "migrate",
+        "web@1",
+        "web@2",
+        "worker",
+    ]
+    assert [child.id for child in given.spec.children] == ["migrate", "web@1", "web@2", "worker"]

@@ -17,6 +17,7 @@ from controlplane.foreground.examples import load_examples
 from supervision.runtime.client import ControlClient
 from supervision.runtime.paths import Paths
 from tests.support.foreground import RUNNING, Up, up
+from tests.support.given_stores import PASSWORD, given_stores
 from tests.support.leftovers import processes_of
 from tests.support.stores import short_directory
 from tests.support.waiting import wait_for
@@ -66,7 +67,7 @@ def start_everything(data: Path) -> None:
         observed = started.observed()
         assert {tree.name for tree in observed.trees} == {"system", "celery", "jobs", "site", "trouble"}
         settled = {child.key: child.state for child in observed.processes()}
-        restless = {"trouble/crasher"}
+        restless = {"trouble/crasher", "system/migrate"}
         assert {key for key, state in settled.items() if state != "running"} <= restless, settled
         port = re.search(r"http://127\.0\.0\.1:(\d+)/livez", started.output)
         assert port is not None
@@ -93,7 +94,7 @@ def test_a_second_start_finds_the_data_and_a_killed_child_returns(instance: Path
             connection.execute("CREATE TABLE kept AS SELECT 1")
         with redis.Redis.from_url(redis_url(paths.runtime_dir / "redis.sock", db=0)) as client:
             client.set("kept", 1)
-        for key in ("system/postgres", "system/redis", "system/web"):
+        for key in ("system/postgres", "system/redis", "system/web@1"):
             kill_and_see_it_return(started, key)
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT * FROM kept").fetchall() == [(1,)]
@@ -106,6 +107,9 @@ def test_a_second_start_finds_the_data_and_a_killed_child_returns(instance: Path
         with redis.Redis.from_url(redis_url(paths.runtime_dir / "redis.sock", db=0)) as client:
             assert client.get("kept") == b"1"
         started.stop(signal.SIGTERM)
+
+
+SECRETS = (PASSWORD.encode(), b"k" * 50)
 
 
 def kill_and_see_it_return(started: Up, key: str) -> None:
@@ -214,22 +218,29 @@ def test_two_instances_run_side_by_side(instance: Path, prepared: Path) -> None:
 
 
 def test_stores_that_are_given_are_not_started_and_their_passwords_appear_nowhere(instance: Path) -> None:
-    given = {
-        "DATABASE_URL": "postgresql://me:hush-hush@127.0.0.1:1/x",
-        "REDIS_URL": "redis://:hush-hush@127.0.0.1:1/0",
-    }
-    with up(instance, **given) as started:
+    with (
+        short_directory() as base,
+        given_stores(base) as given,
+        up(instance, SECRET_KEY="k" * 50, **given.environment()) as started,
+    ):
         started.until(RUNNING)
-        assert {child.key for child in started.observed().processes() if child.key.startswith("system/")} == {
-            "system/web"
-        }
+        children = {child.key: child for child in started.observed().processes()}
+        assert children.keys() >= {"system/migrate", "system/web@1", "system/worker", "site/greeter"}
+        assert not children.keys() & {"system/postgres", "system/redis"}
+        for key, child in children.items():
+            if child.pid is not None:
+                seen = Path(f"/proc/{child.pid}/environ").read_bytes()
+                assert not any(secret in seen for secret in SECRETS), f"{key} holds a secret of ours"
+        assert "running" in {children["system/web@1"].state, children["system/web@2"].state}
+        assert children["system/worker"].state == "running", "it reads its address from a file"
         assert "example jobs: left out" in started.output
         assert "example celery: left out" in started.output
         started.stop()
     for directory in ("journal", "desired", "logs"):
         for path in (instance / directory).rglob("*"):
-            assert path.is_dir() or b"hush-hush" not in path.read_bytes(), path
-    assert "hush-hush" not in started.output + started.log
+            assert path.is_dir() or not any(secret in path.read_bytes() for secret in SECRETS), path
+    for secret in SECRETS:
+        assert secret.decode() not in started.output + started.log
 
 
 def test_a_port_that_is_no_number_is_refused(instance: Path) -> None:

@@ -1,0 +1,105 @@
+"""Preparing the stores before anything uses them: `python -m controlplane.operations.prepare`.
+
+A child of the system tree that ends when the schema is current and the static files are in place. Any number may start at
+once, on any number of hosts: one works, the others wait for it and find everything done. Migrations only expand, so
+processes of the release before may run beside it. Where nothing changed it ends without importing Django.
+"""
+
+import contextlib
+import os
+import sys
+import time
+
+import psycopg
+
+from controlplane.embedded.connections import Connections
+from controlplane.operations.release import store_digest
+from supervision.runtime.clock import SystemClock
+from supervision.runtime.paths import Paths
+
+CONNECT_WITHIN_S = 300.0
+STAMP = "static/.prepared"
+"""In the data directory: the release whose static files are in place."""
+LOCK = 0x0E57_0001
+"""Advisory lock of the one who prepares. Held by a session, so a preparer that dies gives it up."""
+
+CREATE = """
+CREATE TABLE IF NOT EXISTS overstory_prepared (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    digest text NOT NULL,
+    prepared_at timestamptz NOT NULL DEFAULT clock_timestamp()
+)"""
+READ = "SELECT digest FROM overstory_prepared"
+WRITE = """
+INSERT INTO overstory_prepared (digest)
+VALUES (%s)
+ON CONFLICT (only_row) DO UPDATE
+SET digest = EXCLUDED.digest, prepared_at = clock_timestamp()"""
+
+
+def main() -> int:
+    paths = Paths.from_environment()
+    prepare_assets(paths)
+    url = Connections.from_environment(paths, os.environ).database_url
+    with _connect(url) as connection:
+        if prepared(connection) == store_digest():
+            return 0
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        if prepared(connection) != store_digest():
+            migrate()
+            connection.execute(CREATE)
+            connection.execute(WRITE, [store_digest()])
+    return 0
+
+
+def prepared(connection: psycopg.Connection) -> str | None:
+    """The digest of what the database was last prepared for; None for a new one."""
+    try:
+        row = connection.execute(READ).fetchone()
+    except psycopg.errors.UndefinedTable:
+        return None
+    return None if row is None else str(row[0])
+
+
+def migrate() -> None:
+    """Bring the schema to this release's state."""
+    from django.core.management import call_command
+
+    _set_up()
+    call_command("migrate", interactive=False, verbosity=1)
+
+
+def prepare_assets(paths: Paths) -> None:
+    """Put the browser's files in place for this host's web processes."""
+    stamp = paths.data_dir / STAMP
+    if stamp.exists() and stamp.read_text() == store_digest():
+        return
+    _set_up()
+    from controlplane.assets.collecting import collect_assets
+
+    collect_assets(paths)
+    stamp.write_text(store_digest())
+
+
+def _set_up() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
+    import django
+
+    django.setup()
+
+
+def _connect(url: str) -> psycopg.Connection:
+    """A connection, as soon as there is one: the store may be starting, or be far away."""
+    clock = SystemClock()
+    deadline = clock.boot() + CONNECT_WITHIN_S
+    while True:
+        with contextlib.suppress(psycopg.OperationalError):
+            return psycopg.connect(url, autocommit=True, connect_timeout=5)
+        if clock.boot() > deadline:
+            sys.stderr.write("the database does not answer\n")
+            raise SystemExit(1)
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

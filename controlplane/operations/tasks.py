@@ -1,0 +1,1 @@
+"""Celery tasks of the platform: each a shim over a service."""

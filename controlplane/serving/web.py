@@ -1,0 +1,65 @@
+"""One web process: `python -m controlplane.serving.web`.
+
+It serves the socket that the node holds open for it (LISTEN_FDS), so that no connection is refused while it restarts: what
+arrives meanwhile waits, or is taken by the process beside it. Ready when it serves, which does not depend on the stores: a
+page must be able to say that one is away.
+"""
+
+import asyncio
+import os
+import socket
+
+import uvicorn
+
+from controlplane.serving import notify
+from controlplane.serving.subpath import SubPath
+
+HTTP_SOCKET_FD = 3
+"""LISTEN_FDS starts here; the web has one socket."""
+GRACE_S = 6
+"""What requests in flight may take when we are asked to stop; less than the child's `shutdown`."""
+DRAIN_S = 0.2
+"""Between the last connection taken and closing the idle ones: a request on its way in is heard and answered."""
+KEEP_ALIVE_S = 75
+"""Longer than a reverse proxy keeps an idle connection (60 s): whoever closes first should not be us."""
+
+
+class Server(uvicorn.Server):
+    """Says when it serves and that its loop turns; asked to stop, it answers what was already on its way."""
+
+    _alive: asyncio.Task[None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._alive = asyncio.create_task(notify.stay_alive())
+        notify.ready("serving")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._alive.cancel()
+        notify.tell("STOPPING=1", "STATUS=stopping")
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(DRAIN_S)
+        await super().shutdown(sockets)
+
+
+def config() -> uvicorn.Config:
+    from controlplane.asgi import application  # settings are read here, and the stores' addresses with them
+
+    return uvicorn.Config(
+        SubPath(application, os.environ.get("OVERSTORY_ROOT_PATH", "")),
+        fd=HTTP_SOCKET_FD,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        # Nobody is believed about another's address unless the operator says so: it stands in the audit log.
+        proxy_headers=bool(os.environ.get("OVERSTORY_TRUSTED_PROXIES")),
+        forwarded_allow_ips=os.environ.get("OVERSTORY_TRUSTED_PROXIES", ""),
+        ws_max_size=64 * 1024,
+    )
+
+
+if __name__ == "__main__":
+    Server(config()).run()
