@@ -1,0 +1,233 @@
+"""What the pages' templates say in their own words: states, sizes, times, bars.
+
+static/js/lib/format.js and states.js have the same rules for what arrives live; the cases in tests/data/format_cases.json
+hold both.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+UNKNOWN = "\u2013"
+TONES = {
+    "running": "ok",
+    "up": "ok",
+    "starting": "busy",
+    "stopping": "busy",
+    "waiting": "busy",
+    "backoff": "warn",
+    "suspect": "warn",
+    "failed": "crit",
+    "lost": "crit",
+    "down": "crit",
+    "stopped": "idle",
+    "completed": "idle",
+    "held": "idle",
+    "drained": "idle",
+}
+SEVERITY = ("crit", "warn", "busy", "idle", "ok")
+"""The order in which a roll-up bar shows its parts: what needs attention comes first."""
+_GLYPHS = {"held": "held", "completed": "done", "lost": "unknown"}
+_BAR = '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+_SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+@register.filter(name="bytes")
+def bytes_text(value: float | None) -> str:
+    """212 MB; decimal units. What is not known is a dash, never zero."""
+    if value is None:
+        return UNKNOWN
+    size, unit = float(value), 0
+    while abs(size) >= 999.5 and unit < len(_SIZES) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.{1 if unit and abs(size) < 9.95 else 0}f} {_SIZES[unit]}"
+
+
+@register.filter
+def percent(ratio: float | None) -> str:
+    """A ratio of one core as 3.2 %."""
+    if ratio is None:
+        return UNKNOWN
+    value = float(ratio) * 100
+    return f"{value:.{1 if value < 9.95 else 0}f} %"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """The two largest units of a number of seconds: 4h 12m."""
+    if seconds is None:
+        return UNKNOWN
+    total = max(0, int(float(seconds)))
+    parts = [(total // 86400, "d"), (total // 3600 % 24, "h"), (total // 60 % 60, "m"), (total % 60, "s")]
+    first = next((at for at, (size, _) in enumerate(parts) if size), None)
+    if first is None:
+        return "0s"
+    return " ".join(f"{size}{unit}" for size, unit in parts[first : first + 2] if size)
+
+
+@register.filter(name="count")
+def count_text(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{round(value):,}"
+
+
+@register.filter
+def age(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    return "now" if seconds < 2 else f"{duration(seconds)} ago"
+
+
+@register.filter
+def tone(state: str) -> str:
+    """ok, busy, warn, crit or idle."""
+    return TONES.get(str(state), "idle")
+
+
+def glyph_name(state: str) -> str:
+    """The symbol of a state; its outline says the tone without the colour."""
+    known = _GLYPHS.get(state) or (TONES[state] if state in TONES else "unknown")
+    return f"state-{known}"
+
+
+def _use(name: str, classes: str) -> SafeString:
+    return format_html(
+        '<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>', classes, _sprite(), name
+    )
+
+
+def _sprite() -> str:
+    return static("icons/sprite.svg")
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """An icon of the sprite; it says nothing to a screen reader, so its control needs words."""
+    return _use(name, "icon")
+
+
+@register.simple_tag
+def glyph(tone_name: str, size: str = "") -> SafeString:
+    """The shape of a tone: ok, busy, warn, crit, idle, held, unknown."""
+    return _use(f"state-{tone_name}", f"glyph tone-{tone_name} {size}".strip())
+
+
+@register.simple_tag
+def state(word: str, *, chip: bool = False, detail: str = "") -> SafeString:
+    """A state as shape and word, for example `{% state child.state chip=True %}`."""
+    word = str(word)
+    classes = f"state tone-{tone(word)}{' chip' if chip else ''}"
+    turns = " turns" if tone(word) == "busy" else ""
+    return format_html(
+        '<span class="{}" data-state="{}">{}<span class="state-word">{}</span>{}</span>',
+        classes,
+        word,
+        _use(glyph_name(word), f"glyph{turns}"),
+        word,
+        format_html('<span class="text-3">{}</span>', detail) if detail else "",
+    )
+
+
+@register.simple_tag
+def rollup(counts: Mapping[str, int]) -> SafeString:
+    """How many children are in which state, as a bar and as words; worst first."""
+    total = sum(counts.values())
+    parts: list[tuple[str, str, str]] = []
+    at = 0.0
+    for kind in SEVERITY:
+        size = sum(number for word, number in counts.items() if tone(word) == kind)
+        if size and total:
+            width = 100 * size / total
+            parts.append((kind, f"{at:.2f}", f"{width:.2f}"))
+            at += width
+    words = ", ".join(
+        f"{number} {word}"
+        for word, number in sorted(counts.items(), key=lambda item: SEVERITY.index(tone(item[0])))
+        if number
+    )
+    rects = format_html_join("", '<rect class="{}" x="{}" width="{}" height="6"></rect>', parts)
+    return format_html(
+        _BAR,
+        words or "no children",
+        format_html("<title>{}</title>{}", words or "no children", rects),
+    )
+
+
+@register.simple_tag
+def meter(used: float, allowed: float, label: str = "") -> SafeString:
+    """A small bar of `used` out of `allowed`; it turns to warning in its last third and to critical when it is full."""
+    share = min(1.0, used / allowed) if allowed else 0.0
+    kind = "crit" if share >= 1 else "warn" if share >= 0.67 else "idle"
+    words = label or f"{used:g} of {allowed:g}"
+    return format_html(
+        _BAR,
+        words,
+        format_html('<rect class="{}" width="{}" height="6"></rect>', kind, f"{share * 100:.1f}"),
+    )
+
+
+@register.simple_tag
+def moment(at: datetime | None, *, seconds: bool = True) -> SafeString:
+    """A time people see, in UTC, which the page may show in the reader's own zone."""
+    if at is None:
+        return format_html('<span class="text-3">{}</span>', UNKNOWN)
+    text = at.strftime("%H:%M:%S" if seconds else "%H:%M")
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>', at.isoformat(), at.strftime("%Y-%m-%d %H:%M:%S"), text
+    )
+
+
+@register.simple_tag
+def day_moment(at: datetime | None) -> SafeString:
+    """A time with its day, for lists that span days."""
+    if at is None:
+        return format_html('<span class="text-3">{}</span>', UNKNOWN)
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        at.isoformat(),
+        at.strftime("%Y-%m-%d %H:%M:%S"),
+        at.strftime("%d %b %H:%M:%S"),
+    )
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: Any) -> str:
+    """The page's own query string with some parameters set, or taken out where the value is empty."""
+    parameters = context["request"].GET.copy()
+    for name, value in changes.items():
+        parameters.pop(name, None)
+        if value not in (None, ""):
+            parameters[name] = str(value)
+    encoded = parameters.urlencode()
+    return f"?{encoded}" if encoded else "?"
+
+
+@register.filter
+def key_name(key: str) -> str:
+    """The last part of a child's key: web of shop/front/web."""
+    return key.rpartition("/")[2]
+
+
+@register.filter
+def key_path(key: str) -> str:
+    """What stands before it, with its slash: shop/front/ of shop/front/web."""
+    head, slash, _ = key.rpartition("/")
+    return head + slash
+
+
+@register.filter
+def words(values: Iterable[object] | None) -> str:
+    """A list in one line: a, b and c."""
+    items = [str(value) for value in values or ()]
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+@register.filter
+def at_most(values: list[object], bound: int) -> list[object]:
+    return values[:bound]

@@ -1,0 +1,29 @@
+// Which shape and tone a state has. The words are the ones of docs/glossary.md and there are no others.
+
+const TONES = {
+  running: "ok",
+  up: "ok",
+  starting: "busy",
+  stopping: "busy",
+  waiting: "busy",
+  backoff: "warn",
+  suspect: "warn",
+  failed: "crit",
+  lost: "crit",
+  down: "crit",
+  stopped: "idle",
+  completed: "idle",
+  held: "idle",
+  drained: "idle",
+};
+const GLYPHS = { held: "held", completed: "done", lost: "unknown" };
+
+/** "ok", "busy", "warn", "crit" or "idle"; a word we do not know is idle. */
+export const toneOf = (state) => TONES[state] ?? "idle";
+
+/** Name of the symbol in the sprite; its outline differs for each tone. */
+export const glyphOf = (state) => `state-${GLYPHS[state] ?? (state in TONES ? TONES[state] : "unknown")}`;
+
+/** What an operator looks at first: higher is worse. */
+const RANK = { failed: 9, lost: 8, down: 8, backoff: 7, suspect: 7, stopping: 5, starting: 4, waiting: 3, held: 2, stopped: 1, drained: 1 };
+export const severityOf = (state) => RANK[state] ?? 0;

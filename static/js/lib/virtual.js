@@ -1,0 +1,43 @@
+// Which rows a scrolled list has to show. Pure.
+
+/** {first, count} of the rows to keep in the page: what is visible and `spare` on either side. */
+export function visibleRange({ scrollTop, height, rowHeight, total, spare = 10 }) {
+  if (total === 0 || rowHeight <= 0) return { first: 0, count: 0 };
+  const first = Math.max(0, Math.min(total - 1, Math.floor(scrollTop / rowHeight)) - spare);
+  const last = Math.min(total, Math.ceil((scrollTop + height) / rowHeight) + spare);
+  return { first, count: Math.max(0, last - first) };
+}
+
+/** Where to scroll so that `row` is whole in view; the old place when it is already. */
+export function scrollToShow({ row, scrollTop, height, rowHeight }) {
+  const top = row * rowHeight;
+  if (top < scrollTop) return top;
+  if (top + rowHeight > scrollTop + height) return top + rowHeight - height;
+  return scrollTop;
+}
+
+/** How many of the shown places hold another row than before. */
+export function countMoved(before, after) {
+  const shared = Math.min(before.length, after.length);
+  let moved = Math.abs(before.length - after.length);
+  for (let at = 0; at < shared; at += 1) if (before[at] !== after[at]) moved += 1;
+  return moved;
+}
+
+/** Row numbers that `keep` accepts, ordered by `key` (a value for each row), ties by `tie`. */
+export function arrange({ total, keep, key, descending = false, tie }) {
+  const rows = [];
+  for (let row = 0; row < total; row += 1) if (keep(row)) rows.push(row);
+  const sign = descending ? -1 : 1;
+  rows.sort((one, other) => {
+    const a = key(one);
+    const b = key(other);
+    if (a === b) return compareText(tie(one), tie(other));
+    if (a === null || a === undefined) return 1; // what is not known stands last, whichever way it is sorted
+    if (b === null || b === undefined) return -1;
+    return (a < b ? -1 : 1) * sign;
+  });
+  return rows;
+}
+
+const compareText = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
