@@ -92,7 +92,7 @@ def tone(state: str) -> str:
 
 def glyph_name(state: str) -> str:
     """The symbol of a state; its outline says the tone without the colour."""
-    known = _GLYPHS.get(state) or (TONES[state] if state in TONES else "unknown")
+    known = _GLYPHS.get(state) or TONES.get(state, "unknown")
     return f"state-{known}"
 
 
