@@ -19,8 +19,12 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 BUILD = ROOT / "build"
-SHIM_SOURCES = [ROOT / "supervision/runtime/shim" / name for name in ("overstory-exec.c", "__init__.py")]
+SHIM_SOURCES = [
+    ROOT / "supervision/runtime/shim" / name
+    for name in ("overstory-exec.c", "overstory-spawn.c", "__init__.py")
+]
 SHIM = BUILD / "overstory-exec"
+SPAWN = BUILD / "overstory-spawn.so"
 LOG = BUILD / "setup.log"
 PROGRESS_EVERY_S = 5.0
 REQUIREMENTS = {"run": ["requirements.txt"], "test": ["requirements.txt", "tests/requirements.txt"]}
@@ -126,15 +130,16 @@ def shim_digest() -> str:
 
 
 def compile_shim() -> None:
-    """Compile the exec shim, which `supervision/runtime/shim` knows how to."""
+    """Compile the exec shim and the spawn library, which `supervision/runtime/shim` knows how to."""
     wanted = shim_digest()
     stamp = BUILD / ".overstory-exec"
-    if SHIM.exists() and stamp_is(stamp, wanted):
+    if SHIM.exists() and SPAWN.exists() and stamp_is(stamp, wanted):
         return
-    SHIM.unlink(missing_ok=True)
+    for built in (SHIM, SPAWN):
+        built.unlink(missing_ok=True)
     run(
         [sys.executable, "-m", "supervision.runtime.shim", BUILD],
-        what="compiling the exec shim (apt-get install gcc libc6-dev)",
+        what="compiling the exec shim and the spawn library (apt-get install gcc libc6-dev)",
     )
     stamp.write_text(wanted)
 
@@ -142,7 +147,7 @@ def compile_shim() -> None:
 def is_done(level: str) -> bool:
     """Whether nothing is left to do; needs no lock and no right to write, so any user of the checkout may ask."""
     pins = digest(*((ROOT / name).read_bytes() for name in REQUIREMENTS[level]))
-    shim = SHIM.exists() and stamp_is(BUILD / ".overstory-exec", shim_digest())
+    shim = SHIM.exists() and SPAWN.exists() and stamp_is(BUILD / ".overstory-exec", shim_digest())
     return shim and inside_venv() and stamp_is(VENV / f".installed-{level}", pins)
 
 

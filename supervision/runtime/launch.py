@@ -1,4 +1,4 @@
-"""Starting a process: plain posix_spawn where that is enough, through the C shim where it is not.
+"""Starting a process: a plain spawn (vfork.py, or posix_spawn) where that is enough, through the C shim where it is not.
 
 Why not subprocess: Popen adds 0.1 ms to every restart, `user=` 0.8 (it leaves vfork) and `preexec_fn` 1.3; the shim 0.1.
 What posix_spawn has no attribute for is done to ourselves around the spawn and undone after it: working directory,
@@ -20,6 +20,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from supervision.runtime import vfork
 from supervision.runtime.launch_errors import (
     LaunchError,
     cwd_error,
@@ -30,6 +31,7 @@ from supervision.runtime.launch_errors import (
     problem_with,
 )
 from supervision.runtime.linux import seal_descriptors
+from supervision.runtime.vfork import SpawnFailedError, VforkSpawn
 
 __all__ = ["LaunchError", "LaunchPlan", "Launcher", "UserIds", "needs_shim", "resolve_executable"]
 
@@ -110,13 +112,17 @@ class Launcher:
     """Starts processes in sessions of their own, with clean signals and nothing of ours inherited.
 
     `old_nofile` is what `linux.raise_nofile()` returned: children get that limit back. `shim_path` is the built
-    overstory-exec, or None when it was not built (plans that need it then fail by name). Single-threaded use only.
+    overstory-exec, or None when it was not built (plans that need it then fail by name). `spawn_path` is the built
+    overstory-spawn.so; without it posix_spawn does the same, slower. Single-threaded use only.
     """
 
-    def __init__(self, old_nofile: tuple[int, int], shim_path: str | None) -> None:
+    def __init__(
+        self, old_nofile: tuple[int, int], shim_path: str | None, spawn_path: str | None = None
+    ) -> None:
         self._old_nofile = old_nofile
         self._own_nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._shim_path = shim_path
+        self._vfork = VforkSpawn.load(spawn_path) if spawn_path is not None else None
         seal_descriptors()
         # All of them, not the ignored ones only: glibc's child makes one call for a listed signal and two for others.
         self._signals = tuple(int(s) for s in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -133,7 +139,13 @@ class Launcher:
         resource.setrlimit(resource.RLIMIT_NOFILE, self._old_nofile)
 
     def launch(self, plan: LaunchPlan) -> int:
-        """Start `plan` and return its pid; LaunchError names what failed, and then no process is left.
+        """As `start`, for who opens a pidfd of his own: the pid."""
+        pid, pidfd = self.start(plan)
+        os.close(pidfd)
+        return pid
+
+    def start(self, plan: LaunchPlan) -> tuple[int, int]:
+        """Start `plan`: its pid and a pidfd. LaunchError names what failed, and then no process is left.
 
         A plan without user, hard limits, nice, cgroup and sockets returns when the program runs; another waits at most
         SHIM_BOUND_MS for the shim to hand over.
@@ -141,12 +153,44 @@ class Launcher:
         executable = plan.executable or _executable(plan)
         try:
             if needs_shim(plan):
-                return self._launch_by_shim(plan, executable)
-            return self._launch_plain(plan, executable)
+                pid = self._launch_by_shim(plan, executable)
+            elif self._vfork is not None:
+                return self._launch_by_vfork(self._vfork, plan, executable)
+            else:
+                pid = self._launch_plain(plan, executable)
+            return pid, os.pidfd_open(pid)
         except ValueError as error:
             raise LaunchError(
                 errno.EINVAL, "executable", f"no argument or variable may hold this: {error}"
             ) from error
+
+    def _launch_by_vfork(self, spawn: VforkSpawn, plan: LaunchPlan, executable: str) -> tuple[int, int]:
+        limits = [*plan.soft_limits.items()]
+        if self._own_nofile != self._old_nofile and resource.RLIMIT_NOFILE not in plan.soft_limits:
+            limits.append((resource.RLIMIT_NOFILE, self._old_nofile[0]))
+        try:
+            return spawn.spawn(
+                executable=executable,
+                argv=plan.argv,
+                environment=plan.environment,
+                cwd=plan.cwd,
+                umask=plan.umask,
+                stdout=plan.stdout,
+                stderr=plan.stderr,
+                limits=limits,
+            )
+        except SpawnFailedError as failed:
+            error = OSError(failed.errno, os.strerror(failed.errno))
+            if failed.step == vfork.PROCESS and failed.errno not in (errno.EAGAIN, errno.ENOMEM):
+                self._vfork = None  # the call is not to be had here
+                pid = self._launch_plain(plan, executable)
+                return pid, os.pidfd_open(pid)
+            if failed.step == vfork.CWD and plan.cwd is not None:
+                raise cwd_error(plan.cwd, error) from error
+            if failed.step >= vfork.LIMIT:
+                number, soft = limits[failed.step - vfork.LIMIT]
+                raise _limit_error(error, number, soft) from error
+            raise explain_spawn(error, plan.stdout, plan.stderr, executable) from error
 
     def _launch_plain(self, plan: LaunchPlan, executable: str) -> int:
         limits: list[tuple[int, tuple[int, int]]] = []
@@ -349,8 +393,13 @@ def _lower(number: int, soft: int, hard: int) -> None:
     try:
         resource.setrlimit(number, (soft, hard))
     except (OSError, ValueError) as error:
-        raise LaunchError(
-            getattr(error, "errno", None) or errno.EPERM,
-            "limit",
-            f"limit {limit_name(number)} cannot be {limit_text(soft)}: the hard limit is {limit_text(hard)}",
-        ) from error
+        raise _limit_error(error, number, soft) from error
+
+
+def _limit_error(error: Exception, number: int, soft: int) -> LaunchError:
+    hard = resource.getrlimit(number)[1]
+    return LaunchError(
+        getattr(error, "errno", None) or errno.EPERM,
+        "limit",
+        f"limit {limit_name(number)} cannot be {limit_text(soft)}: the hard limit is {limit_text(hard)}",
+    )

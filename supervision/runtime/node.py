@@ -61,6 +61,12 @@ def shim_path() -> str | None:
     return str(path) if os.access(path, os.X_OK) else None
 
 
+def spawn_path() -> str | None:
+    """The built library that spawns, where there is one."""
+    path = boot.ROOT / "build" / "overstory-spawn.so"
+    return str(path) if path.exists() else None
+
+
 class Node:
     """See the module's docstring. Composes the parts; each part is one file of this package."""
 
@@ -85,7 +91,7 @@ class Node:
         self.desired = DesiredStore(paths.desired_dir)
         self.output = OutputStore(paths.logs_dir)
         self.cgroup = NodeCgroup.open(paths.instance_id)
-        self.launcher = Launcher(linux.raise_nofile(), shim_path())
+        self.launcher = Launcher(linux.raise_nofile(), shim_path(), spawn_path())
         self.kinship = Kinship(self.identity.mark_prefix, str(paths.logs_dir))
         self.table = ProcessTable(
             loop=self.loop,

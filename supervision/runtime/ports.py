@@ -52,8 +52,7 @@ class RealProcesses:
         self._launcher = launcher
 
     def launch(self, plan: LaunchPlan) -> Launched:
-        pid = self._launcher.launch(plan)
-        return Launched(pid, os.pidfd_open(pid))  # ours and not reaped, so the number still means it
+        return Launched(*self._launcher.start(plan))
 
     def signal(self, process: Launched, sig: int) -> bool:
         return signal_process(process.pidfd, sig)

@@ -16,7 +16,7 @@ from typing import Any
 
 from supervision.runtime.identity import read_stat
 from supervision.runtime.launch import Launcher, LaunchPlan
-from supervision.runtime.shim import build_shim
+from supervision.runtime.shim import build_shim, build_spawn
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[3]
@@ -34,8 +34,15 @@ def shim() -> str:
     return str(build_shim(directory))
 
 
-def launcher() -> Launcher:
-    return Launcher(resource.getrlimit(resource.RLIMIT_NOFILE), shim())
+@functools.cache
+def spawn_library() -> str:
+    """The freshly built spawn library, beside the shim."""
+    return str(build_spawn(Path(shim()).parent))
+
+
+def launcher(*, vfork: bool = True) -> Launcher:
+    """With the spawn of our own, or through posix_spawn where that was not built."""
+    return Launcher(resource.getrlimit(resource.RLIMIT_NOFILE), shim(), spawn_library() if vfork else None)
 
 
 def plan(directory: Path, *argv: str, **fields: Any) -> LaunchPlan:

@@ -29,9 +29,9 @@ from tests.supervision.runtime.spawning import (
 )
 
 
-@pytest.fixture
-def start() -> Iterator[Launcher]:
-    made = launcher()
+@pytest.fixture(params=[True, False], ids=["vfork", "posix_spawn"])
+def start(request: pytest.FixtureRequest) -> Iterator[Launcher]:
+    made = launcher(vfork=request.param)
     yield made
     made.close()
 

@@ -1,0 +1,76 @@
+"""The spawn of our own in C (shim/overstory-spawn.c): as posix_spawn, and cheaper for a process with many descriptors.
+
+Where the library was not built, or the kernel refuses the call, `Launcher` goes through posix_spawn: slower, and the same.
+"""
+
+import ctypes
+import os
+from collections.abc import Sequence
+from typing import Self
+
+PROCESS, TABLE, CWD, OUTPUT, EXEC, MEMORY, LIMIT = range(7)
+"""Steps of the C program, in its order; a limit's is LIMIT and its place in the list."""
+
+
+class SpawnFailedError(Exception):
+    """Nothing was started: the kernel's number, and the step that it refused."""
+
+    def __init__(self, number: int, step: int) -> None:
+        super().__init__(number, step)
+        self.errno, self.step = number, step
+
+
+class VforkSpawn:
+    """The loaded library. Single-threaded use only."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._call = library.overstory_spawn
+        self._call.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)
+        self._call.restype = ctypes.c_long
+        self._pidfd, self._step = ctypes.c_int(-1), ctypes.c_int(0)
+        self._at_pidfd, self._at_step = ctypes.byref(self._pidfd), ctypes.byref(self._step)
+
+    @classmethod
+    def load(cls, path: str) -> Self | None:
+        """None where there is no such library, or none that this machine can load."""
+        try:
+            return cls(ctypes.CDLL(path))
+        except (OSError, AttributeError):
+            return None
+
+    def spawn(
+        self,
+        *,
+        executable: str,
+        argv: Sequence[str],
+        environment: dict[str, str],
+        cwd: str | None,
+        umask: int | None,
+        stdout: str,
+        stderr: str,
+        limits: Sequence[tuple[int, int]],
+    ) -> tuple[int, int]:
+        """(pid, pidfd) of a process in a session of its own. SpawnFailedError; ValueError for text that no program can
+        get. `limits` are (resource, soft)."""
+        words = [
+            executable,
+            cwd or "",
+            "" if umask is None else f"{umask:o}",
+            stdout,
+            stderr,
+            str(len(limits)),
+        ]
+        for number, soft in limits:
+            words += (str(number), str(soft))
+        words.append(str(len(argv)))
+        words += argv
+        if "=" in "".join(environment):
+            raise ValueError("illegal environment variable name")
+        words += [f"{name}={value}" for name, value in environment.items()]
+        program = os.fsencode("\0".join(words) + "\0")
+        if program.count(b"\0") != len(words):
+            raise ValueError("embedded null character")
+        pid: int = self._call(program, len(program), self._at_pidfd, self._at_step)
+        if pid < 0:
+            raise SpawnFailedError(-pid, self._step.value)
+        return pid, self._pidfd.value
