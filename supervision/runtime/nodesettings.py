@@ -16,10 +16,11 @@ from typing import Any, Self
 
 from supervision.exceptions import SupervisionError
 from supervision.runtime.fielddoc import DocumentErrors, Field, Section, collect
-from supervision.runtime.fieldshapes import Either, ListOf, MapOf
+from supervision.runtime.fieldshapes import Either, ListOf
 from supervision.runtime.fieldtypes import Count, Flag, PathText, Size, Text, Word
 from supervision.runtime.hostfields import ACCOUNT
 from supervision.runtime.launch import LaunchError, LaunchPlan, UserIds
+from supervision.runtime.placementfields import LABELS
 
 ANY = "*"
 _GLOB = Either((Word((ANY,)), PathText("absolute path or pattern")))
@@ -52,7 +53,7 @@ NODE = Section(
         Field("root_children", Flag(), False, "Whether a node that runs as root may run children as root."),
         Field(
             "labels",
-            MapOf(Text("label", r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}"), Text("text", least=0), most=100),
+            LABELS,
             {},
             "For placement.",
         ),

@@ -13,6 +13,7 @@ from supervision.runtime.fielddoc import INVALID, REQUIRED, Definitions, Field, 
 from supervision.runtime.fieldshapes import Either, ListOf, Nested
 from supervision.runtime.fieldtypes import NAME, NAME_TEXT, Count, Duration, Flag, Real, Text, Word
 from supervision.runtime.kindfields import AGENT, CELERY_TASK, CELERY_WORKER
+from supervision.runtime.placementfields import PLACEMENT, ROLLOUT
 from supervision.runtime.processfields import DAY_S, INFINITY, PROCESS
 
 MAX_DEPTH = 32
@@ -343,7 +344,14 @@ TREE = Section(
         Field("tree", NAME_TEXT, REQUIRED, "Name of the tree."),
         Field("on_failure", ON_FAILURE, {}, "What happens when the root supervisor gives up."),
         Field("environment", ENVIRONMENT, {}, "Variables of every process of the tree."),
+        Field("placement", PLACEMENT, {}, "Which nodes run it."),
+        Field("rollout", ROLLOUT, {}, "How a new revision reaches them."),
         Field("supervisor", _NESTED, REQUIRED, "The root supervisor."),
     ),
-    elsewhere={"children": "it belongs in `supervisor`", "name": "did you mean 'tree'?"},
+    elsewhere={
+        "children": "it belongs in `supervisor`",
+        "name": "did you mean 'tree'?",
+        **dict.fromkeys((each.name for each in PLACEMENT.fields), "it belongs in `placement`"),
+        **dict.fromkeys((each.name for each in ROLLOUT.fields), "it belongs in `rollout`"),
+    },
 )

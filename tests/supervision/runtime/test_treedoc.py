@@ -283,6 +283,42 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "/supervisor/children/0/supervisor/on_failure",
         "unknown key 'on_failure' in `supervisor`",
     ),
+    "replicas without their number": (
+        tree() | {"placement": {"mode": "replicas"}},
+        "/placement",
+        "`replicas` is missing: how many nodes run it",
+    ),
+    "a number of replicas where nothing is counted": (
+        tree() | {"placement": {"replicas": 2}},
+        "/placement/replicas",
+        "with `mode: one` nothing is counted: write `mode: replicas`",
+    ),
+    "a singleton on every node": (
+        tree() | {"placement": {"mode": "every", "singleton": True}},
+        "/placement/singleton",
+        "a singleton runs on one node: `mode` is every",
+    ),
+    "a singleton outside its section": (
+        tree() | {"singleton": True},
+        "/singleton",
+        "it belongs in `placement`",
+    ),
+    "a node by name": (tree() | {"placement": {"node": "a"}}, "/placement/node", "chosen by its labels"),
+    "a label that is none": (
+        tree() | {"placement": {"labels": {"a b": "c"}}},
+        "/placement/labels/a b",
+        "is no label",
+    ),
+    "a rollout of nobody": (
+        tree() | {"rollout": {"max_unavailable": 0}},
+        "/rollout/max_unavailable",
+        "0 is no whole number, 1 to 1000",
+    ),
+    "a rollout that never ends": (
+        tree() | {"rollout": {"ready_deadline": "infinity"}},
+        "/rollout/ready_deadline",
+        "is no duration",
+    ),
     "a key that is no text": (tree() | {1: 2}, "", "1 is not a key: keys are text"),  # type: ignore[dict-item]
 }
 
@@ -294,6 +330,23 @@ def test_refuses(case: str) -> None:
     assert pointer in found, found
     assert words in found[pointer]
     assert len(found) == 1
+
+
+def test_placement_and_rollout_left_out_or_said_as_by_default_are_the_same_document() -> None:
+    said = {
+        "placement": {"labels": {}, "mode": "one", "singleton": False},
+        "rollout": {"max_unavailable": 1, "ready_deadline": "5m", "auto_rollback": False},
+    }
+    assert parse_tree(tree() | said).digest == parse_tree(tree()).digest
+    assert parse_tree(tree() | said).sparse == parse_tree(tree()).sparse
+
+
+def test_placement_and_rollout_are_in_no_child_and_change_nothing_that_runs() -> None:
+    placed = parse_tree(tree() | {"placement": {"singleton": True}, "rollout": {"auto_rollback": True}})
+    assert placed.spec == parse_tree(tree()).spec
+    assert placed.digest != parse_tree(tree()).digest
+    steps = Kernel("t", parse_tree(tree()).spec).plan(placed.spec)
+    assert all(step.do == "keep" for step in steps)
 
 
 def test_reports_every_fault_at_once() -> None:

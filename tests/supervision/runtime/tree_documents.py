@@ -74,6 +74,14 @@ FULL: Json = {
     "tree": "everything",
     "on_failure": {"action": "stay_down", "initial": "2s", "factor": 1.5, "cap": "30s"},
     "environment": {"T": "tree", "A": "overridden"},
+    "placement": {
+        "labels": {"zone": "a", "disk": "fast"},
+        "mode": "replicas",
+        "replicas": 3,
+        "singleton": False,
+        "fence": True,
+    },
+    "rollout": {"max_unavailable": 2, "ready_deadline": "30s", "auto_rollback": True},
     "supervisor": {
         "strategy": "rest_for_one",
         "intensity": 5,
