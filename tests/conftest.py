@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connections
+
+from tests.support.database import TestStores, test_stores
 
 OURS = ("OVERSTORY_", "EXAMPLE_", "LISTEN_", "WATCHDOG_")
 FOREIGN = (
@@ -52,3 +55,18 @@ def _same_signal_mask() -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[TestStores]:
+    """PostgreSQL and Redis of this pytest worker; started at the first test that needs them."""
+    with test_stores() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    stores: TestStores, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
+    """pytest-django makes its database on the stores above, whatever data directory the settings were read with."""
+    connections["default"].settings_dict["HOST"] = str(stores.directory)

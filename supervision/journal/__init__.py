@@ -1,0 +1,1 @@
+"""What nodes report: their journals, exactly once, and the state that follows from them."""

@@ -1,0 +1,31 @@
+"""Index of the rooms' models: Django sees one app and one migration history."""
+
+from supervision.auditlog.models import AuditEntry, AuditSegment
+from supervision.fleet.models import Leadership, Node
+from supervision.journal.models import (
+    Incarnation,
+    JournalRecord,
+    ObservedChild,
+    ObservedTree,
+    Stray,
+    StreamCursor,
+)
+from supervision.trees.models import Command, Placement, Rollout, Tree, TreeRevision
+
+__all__ = [
+    "AuditEntry",
+    "AuditSegment",
+    "Command",
+    "Incarnation",
+    "JournalRecord",
+    "Leadership",
+    "Node",
+    "ObservedChild",
+    "ObservedTree",
+    "Placement",
+    "Rollout",
+    "Stray",
+    "StreamCursor",
+    "Tree",
+    "TreeRevision",
+]
