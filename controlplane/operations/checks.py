@@ -1,7 +1,7 @@
 """What `/readyz` answers from: checks that are asked again and again in the background, so that no probe waits for a store.
 
-An answer is at most FRESH_S old, and one that is older counts as a failure: a store that was stopped does not answer "no", it
-does not answer at all. One thread with an event loop of its own asks, because every question needs a deadline of ours.
+An answer is at most FRESH_S old, and one that is older counts as a failure: a store that was stopped does not answer "no",
+it does not answer at all. One thread with an event loop of its own asks, because every question needs a deadline of ours.
 """
 
 import asyncio
