@@ -12,6 +12,7 @@ import socket
 import uvicorn
 
 from controlplane.serving import notify
+from controlplane.serving.probing import Probing
 from controlplane.serving.subpath import SubPath
 
 HTTP_SOCKET_FD = 3
@@ -45,9 +46,13 @@ class Server(uvicorn.Server):
 
 def config() -> uvicorn.Config:
     from controlplane.asgi import application  # settings are read here, and the stores' addresses with them
+    from controlplane.operations.readiness import readiness
 
+    checks = readiness()
+    checks.start()
+    root = os.environ.get("OVERSTORY_ROOT_PATH", "")
     return uvicorn.Config(
-        SubPath(application, os.environ.get("OVERSTORY_ROOT_PATH", "")),
+        SubPath(Probing(application, checks, root), root),
         fd=HTTP_SOCKET_FD,
         access_log=False,
         server_header=False,

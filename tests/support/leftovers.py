@@ -20,3 +20,12 @@ def processes_of(mark: str) -> dict[int, str]:
             if mark in arguments or mark in environment or mark in str((entry / "cwd").readlink()):
                 found[int(entry.name)] = arguments
     return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below `pid` now."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in (int(word) for word in task.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
