@@ -1,0 +1,15 @@
+"""What the fleet refuses, named for what the caller can do about it."""
+
+from supervision.exceptions import SupervisionError
+
+
+class FleetError(SupervisionError):
+    """The fleet refused."""
+
+
+class StaleEpochError(FleetError):
+    """The node's lease was lost and its epoch is over: join anew, learn what is placed here, then write."""
+
+
+class NoSuchNodeError(FleetError):
+    """There is no such node."""

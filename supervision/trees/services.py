@@ -1,0 +1,287 @@
+"""Writes of the desired state: revisions. Each is one transaction with its audit entry; nodes are woken on commit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from supervision.auditlog import services as auditlog
+from supervision.auditlog.actor import Actor
+from supervision.fleet.models import Node
+from supervision.runtime.treedoc import TreeDocument
+from supervision.trees.documents import read_document
+from supervision.trees.exceptions import IllegalTransitionError, NotFoundError, StaleVersionError
+from supervision.trees.models import Placement, PlacementState, Rollout, RolloutState, Tree, TreeRevision
+from supervision.trees.notices import notify_desired
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutOptions:
+    """How a revision reaches its places; None means what the document says."""
+
+    max_unavailable: int | None = None
+    ready_deadline_s: float | None = None
+    auto_rollback: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply did. `changed` is False when the head says the same already."""
+
+    tree: Tree
+    revision: TreeRevision
+    changed: bool
+    rollout: Rollout | None = None
+
+
+def apply_tree(
+    *,
+    document: object,
+    message: str,
+    actor: Actor,
+    expected_version: int | None = None,
+    rollout: RolloutOptions | None = None,
+    source: str = "api",
+) -> Applied:
+    """Make `document` the tree's head revision; the first places take it at once, the others follow (rollouts).
+
+    expected_version: what the caller saw (0: no such tree); None: whatever is there. Raises InvalidDocumentError,
+    StaleVersionError. `document` is JSON, or a TreeDocument that was read from text.
+    """
+    parsed = document if isinstance(document, TreeDocument) else read_document(document)
+    with transaction.atomic():
+        tree = _locked_or_new(parsed.name)
+        _refuse_stale(tree, expected_version)
+        applied = _apply(tree, parsed, message, actor, rollout or RolloutOptions(), source)
+        auditlog.record(
+            actor=actor,
+            action="tree.apply",
+            target=tree.name,
+            tree=tree.name,
+            reason=message,
+            details={"revision": applied.revision.number, "changed": applied.changed, "source": source},
+        )
+    return applied
+
+
+def rollback_tree(
+    *,
+    name: str,
+    to_number: int | None = None,
+    message: str = "",
+    actor: Actor,
+    expected_version: int | None = None,
+    rollout: RolloutOptions | None = None,
+) -> Applied:
+    """Apply an earlier revision again, as a new one (None: the one before the head).
+
+    Raises NotFoundError, StaleVersionError, IllegalTransitionError when there is nothing to go back to.
+    """
+    with transaction.atomic():
+        tree = _locked(name)
+        _refuse_stale(tree, expected_version)
+        target = _rollback_target(tree, to_number)
+        words = message or f"roll back to revision {target.number}"
+        parsed = read_document(target.document)
+        applied = _apply(tree, parsed, words, actor, rollout or RolloutOptions(), "rollback")
+        auditlog.record(
+            actor=actor,
+            action="tree.rollback",
+            target=tree.name,
+            tree=tree.name,
+            reason=words,
+            details={"to": target.number, "revision": applied.revision.number, "changed": applied.changed},
+        )
+    return applied
+
+
+def delete_tree(*, name: str, actor: Actor, reason: str = "", expected_version: int | None = None) -> Tree:
+    """Stop the tree everywhere and forget it; its revisions stay and a later apply goes on counting.
+
+    Raises NotFoundError, StaleVersionError.
+    """
+    with transaction.atomic():
+        tree = _locked(name)
+        _refuse_stale(tree, expected_version)
+        tree.deleted_at = timezone.now()
+        tree.version += 1
+        tree.save(update_fields=["deleted_at", "version"])
+        tree.placements.update(state=PlacementState.REMOVING)
+        _end_rollouts(tree, "the tree was deleted")
+        auditlog.record(actor=actor, action="tree.delete", target=name, tree=name, reason=reason)
+        notify_desired()
+    return tree
+
+
+def record_local_apply(
+    *,
+    node: Node,
+    document: Mapping[str, Any],
+    message: str,
+    actor: Actor,
+    base_digest: str | None,
+) -> Applied | None:
+    """A tree was applied on a host through its own control socket: it becomes a revision.
+
+    `base_digest` is what that node had before. None when the head moved on meanwhile (it says neither that nor this): then
+    the head wins, the node gets it again, and the audit log says so.
+    """
+    parsed = read_document(dict(document))
+    with transaction.atomic():
+        tree = _locked_or_new(parsed.name)
+        head = tree.head
+        is_known = tree.deleted_at is None and head is not None
+        if is_known and head is not None and head.digest not in (base_digest, parsed.digest):
+            auditlog.record(
+                actor=actor,
+                action="tree.apply_local",
+                target=tree.name,
+                tree=tree.name,
+                reason=message,
+                outcome="refused",
+                details={"node": node.id, "why": f"the head was at revision {head.number} already"},
+            )
+            notify_desired()
+            return None
+        applied = _apply(tree, parsed, message, actor, RolloutOptions(), "local")
+        _place_where_it_runs(applied, node)
+        auditlog.record(
+            actor=actor,
+            action="tree.apply_local",
+            target=tree.name,
+            tree=tree.name,
+            reason=message,
+            details={"node": node.id, "revision": applied.revision.number, "changed": applied.changed},
+        )
+    return applied
+
+
+def record_local_delete(*, node: Node, name: str, actor: Actor) -> None:
+    """A tree was deleted on a host through its own control socket. Where it also runs elsewhere only this place ends."""
+    with transaction.atomic():
+        tree = Tree.objects.select_for_update().filter(name=name, deleted_at=None).first()
+        if tree is None:
+            return
+        tree.placements.filter(node=node).delete()
+        if not tree.placements.exists():
+            tree.deleted_at = timezone.now()
+            _end_rollouts(tree, "the tree was deleted")
+        tree.version += 1
+        tree.save(update_fields=["deleted_at", "version"])
+        auditlog.record(
+            actor=actor, action="tree.delete_local", target=name, tree=name, details={"node": node.id}
+        )
+        notify_desired()
+
+
+def _place_where_it_runs(applied: Applied, node: Node) -> None:
+    Placement.objects.update_or_create(
+        tree=applied.tree,
+        node=node,
+        defaults={"revision": applied.revision, "state": PlacementState.ASSIGNED, "problem": ""},
+        create_defaults={
+            "revision": applied.revision,
+            "assigned_at": timezone.now(),
+            "replica": applied.tree.placements.count(),
+        },
+    )
+
+
+# -- the parts of an apply ------------------------------------------------------------------------------------------------
+
+
+def _locked_or_new(name: str) -> Tree:
+    Tree.objects.bulk_create([Tree(name=name, created_at=timezone.now())], ignore_conflicts=True)
+    # Without a join: after a wait for the lock PostgreSQL shows the new row of this table, but of joined ones the old.
+    return Tree.objects.select_for_update().get(name=name)
+
+
+def _locked(name: str) -> Tree:
+    tree = Tree.objects.select_for_update().filter(name=name, deleted_at=None).first()
+    if tree is None or tree.head_id is None:
+        raise NotFoundError(f"there is no tree {name!r}")
+    return tree
+
+
+def _refuse_stale(tree: Tree, expected: int | None) -> None:
+    current = tree.version if tree.deleted_at is None else 0
+    if expected is not None and expected != current:
+        raise StaleVersionError(tree.name, expected, current)
+
+
+def _apply(
+    tree: Tree, parsed: TreeDocument, message: str, actor: Actor, options: RolloutOptions, source: str
+) -> Applied:
+    before = tree.head
+    if before is not None and before.digest == parsed.digest and tree.deleted_at is None:
+        return Applied(tree, before, changed=False)
+    last = tree.revisions.order_by("-number").values_list("number", flat=True).first() or 0
+    revision = TreeRevision.objects.create(
+        tree=tree,
+        number=last + 1,
+        document=parsed.document,
+        digest=parsed.digest,
+        message=message,
+        author=actor.name,
+        source=source,
+        base_number=before.number if before is not None else None,
+        created_at=timezone.now(),
+    )
+    tree.head, tree.deleted_at = revision, None
+    tree.version += 1
+    tree.save(update_fields=["head", "version", "deleted_at"])
+    notify_desired()
+    return Applied(
+        tree, revision, changed=True, rollout=_begin_rollout(tree, before, revision, parsed, options)
+    )
+
+
+def _begin_rollout(
+    tree: Tree,
+    before: TreeRevision | None,
+    revision: TreeRevision,
+    parsed: TreeDocument,
+    options: RolloutOptions,
+) -> Rollout | None:
+    """The first `max_unavailable` places take the revision in this transaction; the controller leads on to the others."""
+    _end_rollouts(tree, f"superseded by revision {revision.number}")
+    tree.placements.filter(state=PlacementState.REMOVING).update(state=PlacementState.ASSIGNED)
+    placements = list(tree.placements.order_by("replica", "id"))
+    if not placements:
+        return None
+    declared = parsed.document.get("rollout") or {}
+    most = options.max_unavailable or int(declared.get("max_unavailable", 1))
+    first = [placement.pk for placement in placements[:most]]
+    Placement.objects.filter(pk__in=first).update(revision=revision, problem="")
+    deadline_s, rolls_back = options.ready_deadline_s, options.auto_rollback
+    return Rollout.objects.create(
+        tree=tree,
+        from_revision=before,
+        to_revision=revision,
+        max_unavailable=most,
+        ready_deadline_s=float(declared.get("ready_deadline", 300)) if deadline_s is None else deadline_s,
+        auto_rollback=bool(declared.get("auto_rollback", False)) if rolls_back is None else rolls_back,
+        started_at=timezone.now(),
+    )
+
+
+def _end_rollouts(tree: Tree, why: str) -> None:
+    tree.rollouts.filter(state=RolloutState.RUNNING).update(
+        state=RolloutState.FAILED, reason=why, finished_at=timezone.now()
+    )
+
+
+def _rollback_target(tree: Tree, to_number: int | None) -> TreeRevision:
+    revisions = tree.revisions.order_by("-number")
+    if to_number is not None:
+        target = revisions.filter(number=to_number).first()
+        if target is None:
+            raise NotFoundError(f"{tree.name} has no revision {to_number}")
+        return target
+    head = tree.head
+    target = revisions.exclude(digest=head.digest).filter(number__lt=head.number).first() if head else None
+    if target is None:
+        raise IllegalTransitionError(f"{tree.name} has no revision before its head to go back to")
+    return target
