@@ -198,6 +198,8 @@ class History:
                 self.steps.append(step)
 
     def _take_command(self, record: JournalRecord) -> None:
+        if record.get("what") is not None:
+            return  # how one went
         args = record.get("args")
         self.commands.append(
             Command(

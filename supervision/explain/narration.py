@@ -168,12 +168,25 @@ def _decision(decision: Decision) -> str:
 
 
 def _command(record: JournalRecord, who: Who) -> Line:
+    if record.get("what") is not None:
+        return _command_ended(record)
     args = record.get("args")
     args = args if isinstance(args, Mapping) else {}
     subject = next((str(args[name]) for name in ("key", "tree", "supervisor") if name in args), "node")
     rest = ", ".join(f"{name} {value}" for name, value in args.items() if value not in (subject, None, ""))
     op = str(record.get("op", "?"))
-    return Line(subject, f"{who(int(record.get('uid', -1)))} asks: {op}" + (f" ({rest})" if rest else ""))
+    return Line(
+        subject,
+        f"{record.get('by') or who(int(record.get('uid', -1)))} asks: {op}" + (f" ({rest})" if rest else ""),
+    )
+
+
+def _command_ended(record: JournalRecord) -> Line:
+    """How a command went that was asked for from elsewhere, or why one was not carried out."""
+    error = record.get("error")
+    if isinstance(error, Mapping):
+        return Line("node", f"command refused: {error.get('message', '?')}", "warning")
+    return Line("node", f"command {str(record.get('id', '?'))[:8]} carried out")
 
 
 def _exit(record: JournalRecord, _who: Who) -> Line:
@@ -219,6 +232,8 @@ def _tree(record: JournalRecord, _who: Who) -> Line:
     if record.get("what") == "applied":
         message = f': "{record["message"]}"' if record.get("message") else ""
         return Line(name, f"revision {record.get('revision')} applied{message}")
+    if record.get("what") == "fenced":
+        return Line(name, f"fenced, every process killed: {record.get('why', '?')}", "trouble")
     return Line(name, str(record.get("what", "?")))
 
 

@@ -80,6 +80,8 @@ class Adoption:
             node.trees.restore(tree)
         node.trees.removing = {name for name in recovered.removing if name in node.trees.runners}
         node.trees.returning.requests = recovered.returning
+        node.trees.local_seq = recovered.local_seq
+        node.fencing.restore(recovered.fences)
         if self.rebooted:
             recovered.processes.clear()
             recovered.unconfirmed.clear()
@@ -182,6 +184,8 @@ class Adoption:
     def resume(self) -> None:
         """Feed the kernels what happened meanwhile, in the order it can be known, and do what was left undone."""
         node = self.node
+        node.operations.restore(self.recovered.commands)
+        node.fencing.check()  # before a kernel hears of a death and starts what must not run any more
         unknown = self._without_process()
         for run in self.runs:
             node.driver.resume(run)

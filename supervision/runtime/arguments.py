@@ -19,6 +19,7 @@ MAX_SECONDS = 366 * 24 * 3600.0
 MAX_PID = 4_194_304
 """Linux: PID_MAX_LIMIT."""
 MAX_REVISION = 2**53
+MAX_FENCED = 10_000
 REQUIRED = object()
 UNSAID = object()
 """Of an argument that means something also when it is null."""
@@ -109,11 +110,40 @@ def signal_number(value: Any) -> int:
     raise ValueError("is a signal, such as TERM or 15")
 
 
+def seconds_of_boot(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+        raise ValueError("is a time in seconds since the machine's boot")
+    return float(value)
+
+
+def epoch(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_REVISION:
+        raise ValueError("is the number of an epoch")
+    return value
+
+
+def epochs(value: Any) -> dict[str, int]:
+    """Names of trees and their epochs."""
+    if not isinstance(value, dict) or len(value) > MAX_FENCED:
+        raise ValueError("is an object of trees and their epochs")
+    return {name(tree): epoch(number) for tree, number in value.items()}
+
+
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("is true or false")
+    return value
+
+
 def anything(value: Any) -> Any:
     """A document: read by the tables of tree documents."""
     return value
 
 
+_COMMAND_ID = Argument("command_id", text, None, recorded=False)
+_BY = Argument("by", text, None, recorded=False)
+_COMMAND = (_COMMAND_ID, _BY)
+"""Of a command from the store: its id, under which it is carried out once, and for whom."""
 _KEY = Argument("key", text)
 _PID = Argument("pid", pid)
 _SPEC = Argument("spec", anything, recorded=False)
@@ -130,23 +160,45 @@ ARGUMENTS: Mapping[str, tuple[Argument, ...]] = {
         Argument("timeout_s", seconds, 30.0),
     ),
     "plan": (_SPEC,),
-    "apply": (_SPEC, Argument("message", remark, ""), Argument("from_revision", revision, UNSAID)),
-    "delete": (Argument("tree", text),),
-    "start": (_KEY,),
-    "stop": (_KEY,),
-    "restart": (_KEY,),
-    "hold": (_KEY, Argument("seconds", seconds, None)),
-    "release": (_KEY,),
-    "signal": (_KEY, Argument("signal", signal_number)),
-    "reload": (_KEY,),
+    "trees": (),
+    "apply": (
+        _SPEC,
+        Argument("message", remark, ""),
+        Argument("from_revision", revision, UNSAID),
+        Argument("revision", revision, None),
+        Argument("origin", word("local", "store"), "local", recorded=False),
+        Argument("epoch", epoch, None, recorded=False),
+        Argument("fence", flag, None, recorded=False),
+        Argument("carry", anything, None, recorded=False),
+        _BY,
+    ),
+    "delete": (
+        Argument("tree", text),
+        Argument("from_revision", revision, UNSAID),
+        Argument("origin", word("local", "store"), "local", recorded=False),
+        _BY,
+    ),
+    "lease": (
+        Argument("sent", seconds_of_boot),
+        Argument("ttl_s", seconds),
+        Argument("trees", epochs, recorded=False),
+    ),
+    "start": (_KEY, *_COMMAND),
+    "stop": (_KEY, *_COMMAND),
+    "restart": (_KEY, *_COMMAND),
+    "hold": (_KEY, Argument("seconds", seconds, None), *_COMMAND),
+    "release": (_KEY, *_COMMAND),
+    "signal": (_KEY, Argument("signal", signal_number), *_COMMAND),
+    "reload": (_KEY, *_COMMAND),
     "start_child": (
         Argument("supervisor", text),
         Argument("instance", name, None),
         Argument("child", anything, None, recorded=False),
+        *_COMMAND,
     ),
-    "delete_child": (_KEY,),
-    "adopt_stray": (_PID, _KEY),
-    "end_stray": (_PID,),
+    "delete_child": (_KEY, *_COMMAND),
+    "adopt_stray": (_PID, _KEY, *_COMMAND),
+    "end_stray": (_PID, *_COMMAND),
     "shutdown": (),
     "reexec": (Argument("what", word("node", "guardian", "both"), "both"),),
 }

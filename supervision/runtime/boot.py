@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-ROLES = ("guardian", "node", "rotator", "checkers")
+ROLES = ("guardian", "node", "rotator", "checkers", "sampler")
 ROOT = Path(__file__).resolve().parents[2]
 
 

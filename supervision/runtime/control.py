@@ -56,9 +56,13 @@ class Peer:
 
 
 class Request:
-    """One request being answered, at once or later. `on_close`: called when its client goes away before the answer."""
+    """One request being answered, at once or later.
 
-    __slots__ = ("answered", "args", "connection", "id", "on_close", "op")
+    `on_close`: called when its client goes away before the answer. `on_answer`: called once with the answer, also when
+    nobody is there to hear it.
+    """
+
+    __slots__ = ("answered", "args", "connection", "id", "on_answer", "on_close", "op")
 
     def __init__(self, connection: "Connection", asked: Asked) -> None:
         self.connection = connection
@@ -67,6 +71,7 @@ class Request:
         self.args = asked.args
         self.answered = False
         self.on_close: Callable[[], None] | None = None
+        self.on_answer: Callable[[dict[str, Any]], None] | None = None
 
     @property
     def peer(self) -> Peer:
@@ -87,6 +92,9 @@ class Request:
         self._finish(_refusal(self.id, error))
 
     def _finish(self, body: dict[str, Any]) -> None:
+        on_answer, self.on_answer = self.on_answer, None
+        if on_answer is not None:
+            on_answer({name: value for name, value in body.items() if name != "id"})
         if self.open:
             self.answered = True
             self.connection.finish(self, body)

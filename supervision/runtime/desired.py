@@ -8,7 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class DesiredTree:
-    """One tree as it was last applied: its normalised document, revision (from 1), digest, message, Unix time."""
+    """One tree as it was last applied: its normalised document, revision (from 1), digest, message, Unix time.
+
+    `origin`: "store", or "local" for what was applied through the control socket and is nobody else's yet. `epoch` is that
+    of its placement here. Under `fence` it runs only while its lease is confirmed.
+    """
 
     name: str
     revision: int
@@ -16,6 +20,9 @@ class DesiredTree:
     message: str
     applied_at: float
     document: dict[str, Any]
+    origin: str = "local"
+    epoch: int = 0
+    fence: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -26,6 +33,9 @@ class DesiredTree:
             "message": self.message,
             "applied_at": self.applied_at,
             "document": self.document,
+            "origin": self.origin,
+            "epoch": self.epoch,
+            "fence": self.fence,
         }
 
     @classmethod
@@ -37,6 +47,9 @@ class DesiredTree:
             body["message"],
             body["applied_at"],
             body["document"],
+            body.get("origin", "local"),
+            body.get("epoch", 0),
+            body.get("fence", False),
         )
 
 

@@ -26,6 +26,7 @@ from supervision.runtime.cgroups import NodeCgroup
 from supervision.runtime.clock import SystemClock
 from supervision.runtime.exits import ExitsFile, wait_status
 from supervision.runtime.follow import Follower
+from supervision.runtime.guardian_fence import GuardianFence
 from supervision.runtime.identity import read_stat
 from supervision.runtime.link import Link, Message
 from supervision.runtime.local_socket import bind_listener
@@ -33,7 +34,7 @@ from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop, hold_signals
 from supervision.runtime.node_process import NodeStart, exec_node, fork_node, serve
 from supervision.runtime.options import Options
-from supervision.runtime.paths import PROTOCOL, Paths
+from supervision.runtime.paths import LEASE_FILE, PROTOCOL, SAMPLER_SOCKET, Paths
 from supervision.runtime.processes import direct_children
 
 BEAT_LIMIT_S = 2.0
@@ -112,6 +113,7 @@ class Guardian:
         self.clock = SystemClock()
         self.loop = Loop(self.clock)
         self.exits = ExitsFile(str(paths.exits_dir))
+        self.fence = GuardianFence(self.loop, self.clock, log)
         self.cgroup: NodeCgroup | None = None
         self.link: Link | None = None
         self.node_pid = state.node_pid
@@ -182,6 +184,8 @@ class Guardian:
             self.cgroup.leave_guardian()
         for path in (self.paths.control_socket, self.paths.notify_socket, self.paths.runtime_json):
             path.unlink(missing_ok=True)
+        for name in (SAMPLER_SOCKET, LEASE_FILE):
+            (self.paths.runtime_dir / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.paths.runtime_dir.rmdir()
         self.log.say("guardian stopped", killed_at_the_end=left)
@@ -323,6 +327,8 @@ class Guardian:
             fd = self.fds.pop("store:" + str(message.body.get("name")), None)
             if fd is not None:
                 os.close(fd)
+        elif message.op == "fence":
+            self.fence.told(message.body)
         elif message.op == "stop":
             self._stop(str(message.body.get("why", "asked by the node")))
         elif message.op == "reexec":

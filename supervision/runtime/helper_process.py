@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from supervision.runtime import boot
@@ -26,7 +26,10 @@ CHANNEL_FD = 3
 
 
 class HelperProcess:
-    """One helper by role (`rotator`, `checkers`). `on_message` gets what it says, `on_start` runs for each new life."""
+    """One helper by role (`rotator`, `checkers`). `on_message` gets what it says, `on_start` runs for each new life.
+
+    `argv` and `environment`: of a helper that is no role of boot.py, or that needs more than PATH.
+    """
 
     def __init__(
         self,
@@ -38,12 +41,21 @@ class HelperProcess:
         args: tuple[str, ...],
         on_message: Callable[[Message], None],
         on_start: Callable[[], None],
+        argv: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        first_answer_limit_s: float = FIRST_ANSWER_LIMIT_S,
     ) -> None:
         self.role = role
         self.pid: int | None = None
         self.starts = 0
         self._loop, self._table, self._log = loop, table, log
-        self._args = args
+        self._argv = list(argv) if argv is not None else boot.command(role, *args)
+        self._environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            **(environment or {}),
+        }
+        self._first_limit_s = first_answer_limit_s
         self._on_message, self._on_start = on_message, on_start
         self._channel: Link | None = None
         self._pidfd = -1
@@ -61,8 +73,8 @@ class HelperProcess:
         try:
             self.pid = os.posix_spawn(
                 sys.executable,
-                boot.command(self.role, *self._args),
-                {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+                self._argv,
+                self._environment,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_DUP2, theirs.fileno(), CHANNEL_FD),
@@ -96,7 +108,7 @@ class HelperProcess:
         if self._channel is not None and not self._asked:
             self._asked = True
             self._limit = self._loop.call_later(
-                ANSWER_LIMIT_S if self._is_up else FIRST_ANSWER_LIMIT_S, self._judge
+                ANSWER_LIMIT_S if self._is_up else self._first_limit_s, self._judge
             )
             self.send("ping")
 

@@ -33,6 +33,7 @@ from supervision.runtime.listeners import Listeners
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
 from supervision.runtime.node_ending import NodeEnding, PromotedError
+from supervision.runtime.node_fencing import NodeFencing
 from supervision.runtime.node_helpers import NodeHelpers
 from supervision.runtime.node_identity import NodeIdentity
 from supervision.runtime.node_process import NodeStart, Role, inherited, serve
@@ -52,6 +53,7 @@ SCAN_EVERY_S = 1.0
 EVIDENCE_DELAY_S = 0.015
 """After an abnormal end: the replacement has started by then, and is not kept off the processor by our reading."""
 OUTSIDE_SCAN_EVERY_S = 5.0
+SAMPLER_TOLD_EVERY_S = 30.0
 VERSION = "0.1.0"
 
 
@@ -121,6 +123,7 @@ class Node:
         self.probes = Probes(self.loop, self.driver)
         self.driver.probes = self.probes
         self.trees = NodeTrees(self)
+        self.fencing = NodeFencing(self)
         self.helpers = NodeHelpers(self)
         self.ending = NodeEnding(self)
         self.kinship.keeps = self.trees.keeps_descendants
@@ -192,6 +195,7 @@ class Node:
         self._every(SCAN_EVERY_S, self._scan)
         self._every(PING_EVERY_S, self.helpers.ping)
         self._every(OUTSIDE_SCAN_EVERY_S, self._scan_outside)
+        self._every(SAMPLER_TOLD_EVERY_S, self.helpers.tell_sampler)
         gc.collect()
         linux.trim_heap()
         gc.freeze()
@@ -229,6 +233,7 @@ class Node:
         runner = self.trees.runner_of(key)
         if runner is not None:
             runner.started(key, incarnation, leader)
+        self.fencing.leader_changed(key)
 
     def stage(self, run: Run, leader: Leader) -> bool:
         """The next process of an incarnation that is already known as started."""
@@ -276,6 +281,7 @@ class Node:
         if identities:
             self.append("process", {"identities": identities})
             self.helpers.send_limits_of(leaders)
+            self.helpers.tell_sampler_of(leaders)
 
     def stray(self, what: str, relative: Relative) -> None:
         body = {"what": what, "pid": relative.pid, **relative.facts, "origin": relative.origin}
@@ -323,6 +329,9 @@ class Node:
             "adopted_strays": self.kinship.adopted,
             "strays": self.table.strays_to_remember(),
             "helpers": self.helpers.pids(),
+            "fences": {name: [fence.epoch, fence.down] for name, fence in self.fencing.fences.items()},
+            "commands": self.operations.ledger.to_json(),
+            "local_seq": self.trees.local_seq,
             "interrupted": sorted(self.trees.interrupted),
             "stopped_cleanly": False,
             "node_id": self.identity.node_id,

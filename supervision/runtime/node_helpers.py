@@ -1,16 +1,47 @@
 """The node's helpers: which there are, what they say, and that each answers a ping every second."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from supervision.runtime import boot
+from supervision.runtime.environmentdoc import SECRET_PREFIX
 from supervision.runtime.helper_process import HelperProcess
 from supervision.runtime.kinship import Leader
 from supervision.runtime.link import Message
 from supervision.runtime.output import DEFAULT_MAX_BYTES, DEFAULT_SEGMENTS
+from supervision.runtime.process_driver import MAIN
 from supervision.runtime.processdoc import OutputLimits, ProcessBody
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
+
+
+COURIER_FIRST_ANSWER_LIMIT_S = 60.0
+"""It imports the framework and the clients of both stores before it hears, beside everything else that starts."""
+STORES_VARIABLE = "OVERSTORY_STORES"
+"""Set for a guardian, and so for its nodes, that is to use stores: `embedded` or `given`."""
+COURIERS_OWN = frozenset({"DATABASE_URL", "REDIS_URL", "HOME", "TZ"})
+
+
+def uses_stores(environ: Mapping[str, str]) -> bool:
+    """Whether a courier is to run."""
+    return bool(environ.get(STORES_VARIABLE))
+
+
+def courier_argv() -> list[str]:
+    return [sys.executable, str(boot.ROOT / "manage.py"), "courier"]
+
+
+def courier_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What it alone is told: where the stores are, and our settings; not the secrets that are meant for children."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in COURIERS_OWN
+        or (name.startswith("OVERSTORY_") and not name.startswith((SECRET_PREFIX, "OVERSTORY_GUARDIAN")))
+    }
 
 
 class NodeHelpers:
@@ -20,6 +51,8 @@ class NodeHelpers:
         self.node = node
         self.all: list[HelperProcess] = []
         self._rotator: HelperProcess | None = None
+        self._sampler: HelperProcess | None = None
+        self._courier: HelperProcess | None = None
 
     def start(self) -> None:
         node = self.node
@@ -28,6 +61,24 @@ class NodeHelpers:
         node.probes.checkers = self._helper(
             "checkers", (), node.probes.on_message, node.probes.helper_started
         )
+        self._sampler = self._helper(
+            "sampler",
+            ("--runtime-dir", str(node.paths.runtime_dir), "--mark-prefix", node.identity.mark_prefix),
+            lambda _: None,
+            self.tell_sampler,
+        )
+        if uses_stores(os.environ):
+            self._courier = self._helper(
+                "courier",
+                (),
+                self._on_courier,
+                lambda: None,
+                argv=courier_argv(),
+                environment=courier_environment(os.environ),
+                first_answer_limit_s=COURIER_FIRST_ANSWER_LIMIT_S,
+            )
+        for helper in self.all:
+            helper.start()
 
     def _helper(
         self,
@@ -35,7 +86,9 @@ class NodeHelpers:
         args: tuple[str, ...],
         on_message: Callable[[Message], None],
         on_start: Callable[[], None],
+        **more: Any,
     ) -> HelperProcess:
+        """`more` is HelperProcess's."""
         node = self.node
 
         def started() -> None:  # on record, so that its end is never taken for a child's
@@ -50,9 +103,9 @@ class NodeHelpers:
             args=args,
             on_message=on_message,
             on_start=started,
+            **more,
         )
         self.all.append(made)
-        made.start()
         return made
 
     def pids(self) -> list[int | None]:
@@ -69,7 +122,30 @@ class NodeHelpers:
         for helper in self.all:
             helper.close()
         self.all.clear()
-        self._rotator = None
+        self._rotator = self._sampler = self._courier = None
+
+    # -- sampler, courier -------------------------------------------------------------------------------------------
+
+    def tell_sampler(self) -> None:
+        """Every child's process. Also said from time to time, so that nothing it missed is missed for long."""
+        self._send_children(list(self.node.table.leaders.values()), whole=True)
+
+    def tell_sampler_of(self, leaders: list[Leader]) -> None:
+        """Of children that were just started."""
+        self._send_children(leaders, whole=False)
+
+    def _send_children(self, leaders: list[Leader], *, whole: bool) -> None:
+        if self._sampler is not None:
+            children = [
+                [leader.key, leader.incarnation, leader.pid, leader.start_time or 0]
+                for leader in leaders
+                if leader.role == MAIN
+            ]
+            self._sampler.send("children", children=children, whole=whole)
+
+    def _on_courier(self, message: Message) -> None:
+        if message.op == "problem":
+            self.node.log.say("courier", problem=message.body.get("what"))
 
     # -- rotator ----------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,8 @@ class NodeTrees:
         self.returning = Returning(node.log, self.runner_of)
         self.interrupted: set[str] = set()
         """Trees that a stop of everything takes down: were it cut short, the next start would begin them."""
+        self.local_seq = 0
+        """The last record of a tree that was applied or deleted here and not by the store."""
         self.waiting_for_system: list[str] = []
 
     def runner_of(self, key: str) -> TreeRunner | None:
@@ -69,15 +71,28 @@ class NodeTrees:
         runner = self.add(tree.name, tree.kernel)
         runner.since, runner.last_exit, runner.ended = tree.since, tree.last_exit, tree.ended
         self.revisions[tree.name] = DesiredTree(
-            tree.name, tree.revision, tree.digest, tree.message, tree.applied_at, tree.document
+            tree.name,
+            tree.revision,
+            tree.digest,
+            tree.message,
+            tree.applied_at,
+            tree.document,
+            tree.origin,
+            tree.epoch,
+            tree.fence,
         )
         return runner
 
-    def remove(self, name: str) -> None:
-        """Stop the tree; it is forgotten when everything of it is gone, by the next node if this one dies meanwhile."""
+    def remove(self, name: str, origin: str = "local", uid: int | None = None) -> None:
+        """Stop the tree; it is forgotten when everything of it is gone, by the next node if this one dies meanwhile.
+
+        `origin` and `uid` say who asked: "store", or "local" and the user.
+        """
         if name not in self.removing:
             self.removing.add(name)
-            self.node.append("tree", {"what": "removing", "tree": name})
+            self.node.append("tree", {"what": "removing", "tree": name, "origin": origin, "uid": uid})
+            if origin == "local":
+                self.local_seq = self.node.journal.next_seq - 1
         runner = self.runners[name]
         if runner.is_down:
             self._forget(runner)
@@ -98,6 +113,7 @@ class NodeTrees:
             node.driver.forget(view.key)
         runner.close()
         self.revisions.pop(runner.name, None)
+        node.fencing.forget(runner.name)
         self.retired[runner.name] = runner.kernel.incarnations()
         self.returning.requests.pop(runner.name, None)
         node.append("tree", {"what": "removed", "tree": runner.name})
@@ -138,7 +154,7 @@ class NodeTrees:
         others = [name for name in names if name != SYSTEM_TREE]
         if SYSTEM_TREE in names:
             self.waiting_for_system = others
-            self.runners[SYSTEM_TREE].feed(Begin())
+            self._begin([SYSTEM_TREE])
             self._begin_others(self.node.clock.boot() + SYSTEM_WAIT_S)
         else:
             self._begin(others)
@@ -156,5 +172,5 @@ class NodeTrees:
 
     def _begin(self, names: list[str]) -> None:
         for name in names:
-            if name in self.runners and not self.node.stopping:
+            if name in self.runners and not self.node.stopping and not self.node.fencing.must_wait(name):
                 self.runners[name].feed(Begin())

@@ -14,6 +14,10 @@ from pathlib import Path
 
 from supervision.exceptions import SupervisionError
 
+SAMPLER_SOCKET = "sampler.sock"
+LEASE_FILE = "lease.json"
+"""Files of the runtime directory beside the control socket."""
+
 PROTOCOL = 1
 """Version of runtime.json and of the local protocols that it announces."""
 

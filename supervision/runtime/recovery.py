@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supervision.kernel import Kernel
-from supervision.kernel.actions import Action, Exit, Kill, Signal, Start, State
+from supervision.kernel.actions import Action, Exit, Kill, Reply, Signal, Start, State
 from supervision.kernel.events import (
     Apply,
     Call,
@@ -20,6 +20,9 @@ from supervision.kernel.events import (
     StartFailed,
     event_from_json,
 )
+from supervision.runtime.carrying import Carry
+from supervision.runtime.fencing import Fence
+from supervision.runtime.ledger import Entry, take_call, take_record, take_reply
 from supervision.runtime.treedoc import parse_tree
 
 NEVER_BEGUN = "not started"
@@ -59,6 +62,9 @@ class RecoveredTree:
     since: dict[str, float] = field(default_factory=dict)
     last_exit: dict[str, dict[str, Any]] = field(default_factory=dict)
     ended: Any = NEVER_BEGUN
+    origin: str = "local"
+    epoch: int = 0
+    fence: bool = False
     unapplied: bool = False
     """The document is on record as applied, and its kernel has not heard of it."""
 
@@ -85,6 +91,12 @@ class Recovered:
     """Dynamic children by tree that went with a clean stop, and are added again when their supervisor is at work."""
     interrupted: set[str] = field(default_factory=set)
     """Trees that a stop of everything took down, or was about to, when it did not come to its end."""
+    fences: dict[str, Fence] = field(default_factory=dict)
+    """Trees that run under a lease."""
+    commands: dict[str, Entry] = field(default_factory=dict)
+    """What was asked under an id, and how it went."""
+    local_seq: int = 0
+    """The last record of a tree that was applied or deleted here and not by the store."""
     boot_id: str | None = None
     guardian_pid: int | None = None
     stopped_cleanly: bool = True
@@ -104,6 +116,8 @@ class Recovered:
                 self._stray(record)
             elif kind == "node":
                 self._node(record)
+            elif kind == "command":
+                take_record(self.commands, record)
         except (KeyError, ValueError, TypeError, IndexError) as error:
             self.problems.append(f"record {record.get('seq')} ({kind}): {type(error).__name__}: {error}")
 
@@ -136,10 +150,16 @@ class Recovered:
 
     def _tree(self, record: Mapping[str, Any]) -> None:
         name = record["tree"]
+        if record["what"] in ("applied", "removing") and record.get("origin", "local") == "local":
+            self.local_seq = record["seq"]
+        if record["what"] in ("fenced", "unfenced"):
+            self.fences[name] = Fence(record["epoch"], down=record["what"] == "fenced")
+            return
         if record["what"] == "removing":
             self.removing.add(name)
             return
         if record["what"] == "removed":
+            self.fences.pop(name, None)
             self.removing.discard(name)
             self.returning.pop(name, None)
             tree = self.trees.pop(name, None)
@@ -147,16 +167,40 @@ class Recovered:
                 self.incarnations[name] = tree.kernel.incarnations()
             return
         known = self.trees.get(name)
+        if record["what"] == "numbered":
+            if known is not None:
+                self._number(known, record)
+            return
         if known is None:
             kernel = Kernel(
                 name, parse_tree(record["document"]).spec, incarnations=self.incarnations.get(name)
             )
             known = self.trees[name] = RecoveredTree(name, kernel, 0, "", "", 0.0, {})
+            self._take_over(name, kernel, record)
         else:
             known.unapplied = True
-        known.revision, known.digest = record["revision"], record["digest"]
-        known.message, known.applied_at = record["message"], record["t"]
+        known.digest, known.applied_at = record["digest"], record["t"]
         known.document = record["document"]
+        self._number(known, record)
+
+    def _take_over(self, name: str, kernel: Kernel, record: Mapping[str, Any]) -> None:
+        carried = record.get("carry")
+        if carried is not None:
+            carry = Carry.from_record(carried)
+            carry.put_into(kernel, record["b"])
+            if carry.dynamic:
+                self.returning[name] = list(carry.dynamic)
+
+    def _number(self, tree: RecoveredTree, record: Mapping[str, Any]) -> None:
+        """What the store says of a revision beside its document."""
+        tree.revision, tree.message = record["revision"], record["message"]
+        tree.origin, tree.epoch = record.get("origin", "local"), record.get("epoch", 0)
+        tree.fence = record.get("fence", False)
+        if tree.fence:
+            known = self.fences.get(tree.name)
+            self.fences[tree.name] = Fence(tree.epoch, known is not None and known.down)
+        else:
+            self.fences.pop(tree.name, None)
 
     def _stray(self, record: Mapping[str, Any]) -> None:
         pid = record["pid"]
@@ -190,7 +234,7 @@ class Recovered:
         actions, _deadline = tree.kernel.handle(event, now=record["now"])
         self._event(event, record, tree)
         if isinstance(event, Call):
-            self._request(event.request, tree)
+            self._called(event, tree)
         for action in actions:
             self._action(action, record, tree)
         if [action.to_json() for action in actions] != record["actions"]:
@@ -198,7 +242,9 @@ class Recovered:
                 f"record {record['seq']}: repeated, the kernel of {tree.name} decides differently"
             )
 
-    def _request(self, request: Any, tree: RecoveredTree) -> None:
+    def _called(self, call: Call, tree: RecoveredTree) -> None:
+        request = call.request
+        take_call(self.commands, call.ref)
         if isinstance(request, Apply):
             tree.unapplied = False
         elif isinstance(request, StartChild) and request in self.returning.get(tree.name, ()):
@@ -239,6 +285,8 @@ class Recovered:
                 process.asked = True
                 if isinstance(action, Kill):
                     process.killed_for = action.cause
+        elif isinstance(action, Reply):
+            take_reply(self.commands, action.ref, action.value)
         elif isinstance(action, Exit):
             tree.ended = action.reason
         elif isinstance(action, State):
@@ -275,6 +323,9 @@ def from_snapshot(body: Mapping[str, Any]) -> Recovered:
             dict(tree["since"]),
             dict(tree["last_exit"]),
             tree["ended"],
+            tree.get("origin", "local"),
+            tree.get("epoch", 0),
+            tree.get("fence", False),
         )
     for key, fields in body["processes"].items():
         recovered.processes[key] = RecoveredProcess(key=key, **fields)
@@ -286,6 +337,9 @@ def from_snapshot(body: Mapping[str, Any]) -> Recovered:
     recovered.adopted_strays = {
         int(pid): (value[0], value[1]) for pid, value in body["adopted_strays"].items()
     }
+    recovered.fences = {name: Fence(*value) for name, value in body.get("fences", {}).items()}
+    recovered.commands = {name: Entry.from_json(value) for name, value in body.get("commands", {}).items()}
+    recovered.local_seq = body.get("local_seq", 0)
     recovered.interrupted = set(body.get("interrupted", ()))
     recovered.helpers = set(body.get("helpers", ()))
     recovered.strays = {int(pid): (value[0], value[1]) for pid, value in body.get("strays", {}).items()}

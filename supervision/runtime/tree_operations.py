@@ -1,13 +1,14 @@
 """Revisions of trees: read a document, say what applying it would do, apply it, delete a tree."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from supervision.kernel import Kernel, PlanStep, SpecError
 from supervision.kernel.events import Apply, Begin
 from supervision.kernel.spec import ChildSpec, SupervisorSpec
 from supervision.runtime.arguments import UNSAID
+from supervision.runtime.carrying import Carry
 from supervision.runtime.control import ControlError, Request
 from supervision.runtime.desired import DesiredTree
 from supervision.runtime.journal import JournalFull
@@ -100,16 +101,23 @@ class TreeOperations:
         _refuse(plan["findings"], "/args/spec")
         self._refuse_outdated(request, tree, plan)
         self.refuse_too_many(count_processes(tree.spec), without=tree.name)
+        carry = self._read_carry(request)
         known = node.trees.revisions.get(tree.name)
+        revision = self._revision(request.args, tree, known)
         if known is not None and known.digest == tree.digest:
-            _begin_if_down(node.trees.runners[tree.name])
-            request.answer({**plan, "revision": known.revision})
+            if request.args["origin"] == "store" and revision != known:
+                self._record("numbered", revision, {})
+                node.fencing.declare(tree.name, revision.epoch if revision.fence else None)
+            self._begin_if_down(node.trees.runners[tree.name])
+            request.answer({**plan, "revision": node.trees.revisions[tree.name].revision})
             return
-        revision = self._record(tree, (known.revision if known else 0) + 1, request.args["message"])
+        more: dict[str, Any] = {"document": tree.sparse, "uid": request.peer.uid}
+        more |= {"base": known.digest} if known else {"carry": carry.to_record()}
+        self._record("applied", revision, more)
+        node.fencing.declare(tree.name, revision.epoch if revision.fence else None)
         result = {**plan, "revision": revision.revision}
         if known is None:
-            kernel = Kernel(tree.name, tree.spec, incarnations=node.trees.retired.get(tree.name))
-            node.trees.add(tree.name, kernel).feed(Begin())
+            self._add(tree, carry)
             request.answer(result)
         else:
             runner = node.trees.runners[tree.name]
@@ -120,7 +128,54 @@ class TreeOperations:
                 result,
                 then=lambda: node.trees.close_unused_sockets(runner),
             )
-            _begin_if_down(runner)
+            self._begin_if_down(runner)
+
+    def _add(self, tree: TreeDocument, carry: Carry) -> None:
+        """A tree this node does not run yet."""
+        node = self.node
+        kernel = Kernel(tree.name, tree.spec, incarnations=node.trees.retired.get(tree.name))
+        carry.put_into(kernel, node.clock.boot())
+        runner = node.trees.add(tree.name, kernel)
+        if carry.dynamic:
+            node.trees.returning.requests[tree.name] = list(carry.dynamic)
+        if not node.fencing.must_wait(tree.name):
+            runner.feed(Begin())
+
+    def _read_carry(self, request: Request) -> Carry:
+        clock = self.node.clock
+        try:
+            return Carry.from_request(request.args["carry"], wall=clock.wall(), boot=clock.boot())
+        except ValueError as error:
+            raise ControlError("bad_request", f"carry {error}", "/args/carry") from error
+
+    def _revision(
+        self, args: Mapping[str, Any], tree: TreeDocument, known: DesiredTree | None
+    ) -> DesiredTree:
+        """What is to be known of the tree. The store says all of it; who applies here changes nothing of its lease."""
+        from_store = args["origin"] == "store"
+        number = args["revision"] or (known.revision if known else 0) + 1
+        same = known is not None and known.digest == tree.digest
+        return DesiredTree(
+            tree.name,
+            number,
+            tree.digest,
+            args["message"],
+            known.applied_at if known is not None and same else self.node.clock.wall(),
+            known.document if known is not None and same else tree.sparse,
+            args["origin"],
+            (args["epoch"] or 0) if from_store else known.epoch if known else 0,
+            bool(args["fence"]) if from_store else known.fence if known else False,
+        )
+
+    def _begin_if_down(self, runner: TreeRunner) -> None:
+        root = runner.kernel.child(runner.name)
+        if (
+            runner.is_down
+            and root is not None
+            and root.wanted
+            and not self.node.fencing.must_wait(runner.name)
+        ):
+            runner.feed(Begin())
 
     def _refuse_outdated(self, request: Request, tree: TreeDocument, plan: dict[str, Any]) -> None:
         if tree.name in self.node.trees.removing:
@@ -142,28 +197,31 @@ class TreeOperations:
             words = f"{there + more} children are more than the {most} this node takes (limits.children in node.toml)"
             raise ControlError("refused", words)
 
-    def _record(self, tree: TreeDocument, number: int, message: str) -> DesiredTree:
+    def _record(self, what: str, revision: DesiredTree, more: dict[str, Any]) -> None:
         """The revision is what the journal says from here on; ControlError when it cannot be written there."""
         node = self.node
         record = {
-            "what": "applied",
-            "tree": tree.name,
-            "revision": number,
-            "digest": tree.digest,
-            "message": message,
-            "document": tree.sparse,
+            "what": what,
+            "tree": revision.name,
+            "revision": revision.revision,
+            "digest": revision.digest,
+            "message": revision.message,
+            "origin": revision.origin,
+            "epoch": revision.epoch,
+            "fence": revision.fence,
+            **more,
         }
         try:
-            node.journal.append("tree", record)
+            seq = node.journal.append("tree", record)
         except JournalFull as error:
             raise ControlError("unavailable", f"journal full: {error}") from error
-        revision = DesiredTree(tree.name, number, tree.digest, message, node.clock.wall(), tree.sparse)
-        node.trees.revisions[tree.name] = revision
+        if revision.origin == "local":
+            node.trees.local_seq = seq
+        node.trees.revisions[revision.name] = revision
         try:
             node.desired.write(revision)
         except OSError as error:  # a copy for people and other programs; the journal has it
-            node.log.say("desired tree not written", tree=tree.name, why=str(error))
-        return revision
+            node.log.say("desired tree not written", tree=revision.name, why=str(error))
 
     # -- delete -----------------------------------------------------------------------------------------------------
 
@@ -171,8 +229,12 @@ class TreeOperations:
         name = request.args["tree"]
         if name not in self.node.trees.runners:
             raise ControlError("not_found", f"no tree {name!r}", "/args/tree")
+        there, expected = self.node.trees.revisions[name].revision, request.args["from_revision"]
+        if expected not in (UNSAID, there):
+            words = f"{name} is at revision {there}, not at {expected}"
+            raise ControlError("conflict", words, "/args/from_revision")
         self._removals.setdefault(name, []).append(request)
-        self.node.trees.remove(name)
+        self.node.trees.remove(name, request.args["origin"], request.peer.uid)
 
     def removed(self, name: str) -> None:
         """Nothing of the tree is left."""
@@ -187,12 +249,6 @@ def count_processes(spec: SupervisorSpec) -> int:
     return sum(
         1 if child.supervisor is None else count_processes(child.supervisor) for child in spec.children
     )
-
-
-def _begin_if_down(runner: TreeRunner) -> None:
-    root = runner.kernel.child(runner.name)
-    if runner.is_down and root is not None and root.wanted:
-        runner.feed(Begin())
 
 
 def _read(document: Any, pointer: str, prefix: str) -> TreeDocument:

@@ -13,8 +13,10 @@ GOOD: dict[str, Any] = {
     "key": "shop/web", "tree": "shop", "supervisor": "shop/pool", "instance": "one", "child": {"id": "a"},
     "spec": {"version": 1}, "message": "why", "from_revision": 3, "state": "running", "timeout_s": 1.5, "seconds": 10,
     "signal": "TERM", "pid": 4711, "what": "both",
+    "command_id": "6f1e", "by": "user:ann", "revision": 4, "origin": "store", "epoch": 7, "fence": True, "carry": {},
+    "sent": 12.5, "ttl_s": 6.0, "trees": {"shop": 7},
 }  # fmt: skip
-DOCUMENTS = ("spec", "child")
+DOCUMENTS = ("spec", "child", "carry", "trees")
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -125,7 +127,7 @@ def test_an_unknown_operation_is_named() -> None:
 
 def test_what_is_not_known_is_neither_taken_nor_recorded() -> None:
     taken = read_arguments("stop", {"key": "shop/web", "password": "hunter2"})
-    assert taken == {"key": "shop/web"}
+    assert taken == {"key": "shop/web", "command_id": None, "by": None}
     assert to_record("stop", taken) == {"key": "shop/web"}
 
 

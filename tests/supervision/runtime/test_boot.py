@@ -22,7 +22,10 @@ def run(*args: str, cwd: Path | None = None, **environment: str) -> subprocess.C
 @pytest.mark.parametrize("args", [(), ("doctor",), ("--help",), ("__main__",)])
 def test_an_unknown_role_is_refused_with_the_roles_there_are(args: tuple[str, ...]) -> None:
     done = run(*args)
-    assert (done.returncode, done.stderr) == (2, "usage: boot.py guardian|node|rotator|checkers ...\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "usage: boot.py guardian|node|rotator|checkers|sampler ...\n",
+    )
 
 
 def test_the_command_runs_this_interpreter_isolated_and_without_site_packages() -> None:

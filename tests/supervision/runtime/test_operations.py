@@ -49,7 +49,7 @@ def test_status_says_who_answers_and_how_it_is(engine: Engine) -> None:
     assert status["on_guardian_death"] == "promote"
     assert status["journal_seq"] >= len(engine.records()) - 1 > 0
     assert status["journal_room"] > 0
-    assert {helper["name"] for helper in status["helpers"]} == {"rotator", "checkers"}
+    assert {helper["name"] for helper in status["helpers"]} == {"rotator", "checkers", "sampler"}
 
 
 def test_tree_answers_all_trees_or_the_one_of_a_name_or_of_a_key(engine: Engine) -> None:
@@ -233,6 +233,7 @@ class StandIn:
         node: Any = SimpleNamespace(
             loop=self.tree.loop, clock=self.tree.clock, journal=self.tree.journal, stopping=False,
             trees=SimpleNamespace(runners={"t": self.tree.runner}, removing=set(), revisions={}),
+            fencing=SimpleNamespace(is_down=lambda name: False, fences={}),
             log=Log(str(self.log_file), "node"), identity=SimpleNamespace(node_id="0" * 32),
             driver=SimpleNamespace(runs={}),
         )  # fmt: skip

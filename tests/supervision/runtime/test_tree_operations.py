@@ -35,6 +35,7 @@ class Desk:
         self.log_file = directory / "log"
         (directory / "desired").mkdir()
         self.closed: list[str] = []
+        self.declared: list[tuple[str, int | None]] = []
         self.node: Any
         node: Any = SimpleNamespace(
             loop=self.base.loop, clock=self.base.clock, journal=self.journal, stopping=False,
@@ -44,8 +45,10 @@ class Desk:
             trees=SimpleNamespace(
                 runners={}, revisions={}, retired={}, removing=set(), add=self.add_runner,
                 close_unused_sockets=lambda runner: self.closed.append(runner.name),
-                remove=lambda name: self.node.trees.removing.add(name),
+                remove=lambda name, origin, uid: self.node.trees.removing.add(name), local_seq=0,
+                returning=SimpleNamespace(requests={}),
             ),
+            fencing=SimpleNamespace(must_wait=lambda name: False, is_down=lambda name: False, declare=self.declare),
         )  # fmt: skip
         self.node = node
         self.operations = Operations(node)
@@ -58,6 +61,9 @@ class Desk:
         )  # fmt: skip
         self.node.trees.runners[name] = runner
         return runner
+
+    def declare(self, tree: str, epoch: int | None) -> None:
+        self.declared.append((tree, epoch))
 
     def request(self, op: str, **args: Any) -> Request:
         request = ask(op, **args)
