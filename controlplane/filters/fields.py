@@ -29,7 +29,7 @@ _MEMBER = (
     _plain("name", Kind.TEXT, "child_id"),
     _plain("tree", Kind.TEXT),
     Field("supervisor", Kind.TEXT, ("parent",), ("parent",)),
-    Field("node", Kind.TEXT, ("node", "host"), ("node_id", "node__labels__host")),
+    Field("node", Kind.TEXT, ("node", "host"), ("node_id", "node__name")),
     _plain("kind", Kind.WORD, words=KINDS),
     _plain("restart", Kind.WORD, words=RESTARTS),
     _plain("restarts", Kind.NUMBER),
@@ -59,7 +59,7 @@ TREE = _fields(
 )
 NODES = _fields(
     _plain("state", Kind.WORD, words=NODE_STATES),
-    Field("node", Kind.TEXT, ("node", "host"), ("id", "labels__host")),
+    Field("node", Kind.TEXT, ("node", "host"), ("id", "name")),
     Field("label", Kind.TEXT, ("labels",)),
     _plain("version", Kind.TEXT),
     _plain("draining", Kind.FLAG),
@@ -67,7 +67,7 @@ NODES = _fields(
     Field("strays", Kind.NUMBER, ("strays",)),
     Field("silent", Kind.AGE, ("renewed_at",), ("renewed_at",)),
     text=("node", "host", "labels"),
-    text_lookups=("id", "labels"),
+    text_lookups=("id", "name", "labels"),
 )
 EVENTS = _fields(
     Field("node", Kind.TEXT, ("node", "host"), ("node_id",)),
