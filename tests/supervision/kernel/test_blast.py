@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from supervision.kernel.actions import Action, Kill, Signal
 from supervision.kernel.blast import Affected, Deed, Member, blast_radius
-from supervision.kernel.events import KeyRequest, RestartKey, StopKey
+from supervision.kernel.events import RestartKey, StopKey
 from supervision.kernel.spec import SupervisorSpec
 from tests.supervision.kernel.fleet import Fleet, killed, signalled
 from tests.supervision.kernel.strategies import OTP, trees
@@ -34,10 +34,10 @@ def test_a_stop_or_restart_ends_exactly_what_was_said_in_that_order(
     fleet = Fleet.of(spec)
     members = observed(fleet)
     key = data.draw(st.sampled_from([member.key for member in members]))
-    request: KeyRequest = data.draw(st.sampled_from([StopKey(key), RestartKey(key)]))
+    stop = data.draw(st.booleans())
     said = [one.key for one in blast_radius(members, key, Deed.STOP) if one.key in fleet.processes]
     assert said == [one.key for one in blast_radius(members, key, Deed.RESTART) if one.key in fleet.processes]
-    actions = fleet.ask(request)
+    actions = fleet.ask(StopKey(key) if stop else RestartKey(key))
     assert sorted({*signalled(actions), *killed(actions)}) == sorted(said)
     assert list(dict.fromkeys(_ended(actions))) == said
 
