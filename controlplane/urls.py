@@ -1,7 +1,9 @@
-"""What Overstory serves: probes, and nothing else yet. Everything that comes here needs a login unless DESIGN says not."""
+"""What Overstory serves. Everything that comes here needs a login unless access/public.py lists it."""
 
-from django.urls import path
+from django.urls import include, path
 
+from controlplane import errors
+from controlplane.access import views as access
 from controlplane.operations import views as operations
 
 urlpatterns = [
@@ -9,4 +11,15 @@ urlpatterns = [
     path("readyz", operations.readyz, name="readyz"),
     path("readyz/<str:name>", operations.readyz_check, name="readyz-check"),
     path("healthz", operations.readyz, name="healthz"),
+    path("login", access.login, name="login"),
+    path("login/link/<str:text>", access.login_link, name="login-link"),
+    path("logout", access.logout, name="logout"),
+    path("api/v1/", include("controlplane.api.urls")),
+    path("problems/", errors.problems, name="problems"),
+    path("problems/<slug:slug>", errors.problem, name="problem"),
 ]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from controlplane import system_tree
+from controlplane.assets.collecting import collect_assets
 from controlplane.embedded import postgres_server
 from controlplane.embedded.connections import Connections
 from controlplane.embedded.files import write_atomically
@@ -75,6 +76,8 @@ class Instance:
             redis.prepare()
         else:
             progress.step("Redis: REDIS_URL is given, none is started here")
+        if collect_assets(self.paths):
+            progress.step(f"the browser's files are in {data_dir / 'static'}")
         self.port = self._choose_port(progress)
         given = hand_over(runtime_dir, self.environ)
         self.system = system_tree.SystemTree(

@@ -45,12 +45,14 @@ class Server(uvicorn.Server):
 
 
 def config() -> uvicorn.Config:
+    from django.conf import settings
+
     from controlplane.asgi import application  # settings are read here, and the stores' addresses with them
     from controlplane.operations.readiness import readiness
 
     checks = readiness()
     checks.start()
-    root = os.environ.get("OVERSTORY_ROOT_PATH", "")
+    root = settings.REACHABLE.prefix
     return uvicorn.Config(
         SubPath(Probing(application, checks, root), root),
         fd=HTTP_SOCKET_FD,

@@ -50,6 +50,7 @@ def test_every_operators_command_is_run_without_settings() -> None:
         "guardian",
         "node",
         "system",
+        "login_link",
     }
     assert set(COMMANDS) == operators
 

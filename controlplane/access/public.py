@@ -1,0 +1,17 @@
+"""What anybody may open without logging in. Everything else needs a login or a token; a test walks every URL and
+compares."""
+
+PUBLIC_VIEWS = frozenset(
+    {
+        "livez",
+        "readyz",
+        "readyz-check",
+        "healthz",
+        "login",
+        "login-link",
+        "problem",
+        "problems",
+        "error-intake",
+    }
+)
+"""Names of URL patterns. Static files come before URLs are looked at."""

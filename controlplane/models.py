@@ -1,0 +1,6 @@
+"""Index of the rows that belong to the control plane itself, so that Django sees one app and one history of migrations."""
+
+from controlplane.access.models import Grant, LoginAllowance, LoginLink, Token
+from controlplane.api.models import IdempotencyKey
+
+__all__ = ["Grant", "IdempotencyKey", "LoginAllowance", "LoginLink", "Token"]
