@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from controlplane import errors
 from controlplane.access import views as access
+from controlplane.assets.preferences import preferences
 from controlplane.operations import views as operations
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("login/link/<str:text>", access.login_link, name="login-link"),
     path("logout", access.logout, name="logout"),
     path("api/v1/", include("controlplane.api.urls")),
+    path("preferences", preferences, name="preferences"),
     path("problems/", errors.problems, name="problems"),
     path("problems/<slug:slug>", errors.problem, name="problem"),
 ]

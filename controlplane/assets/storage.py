@@ -13,6 +13,8 @@ class AssetStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc] 
 
     support_js_module_import_aggregation = True
     manifest_strict = False
+    max_post_process_passes = 20
+    """One for each level of modules that name each other; a circle of them is refused, because it has no hash."""
 
     def stored_name(self, name: str) -> str:
         if not self.hashed_files:

@@ -5,11 +5,12 @@ hold both.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import template
 from django.templatetags.static import static
+from django.urls import get_script_prefix
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -36,17 +37,17 @@ SEVERITY = ("crit", "warn", "busy", "idle", "ok")
 """The order in which a roll-up bar shows its parts: what needs attention comes first."""
 _GLYPHS = {"held": "held", "completed": "done", "lost": "unknown"}
 _BAR = '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
-_SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+_SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 @register.filter(name="bytes")
 def bytes_text(value: float | None) -> str:
-    """212 MB; decimal units. What is not known is a dash, never zero."""
+    """212 MiB; powers of 1024, as in filters. What is not known is a dash, never zero."""
     if value is None:
         return UNKNOWN
     size, unit = float(value), 0
-    while abs(size) >= 999.5 and unit < len(_SIZES) - 1:
-        size, unit = size / 1000, unit + 1
+    while abs(size) >= 1023.5 and unit < len(_SIZES) - 1:
+        size, unit = size / 1024, unit + 1
     return f"{size:.{1 if unit and abs(size) < 9.95 else 0}f} {_SIZES[unit]}"
 
 
@@ -119,6 +120,15 @@ def glyph(tone_name: str, size: str = "") -> SafeString:
 
 
 @register.simple_tag
+def state_glyph(word: str) -> SafeString:
+    """The shape of a state alone, where the word stands beside it or the line says it."""
+    word = str(word)
+    return format_html(
+        '<span class="tone-{}" title="{}">{}</span>', tone(word), word, _use(glyph_name(word), "glyph")
+    )
+
+
+@register.simple_tag
 def state(word: str, *, chip: bool = False, detail: str = "") -> SafeString:
     """A state as shape and word, for example `{% state child.state chip=True %}`."""
     word = str(word)
@@ -172,32 +182,130 @@ def meter(used: float, allowed: float, label: str = "") -> SafeString:
     )
 
 
-@register.simple_tag
-def moment(at: datetime | None, *, seconds: bool = True) -> SafeString:
-    """A time people see, in UTC, which the page may show in the reader's own zone."""
-    if at is None:
+def _datetime(at: datetime | float | None) -> datetime | None:
+    """Topics and contexts carry Unix seconds, rows carry datetimes."""
+    return at if at is None or isinstance(at, datetime) else datetime.fromtimestamp(float(at), UTC)
+
+
+def _time(at: datetime | float | None, pattern: str) -> SafeString:
+    found = _datetime(at)
+    if found is None:
         return format_html('<span class="text-3">{}</span>', UNKNOWN)
-    text = at.strftime("%H:%M:%S" if seconds else "%H:%M")
+    whole = found.strftime("%Y-%m-%d %H:%M:%S")
     return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>', at.isoformat(), at.strftime("%Y-%m-%d %H:%M:%S"), text
+        '<time datetime="{}" title="{} UTC">{}</time>', found.isoformat(), whole, found.strftime(pattern)
     )
 
 
 @register.simple_tag
-def day_moment(at: datetime | None) -> SafeString:
+def moment(at: datetime | float | None) -> SafeString:
+    """A time of day in UTC; the whole of it as title."""
+    return _time(at, "%H:%M:%S")
+
+
+@register.simple_tag
+def day_moment(at: datetime | float | None) -> SafeString:
     """A time with its day, for lists that span days."""
-    if at is None:
-        return format_html('<span class="text-3">{}</span>', UNKNOWN)
-    return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
-        at.isoformat(),
-        at.strftime("%Y-%m-%d %H:%M:%S"),
-        at.strftime("%d %b %H:%M:%S"),
+    return _time(at, "%d %b %H:%M:%S")
+
+
+@register.filter
+def day(at: datetime | float | None) -> str:
+    """The day as a heading: 28 November 2026."""
+    found = _datetime(at)
+    return "" if found is None else found.strftime("%d %B %Y").lstrip("0")
+
+
+@register.filter
+def elapsed(at: float | None, now: float | None) -> str:
+    """How long something lasts at `now`: `{{ row.since|elapsed:now }}`; both in Unix seconds."""
+    return UNKNOWN if at is None or now is None else duration(now - at)
+
+
+@register.filter
+def remaining(at: float | None, now: float | None) -> str:
+    """How long until a moment; nothing when it has passed."""
+    return "" if at is None or now is None or at <= now else duration(at - now)
+
+
+LEVELS = {"good": "ok", "warning": "warn", "trouble": "crit"}
+
+
+@register.filter
+def level_tone(level: str) -> str:
+    """The tone of a level or a severity: good, warning, trouble; info and unknown are quiet."""
+    return LEVELS.get(str(level), "idle")
+
+
+@register.simple_tag
+def level_glyph(level: str, size: str = "") -> SafeString:
+    kind = LEVELS.get(str(level))
+    return _use(
+        f"state-{kind or ('unknown' if level == 'unknown' else 'idle')}",
+        f"glyph tone-{kind or 'idle'} {size}".strip(),
     )
+
+
+ICONS = {
+    "o": "overview",
+    "t": "tree",
+    "p": "processes",
+    "y": "config",
+    "d": "nodes",
+    "u": "audit",
+    "e": "errors",
+} | {
+    "m": "monitors",
+    "w": "workers",
+    "h": "health",
+    "n": "agents",
+    "l": "leaks",
+    "a": "alerts",
+    "c": "config",
+    "s": "settings",
+}
+"""Icons of the rail by the page's g-key."""
+VERBS = {
+    "start": "start",
+    "stop": "stop",
+    "restart": "restart",
+    "terminate": "stop",
+    "hold": "pause",
+    "release": "release",
+} | {
+    "start_child": "plus",
+    "delete_child": "close",
+    "signal": "signal",
+    "reload": "restart",
+    "adopt_stray": "plus",
+    "end_stray": "stop",
+}
+
+
+@register.simple_tag
+def page_icon(g_key: str | None) -> SafeString:
+    return icon(ICONS.get(g_key or "", "settings"))
+
+
+@register.simple_tag
+def verb_icon(verb: str) -> SafeString:
+    return icon(VERBS.get(verb, "chevron"))
+
+
+@register.simple_tag
+def home() -> str:
+    """The address of this instance: a slash, or the proxy's path prefix."""
+    return get_script_prefix()
+
+
+@register.filter
+def dig(values: Mapping[str, Any] | None, name: str) -> Any:
+    """A value by a name that is known only when the page is made."""
+    return None if values is None else values.get(name)
 
 
 @register.simple_tag(takes_context=True)
-def query(context: template.Context, **changes: Any) -> str:
+def change_query(context: template.Context, **changes: Any) -> str:
     """The page's own query string with some parameters set, or taken out where the value is empty."""
     parameters = context["request"].GET.copy()
     for name, value in changes.items():
@@ -222,10 +330,22 @@ def key_path(key: str) -> str:
 
 
 @register.filter
+def key_parent(key: str) -> str:
+    """The supervisor of a key below its tree: front of shop/front/web, nothing for shop/web."""
+    return key.rpartition("/")[0].partition("/")[2]
+
+
+@register.filter
 def words(values: Iterable[object] | None) -> str:
     """A list in one line: a, b and c."""
     items = [str(value) for value in values or ()]
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+@register.filter
+def words_or_text(value: object) -> str:
+    """A command: argv as one line."""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 @register.filter

@@ -52,3 +52,8 @@ test("a line is broken where a point is missing or time has a hole", () => {
   assert.deepEqual(runs([1, 2, 3, 4, 20, 21], [1, 1, null, 1, 1, 1], 5), [[0, 1], [3, 3], [4, 5]]);
   assert.deepEqual(runs([], [], 5), []);
 });
+
+test("counts have whole ticks", () => {
+  assert.deepEqual(ticks(0, 9.5, 4, true), [0, 5]);
+  assert.deepEqual(ticks(0, 2, 4, true), [0, 1, 2]);
+});

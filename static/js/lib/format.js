@@ -1,13 +1,13 @@
 // How numbers and times read. The same rules as controlplane/templatetags/overstory.py; tests/data/format_cases.json holds both.
 
-/** 212 MB; decimal units. Nothing known reads as a dash, never as zero. */
+/** 212 MiB; powers of 1024, as in filters. What is not known reads as a dash, never as zero. */
 export function bytes(value) {
   if (value === null || value === undefined) return "–";
-  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let size = Number(value);
   let unit = 0;
-  while (Math.abs(size) >= 999.5 && unit < units.length - 1) {
-    size /= 1000;
+  while (Math.abs(size) >= 1023.5 && unit < units.length - 1) {
+    size /= 1024;
     unit += 1;
   }
   const digits = unit > 0 && Math.abs(size) < 9.95 ? 1 : 0;

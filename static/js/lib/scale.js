@@ -3,14 +3,14 @@
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
 
 /** Round numbers that cover [low, high] in about `wanted` steps. */
-export function ticks(low, high, wanted = 4) {
+export function ticks(low, high, wanted = 4, whole = false) {
   if (!(high > low)) return [low];
-  const rough = (high - low) / wanted;
+  const rough = Math.max((high - low) / wanted, whole ? 1 : 0);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? 10 * power;
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough && (!whole || Number.isInteger(size))) ?? 10 * power;
   const found = [];
   for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n += 1) found.push(Number((n * step).toPrecision(12)));
-  return found;
+  return found.length < 2 && wanted < 32 && !(whole && step === 1) ? ticks(low, high, wanted * 2, whole) : found;
 }
 
 /** Moments in seconds since the epoch, on round times. */

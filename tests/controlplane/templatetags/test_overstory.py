@@ -58,12 +58,31 @@ def test_moments_are_machine_readable() -> None:
     at = datetime(2026, 11, 28, 16, 3, 5, tzinfo=UTC)
     assert 'datetime="2026-11-28T16:03:05+00:00"' in overstory.moment(at)
     assert ">28 Nov 16:03:05<" in overstory.day_moment(at)
+    assert overstory.moment(at.timestamp()) == overstory.moment(at)
     assert overstory.UNKNOWN in overstory.moment(None)
+    assert overstory.day(at) == "28 November 2026"
+
+
+def test_how_long_is_told_from_the_now_of_the_page() -> None:
+    assert overstory.elapsed(100.0, 172.5) == "1m 12s"
+    assert overstory.elapsed(None, 172.5) == overstory.UNKNOWN
+    assert overstory.remaining(200.0, 140.0) == "1m"
+    assert overstory.remaining(100.0, 140.0) == ""
+
+
+def test_levels_have_tones() -> None:
+    assert [overstory.level_tone(level) for level in ("good", "warning", "trouble", "info")] == [
+        "ok",
+        "warn",
+        "crit",
+        "idle",
+    ]
+    assert "state-unknown" in overstory.level_glyph("unknown")
 
 
 def test_a_link_keeps_the_other_parameters() -> None:
     request = RequestFactory().get("/processes", QueryDict("q=web&state=failed&cursor=abc").dict())
-    html = Template("{% load overstory %}{% query state='running' cursor='' %}").render(
+    html = Template("{% load overstory %}{% change_query state='running' cursor='' %}").render(
         Context({"request": request}, autoescape=False)
     )
     assert html == "?q=web&state=running"
@@ -73,6 +92,9 @@ def test_keys_and_lists_read_well() -> None:
     assert overstory.key_name("shop/front/web") == "web"
     assert overstory.key_path("shop/front/web") == "shop/front/"
     assert overstory.key_path("shop") == ""
+    assert overstory.key_parent("shop/front/a/web") == "front/a"
+    assert overstory.key_parent("shop/web") == ""
+    assert overstory.words_or_text(["sleep", 5]) == "sleep 5"
     assert overstory.words(["a", "b", "c"]) == "a, b and c"
     assert overstory.words(["a"]) == "a"
     assert overstory.words(None) == ""

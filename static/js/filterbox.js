@@ -1,0 +1,71 @@
+// The filter field of a live list: understood as it is typed, kept in the address, wrong input named by its place.
+import { FilterError, parse, predicate } from "./lib/filter.js";
+
+export class FilterBox {
+  /** fields: the list's table from the page; onChange(): the filter is another now. */
+  constructor(form, fields, onChange) {
+    this.input = form.querySelector("[data-filter-input]");
+    this.error = form.querySelector("[data-filter-error]");
+    this.words = form.querySelector("[data-matches]");
+    this.fields = fields;
+    this.onChange = onChange;
+    this.terms = [];
+    this.accepts = () => true;
+    this.read();
+    this.input.addEventListener("input", () => this.read() && this.changed());
+    form.addEventListener("submit", (event) => event.preventDefault());
+    this.input.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.input.blur();
+    });
+  }
+
+  get text() {
+    return this.input.value.trim();
+  }
+
+  set text(text) {
+    this.input.value = text;
+    if (this.read()) this.changed();
+  }
+
+  /** Whether the text is a filter; the last good one stays in force when it is not. */
+  read() {
+    try {
+      this.terms = parse(this.input.value, this.fields);
+      this.accepts = predicate(this.terms, this.fields);
+      this.error.textContent = "";
+      this.input.removeAttribute("aria-invalid");
+      return true;
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      this.error.textContent = `${error.message}, at character ${error.at + 1}`;
+      this.input.setAttribute("aria-invalid", "true");
+      return false;
+    }
+  }
+
+  changed() {
+    const url = new URL(location.href);
+    if (this.text) url.searchParams.set("q", this.text);
+    else url.searchParams.delete("q");
+    url.searchParams.delete("page");
+    history.replaceState(null, "", url);
+    this.onChange();
+  }
+
+  /** Add `field:value`, or take it out when it is there. */
+  toggle(field, value) {
+    const own = this.terms.filter((term) => term.field === field && !term.negated);
+    const isOn = own.some((term) => term.values.includes(value));
+    const rest = this.text.split(/\s+/).filter((word) => word !== "" && !word.startsWith(`${field}:`));
+    this.text = [...rest, ...(isOn ? [] : [`${field}:${value}`])].join(" ");
+  }
+
+  has(field, value) {
+    return this.terms.some((term) => term.field === field && !term.negated && term.values.includes(value));
+  }
+
+  say(words) {
+    if (this.words.textContent !== words) this.words.textContent = words;
+  }
+}

@@ -1,0 +1,176 @@
+// A virtual list: as many row elements as fit, moved over a scrolled space. Knows nothing of what a row shows.
+import { countMoved, scrollToShow, visibleRange } from "./lib/virtual.js";
+import { make } from "./dom.js";
+
+const SPARE = 10;
+
+export class VirtualGrid {
+  /**
+   * holder: the element that scrolls. makeRow(): a row element, made once for each place of the pool.
+   * fillRow(element, id): shows row `id`. open(id, event): Enter or a double click. Ids are row numbers of the caller.
+   */
+  constructor(holder, { makeRow, fillRow, clearRow = () => {}, open = () => {}, pick = () => {}, onMoved = () => {} }) {
+    Object.assign(this, { holder, makeRow, fillRow, clearRow, open, pick, onMoved });
+    this.order = [];
+    this.pending = null;
+    this.focused = null;
+    this.pool = [];
+    this.shown = new Map();
+    this.space = make("div", { class: "grid-space", role: "rowgroup" });
+    holder.replaceChildren(this.space);
+    this.measure();
+    this.listen();
+  }
+
+  measure() {
+    this.rowHeight = parseFloat(getComputedStyle(this.holder).getPropertyValue("--row")) || 28;
+  }
+
+  listen() {
+    this.holder.addEventListener("scroll", () => this.schedule(), { passive: true });
+    new ResizeObserver(() => {
+      const before = this.rowHeight;
+      this.measure();
+      if (before !== this.rowHeight) this.setHeight();
+      this.draw();
+    }).observe(this.holder);
+    const settle = () => this.pending && !this.isBusy() && this.setOrder(this.pending, { force: true });
+    this.holder.addEventListener("pointerleave", settle);
+    this.holder.addEventListener("focusout", () => queueMicrotask(settle));
+    this.holder.addEventListener("keydown", (event) => this.onKey(event));
+    this.holder.addEventListener("dblclick", (event) => {
+      const row = event.target.closest("[data-row]");
+      if (row) this.open(row.dataset.row, event);
+    });
+    this.holder.addEventListener("focusin", (event) => {
+      const row = event.target.closest("[data-row]");
+      if (row) this.focused = row.dataset.row;
+    });
+  }
+
+  /** Rows must not jump under a click. */
+  isBusy() {
+    return this.holder.matches(":hover") || this.holder.contains(document.activeElement);
+  }
+
+  /** The ids to show, in order. While someone points at the list the new order waits, and onMoved says how much it would move. */
+  setOrder(order, { force = false } = {}) {
+    const sameRows = order.length === this.order.length && countMoved(this.order, order) === 0;
+    if (!force && !sameRows && this.order.length > 0 && this.isBusy()) {
+      this.pending = order;
+      this.onMoved(countMoved(this.order, order));
+      return;
+    }
+    this.pending = null;
+    this.onMoved(0);
+    this.order = order;
+    this.places = null;
+    this.setHeight();
+    this.holder.closest("[role=grid]")?.setAttribute("aria-rowcount", String(order.length + 1));
+    this.draw();
+  }
+
+  setHeight() {
+    const height = `${this.order.length * this.rowHeight}px`;
+    this.space.style.height = height;
+    this.holder.style.setProperty("--list-height", height);
+  }
+
+  applyPending() {
+    if (this.pending) this.setOrder(this.pending, { force: true });
+  }
+
+  /** Fill these ids again where they are on screen. */
+  refresh(ids) {
+    for (const id of ids) {
+      const row = this.shown.get(String(id));
+      if (row) this.fillRow(row, id);
+    }
+  }
+
+  schedule() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.draw();
+    });
+  }
+
+  draw() {
+    const { first, count } = visibleRange({ scrollTop: this.holder.scrollTop, height: this.holder.clientHeight, rowHeight: this.rowHeight, total: this.order.length, spare: SPARE });
+    const wanted = new Map();
+    for (let place = first; place < first + count; place += 1) wanted.set(String(this.order[place]), place);
+    const free = [];
+    for (const [id, row] of this.shown) {
+      if (wanted.has(id)) continue;
+      this.shown.delete(id);
+      free.push(row);
+    }
+    for (const row of this.pool) if (!free.includes(row) && ![...this.shown.values()].includes(row)) free.push(row);
+    for (const [id, place] of wanted) {
+      let row = this.shown.get(id);
+      if (!row) {
+        row = free.pop() ?? this.grow();
+        row.hidden = false;
+        row.dataset.row = id;
+        this.shown.set(id, row);
+        this.fillRow(row, this.order[place]);
+      }
+      row.style.transform = `translateY(${place * this.rowHeight}px)`;
+      row.setAttribute("aria-rowindex", String(place + 2));
+    }
+    for (const row of free) {
+      row.hidden = true;
+      delete row.dataset.row;
+      this.clearRow(row);
+    }
+    this.rove();
+  }
+
+  grow() {
+    const row = this.makeRow();
+    row.setAttribute("role", "row");
+    this.pool.push(row);
+    this.space.append(row);
+    return row;
+  }
+
+  /** One row can be reached with Tab; the arrows move between them. */
+  rove() {
+    const reachable = this.shown.has(String(this.focused)) ? String(this.focused) : String(this.order[0]);
+    for (const [id, row] of this.shown) row.tabIndex = id === reachable ? 0 : -1;
+  }
+
+  placeOf(id) {
+    this.places ??= new Map(this.order.map((row, place) => [String(row), place]));
+    return this.places.get(String(id)) ?? -1;
+  }
+
+  focusPlace(place) {
+    if (this.order.length === 0) return;
+    const row = Math.max(0, Math.min(this.order.length - 1, place));
+    this.holder.scrollTop = scrollToShow({ row, scrollTop: this.holder.scrollTop, height: this.holder.clientHeight, rowHeight: this.rowHeight });
+    this.focused = String(this.order[row]);
+    this.draw();
+    this.shown.get(this.focused)?.focus({ preventScroll: true });
+  }
+
+  move(step) {
+    this.focusPlace(this.focused === null ? 0 : this.placeOf(this.focused) + step);
+  }
+
+  onKey(event) {
+    if (!event.target.closest("[data-row]") || event.target.matches("input, select, button")) return;
+    const page = Math.max(1, Math.floor(this.holder.clientHeight / this.rowHeight) - 1);
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page };
+    if (event.key in steps) this.move(steps[event.key]);
+    else if (event.key === "Home") this.focusPlace(0);
+    else if (event.key === "End") this.focusPlace(this.order.length - 1);
+    else if (event.key === "Enter" && !event.target.closest("a")) this.open(this.focused, event);
+    else if (event.key === "x") this.pick(this.focused);
+    else if (event.key === "Escape") event.target.blur();
+    else return;
+    event.preventDefault();
+  }
+}

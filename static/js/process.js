@@ -1,0 +1,44 @@
+// [data-process]: the head and the figures of one child, from the topic child:KEY; its samples go on to the charts.
+import { setState, setText, tint } from "./dom.js";
+import { bytes, count, duration, percent } from "./lib/format.js";
+import { live } from "./live.js";
+import { settle } from "./pending.js";
+
+const READS = { cpu: percent, rss: bytes, fds: count, threads: count, incarnation: count, restarts: count };
+
+export function attach(head) {
+  const id = `now:${head.dataset.node}`;
+  let now = null;
+  live.watch(`child:${head.dataset.process}`, (event, table) => {
+    if (event.kind !== "reset" && event.kind !== "frame") return;
+    const row = table.index.get(id);
+    if (row === undefined) return;
+    now = table.value(row, "data");
+    if (now) show(now, event);
+  });
+  live.addEventListener("tick", () => now?.since && write("since", duration(Date.now() / 1000 - now.since)));
+  settle({ key: head.dataset.process, element: document.querySelector('[data-now="state"] .state'), stateOf: () => now?.state });
+}
+
+function show(now, event) {
+  const state = document.querySelector('[data-now="state"] .state');
+  if (state && !state.hasAttribute("data-pending") && state.dataset.state !== now.state) {
+    setState(state, now.state);
+    tint(state);
+  }
+  write("pid", now.pid === null ? "–" : String(now.pid), true);
+  write("exit", now.exit ?? "–");
+  write("status", now.status ?? "");
+  write("since", now.since ? duration(Date.now() / 1000 - now.since) : "–");
+  for (const [name, format] of Object.entries(READS)) write(name, format(now[name]), name === "restarts" || name === "incarnation");
+  const at = live.feed.sampledAt[now.node];
+  if (at && (event.kind === "reset" || event.sampled?.length > 0)) live.dispatchEvent(new CustomEvent("sample", { detail: { id: now.id ?? `${now.node}:${now.key}`, at, row: now } }));
+}
+
+function write(name, text, tinted = false) {
+  for (const element of document.querySelectorAll(`dl [data-now="${name}"], [data-now="${name}"]:not(.now)`)) {
+    if (element.querySelector(".state") || element.textContent === text) continue;
+    setText(element, text);
+    if (tinted) tint(element);
+  }
+}

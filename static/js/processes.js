@@ -1,0 +1,257 @@
+// [data-grid="procs"]: the virtual list of processes.
+import { FilterBox } from "./filterbox.js";
+import { VirtualGrid } from "./grid.js";
+import { Sparks } from "./rowsparks.js";
+import { Picks } from "./picks.js";
+import { make, setState, setText, stateElement, symbol, tint } from "./dom.js";
+import { bytes, count, duration, percent } from "./lib/format.js";
+import { keyOf, pressed, readSort, writeSort } from "./lib/sorting.js";
+import { glyphOf, severityOf, toneOf } from "./lib/states.js";
+import { arrange } from "./lib/virtual.js";
+import { live, processAddress } from "./live.js";
+
+const SORT_MS = 1000;
+const MEMBERS_MS = 100;
+
+export function attach(element) {
+  new ProcessList(element);
+}
+
+class ProcessList {
+  constructor(element) {
+    this.element = element;
+    this.body = element.querySelector("[data-grid-body]");
+    this.table = null;
+    this.sort = readSort(new URLSearchParams(location.search).get("sort"));
+    this.arrangedAt = 0;
+    this.canPick = element.hasAttribute("data-can-pick");
+    this.filter = new FilterBox(document.querySelector('[data-filter="procs"]'), live.config.fields.procs, () => this.arrange(true));
+    this.facets = document.querySelector("[data-facets]");
+    this.empty = document.querySelector("[data-empty]");
+    this.picks = new Picks(document.querySelector("[data-bulk]"), () => this.grid?.refresh([...this.grid.shown.keys()]));
+    this.sparks = new Sparks(() => [...(this.grid?.shown.keys() ?? [])]);
+    this.watchHeads();
+    this.makeChip();
+    element.addEventListener("overstory:move", ({ detail }) => this.grid?.move(detail));
+    live.watch("procs", (event, table) => this.onEvent(event, table), { filter: undefined });
+    live.addEventListener("sparks", ({ detail }) => {
+      this.sparks.fill(detail.rows);
+      this.grid?.refresh(Object.keys(detail.rows));
+    });
+    live.addEventListener("tick", () => this.everySecond());
+  }
+
+  onEvent(event, table) {
+    this.table = table;
+    if (event.kind === "reset") {
+      this.begin();
+      this.arrange(true);
+    } else if (event.kind === "frame") {
+      this.sparks.push(event.sampled, table);
+      const ids = event.changed.map(([row]) => table.ids[row]).filter((id) => id !== undefined);
+      this.changed = new Map(event.changed.map(([row, mask]) => [table.ids[row], mask]));
+      this.grid?.refresh(ids);
+      this.changed = null;
+      if (event.added.length > 0 || event.removed.length > 0) this.soon(MEMBERS_MS);
+      else if (event.changed.length > 0) this.soon(SORT_MS);
+    }
+  }
+
+  /** The server's rows give way to the pool. */
+  begin() {
+    if (this.grid) return;
+    this.body.classList.remove("grid-static");
+    this.grid = new VirtualGrid(this.body, {
+      makeRow: () => makeRow(this.canPick, (id) => this.picks.toggle(id)),
+      fillRow: (row, id) => this.fill(row, id),
+      clearRow: (row) => delete row.dataset.id,
+      open: (id) => location.assign(this.hrefOf(id)),
+      pick: (id) => this.canPick && this.picks.toggle(id),
+      onMoved: (number) => this.showChip(number),
+    });
+  }
+
+  hrefOf(id) {
+    const row = this.table.index.get(id);
+    return processAddress(this.table.value(row, "key"), this.table.value(row, "node"));
+  }
+
+  soon(delayMs) {
+    const due = Math.max(performance.now() + MEMBERS_MS, this.arrangedAt + delayMs);
+    if (this.dueAt && this.dueAt <= due) return;
+    clearTimeout(this.timer);
+    this.dueAt = due;
+    this.timer = setTimeout(() => this.arrange(), due - performance.now());
+  }
+
+  arrange(force = false) {
+    this.dueAt = null;
+    this.arrangedAt = performance.now();
+    const { table } = this;
+    if (!table || !this.grid) return;
+    const now = Date.now() / 1000;
+    const { values, ids } = table;
+    const keys = values.key;
+    let row = 0;
+    const valueOf = (name) => values[name]?.[row];
+    const rows = arrange({
+      total: table.size,
+      keep: (at) => {
+        row = at;
+        return this.filter.accepts(valueOf, now);
+      },
+      key: keyOf(this.sort.column, (at, name) => values[name]?.[at]),
+      descending: this.sort.descending,
+      tie: (at) => keys[at],
+    });
+    this.grid.setOrder(
+      rows.map((at) => ids[at]),
+      { force },
+    );
+    this.filter.say(rows.length === table.size ? count(table.size) : `${count(rows.length)} of ${count(table.size)}`);
+    this.empty.hidden = rows.length > 0;
+    this.body.hidden = rows.length === 0;
+    this.showFacets();
+  }
+
+  everySecond() {
+    if (!this.grid) return;
+    for (const [id, row] of this.grid.shown) this.fillUptime(row, id);
+    this.sparks.ask();
+  }
+
+  fill(row, id) {
+    const at = this.table.index.get(id);
+    if (row.dataset.id !== id) {
+      row.dataset.id = id;
+      row.parts.tinted = false;
+    }
+    row.toggleAttribute("data-gone", at === undefined);
+    if (at === undefined) return;
+    const value = (name) => this.table.values[name]?.[at];
+    const { parts } = row;
+    const state = value("state");
+    if (parts.state.dataset.state !== state && !parts.state.hasAttribute("data-pending")) setState(parts.state, state);
+    const key = value("key");
+    if (parts.key !== key) {
+      parts.key = key;
+      const cut = key.lastIndexOf("/") + 1;
+      setText(parts.path, key.slice(0, cut));
+      setText(parts.name, key.slice(cut));
+      parts.link.href = processAddress(key, value("node"));
+      parts.link.title = key;
+    }
+    setText(parts.node, value("host") || value("node") || "");
+    setText(parts.pid, value("pid") === null ? "" : String(value("pid")));
+    setText(parts.cpu, percent(value("cpu")));
+    setText(parts.rss, bytes(value("rss")));
+    setText(parts.restarts, count(value("restarts")));
+    parts.restarts.classList.toggle("text-3", !value("restarts"));
+    setText(parts.exit, value("exit") ?? "");
+    if (parts.pick) {
+      parts.pick.checked = this.picks.has(id);
+      parts.pick.setAttribute("aria-label", `Select ${key}`);
+    }
+    row.setAttribute("aria-selected", String(this.picks.has(id)));
+    this.sparks.draw(id, parts.cpuSpark, parts.rssSpark, value);
+    this.fillUptime(row, id);
+    const stateBit = 1 << this.table.columns.indexOf("state");
+    if (this.changed && (this.changed.get(id) & stateBit) !== 0) tint(parts.state.parentElement);
+  }
+
+  fillUptime(row, id) {
+    const since = this.table.values.since?.[this.table.index.get(id)];
+    setText(row.parts.uptime, since ? duration(Date.now() / 1000 - since) : "");
+  }
+
+  watchHeads() {
+    for (const head of this.element.querySelectorAll("[data-sort]")) {
+      head.addEventListener("click", (event) => {
+        event.preventDefault();
+        this.sort = pressed(this.sort, head.dataset.sort);
+        const url = new URL(location.href);
+        url.searchParams.set("sort", writeSort(this.sort));
+        history.replaceState(null, "", url);
+        this.showHeads();
+        this.arrange(true);
+      });
+    }
+    this.showHeads();
+  }
+
+  showHeads() {
+    for (const head of this.element.querySelectorAll("[data-sort]")) {
+      if (head.dataset.sort === this.sort.column) head.setAttribute("aria-sort", this.sort.descending ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    }
+  }
+
+  /** States that there are, as switches of the filter; worst first. */
+  showFacets() {
+    const numbers = new Map();
+    for (const state of this.table.values.state) numbers.set(state, (numbers.get(state) ?? 0) + 1);
+    const states = [...numbers.keys()].sort((one, other) => severityOf(other) - severityOf(one) || one.localeCompare(other));
+    const known = new Map([...this.facets.children].map((facet) => [facet.dataset.facet, facet]));
+    for (const [state, facet] of known) if (!numbers.has(state)) facet.remove();
+    for (const state of states) {
+      let facet = known.get(state);
+      if (!facet) {
+        facet = make("button", { class: `facet tone-${toneOf(state)}`, type: "button", "data-facet": state }, symbol(glyphOf(state), "glyph"), make("span", {}, state), make("span", { class: "num" }));
+        facet.addEventListener("click", () => this.filter.toggle("state", state));
+      }
+      setText(facet.lastElementChild, count(numbers.get(state)));
+      facet.setAttribute("aria-pressed", String(this.filter.has("state", state)));
+      if (!facet.isConnected) this.facets.append(facet);
+    }
+  }
+
+  makeChip() {
+    const button = make("button", { class: "button", type: "button" });
+    button.addEventListener("click", () => this.grid.applyPending());
+    this.chip = make("div", { class: "grid-moved", hidden: true, role: "status" }, button);
+    this.element.append(this.chip);
+  }
+
+  showChip(number) {
+    this.chip.hidden = number === 0;
+    if (number > 0) setText(this.chip.firstElementChild, `${count(number)} moved`);
+  }
+}
+
+/** One row of the pool; its parts are kept so that filling it looks nothing up. */
+function makeRow(canPick, onPick) {
+  const cell = (name, ...inside) => make("span", { class: `grid-cell cell-${name}`, role: "gridcell" }, ...inside);
+  const parts = {
+    state: stateElement("waiting"),
+    path: make("span", { class: "path" }),
+    name: make("span", { class: "name" }),
+    node: cell("node text-2"),
+    pid: cell("pid right text-3"),
+    uptime: cell("uptime right text-2"),
+    cpu: make("span", { class: "num" }),
+    rss: make("span", { class: "num" }),
+    cpuSpark: make("canvas", { "aria-hidden": "true" }),
+    rssSpark: make("canvas", { "aria-hidden": "true" }),
+    restarts: cell("restarts right"),
+    exit: cell("exit text-2"),
+    pick: canPick ? make("input", { type: "checkbox", tabindex: "-1" }) : null,
+  };
+  parts.link = make("a", { tabindex: "-1" }, parts.path, parts.name);
+  const row = make(
+    "div",
+    { class: "grid-row" },
+    cell("pick", parts.pick),
+    cell("state", parts.state),
+    cell("name", parts.link),
+    parts.node,
+    parts.pid,
+    parts.uptime,
+    cell("cpu grid-spark", parts.cpuSpark, parts.cpu),
+    cell("rss grid-spark", parts.rssSpark, parts.rss),
+    parts.restarts,
+    parts.exit,
+  );
+  parts.pick?.addEventListener("change", () => onPick(row.dataset.id));
+  row.parts = parts;
+  return row;
+}
