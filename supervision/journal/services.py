@@ -126,9 +126,9 @@ def _write_members(node: Node, changes: Changes, seq: int) -> None:
         )
     gone = ObservedChild.objects.filter(node=node, removed=False)
     if changes.whole:
-        gone.exclude(key__in=changes.members).update(removed=True, seq=seq, pid=None)
+        gone.exclude(key__in=changes.members).update(removed=True, seq=seq, pid=None, since=timezone.now())
     elif changes.gone:
-        gone.filter(key__in=changes.gone).update(removed=True, seq=seq, pid=None)
+        gone.filter(key__in=changes.gone).update(removed=True, seq=seq, pid=None, since=timezone.now())
 
 
 def _write_trees(node: Node, changes: Changes, seq: int) -> None:
