@@ -10,6 +10,7 @@ from supervision.journal.models import (
     Stray,
     StreamCursor,
 )
+from supervision.samples.models import SampleHour, SampleMinute
 from supervision.trees.models import Command, Placement, Rollout, Tree, TreeRevision
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "ObservedTree",
     "Placement",
     "Rollout",
+    "SampleHour",
+    "SampleMinute",
     "Stray",
     "StreamCursor",
     "Tree",

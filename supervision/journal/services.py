@@ -48,16 +48,14 @@ def ingest(*, node_id: str, stream_epoch: int, epoch: int, batch: Batch, may_jum
             return int(cursor.seq)
         if first > cursor.seq + 1 and not may_jump:
             raise StreamGapError(cursor.seq + 1, first)
-        node = Node.objects.select_for_update().filter(pk=node_id, epoch=epoch).first()
-        if node is None:
-            raise StaleEpochError
+        node = _node(node_id, epoch)
         new = [record for record in batch.records if int(record["seq"]) > cursor.seq]
         _insert_records(node_id, stream_epoch, new)
         _write_changes(node, batch.changes, last)
         cursor.seq = last
         cursor.save(update_fields=["seq"])
-        Node.objects.filter(pk=node_id).update(journal_seq=last, stream_epoch=stream_epoch)
         handlers.run(handlers.Ingested(node, new, batch))
+        _still(node, journal_seq=last, stream_epoch=stream_epoch)
         with connection.cursor() as sql:
             sql.execute("SELECT pg_notify(%s, %s)", [OBSERVED, node_id])
     return last
@@ -66,10 +64,23 @@ def ingest(*, node_id: str, stream_epoch: int, epoch: int, batch: Batch, may_jum
 def write_everything(*, node_id: str, epoch: int, changes: Changes, seq: int) -> None:
     """Rows of a whole node, for one that comes back with a journal whose beginning is not its first record."""
     with transaction.atomic():
-        node = Node.objects.select_for_update().filter(pk=node_id, epoch=epoch).first()
-        if node is None:
-            raise StaleEpochError
+        node = _node(node_id, epoch)
         _write_changes(node, changes, seq)
+        _still(node, journal_seq=seq)
+
+
+def _node(node_id: str, epoch: int) -> Node:
+    """Not locked: the node's lease is renewed meanwhile, and must not wait for us."""
+    node = Node.objects.filter(pk=node_id, epoch=epoch).first()
+    if node is None:
+        raise StaleEpochError
+    return node
+
+
+def _still(node: Node, **values: int) -> None:
+    """The last statement of a transaction: what it wrote counts only under the epoch that it began with."""
+    if Node.objects.filter(pk=node.pk, epoch=node.epoch).update(**values) == 0:
+        raise StaleEpochError
 
 
 def _locked_cursor(node_id: str, stream_epoch: int) -> StreamCursor:
