@@ -1,0 +1,1 @@
+"""The browser's edge: pages in pages/, and live/ which keeps them current. docs/live.md is the contract."""

@@ -1,0 +1,120 @@
+"""What the reader asks PostgreSQL. One constant a question; every answer has an order and a bound."""
+
+NODES = """
+SELECT id, name, labels, version, pid, guardian_pid, state, draining, epoch, stream_epoch, journal_seq,
+       started_at, joined_at, renewed_at, lease_until, helpers
+FROM supervision_node
+ORDER BY name, id
+LIMIT 10000
+"""
+"""All nodes: few, and small."""
+
+MEMBER_COLUMNS = """
+c.node_id, c.tree, c.key, c.parent, c.position, c.child_id, c.kind, c.is_supervisor, c.state, c.wanted, c.incarnation,
+c.pid, c.since, c.restarts, c.restart, c.last_exit_reason, c.last_exit_at, c.last_exit_incarnation, c.held, c.held_until,
+c.backoff_until, c.waiting_for, c.status, c.stage, c.command, c.dynamic, c.ready, c.strategy, c.intensity, c.period,
+c.window_used, c.seq, c.removed, c.id
+"""
+
+MEMBERS_SINCE = f"""
+SELECT {MEMBER_COLUMNS}
+FROM supervision_observedchild AS c
+JOIN unnest(%(nodes)s::text[], %(seqs)s::bigint[]) AS known (node_id, seq)
+  ON c.node_id = known.node_id AND c.seq > known.seq
+ORDER BY c.node_id, c.seq, c.id
+"""  # noqa: S608 - a constant; bounded by what changed since, and by a node's own limit of children
+"""Members that changed after what was read, by each node's own numbers."""
+
+MEMBERS_OF_NODE = f"""
+SELECT {MEMBER_COLUMNS}
+FROM supervision_observedchild AS c
+WHERE c.node_id = %(node)s AND NOT c.removed AND c.id > %(after)s
+ORDER BY c.id
+LIMIT %(limit)s
+"""  # noqa: S608 - a constant
+"""A node's members, in pages by id."""
+
+HIGHEST_SEQ = """
+SELECT coalesce(max(seq), -1) AS seq
+FROM supervision_observedchild
+WHERE node_id = %(node)s
+"""
+"""Asked before a node is read in pages: what changes meanwhile has a higher number."""
+
+MEMBER_COUNTS = """
+SELECT node_id, count(*) AS members
+FROM supervision_observedchild
+WHERE NOT removed
+GROUP BY node_id
+ORDER BY node_id
+"""
+"""Whether what was read is all there is."""
+
+TREES = """
+SELECT node_id, name, revision, message, applied_at, state, ended
+FROM supervision_observedtree
+ORDER BY name, node_id
+LIMIT 10000
+"""
+
+STRAYS = """
+SELECT node_id, count(*) AS strays
+FROM supervision_stray
+WHERE state = 'found'
+GROUP BY node_id
+ORDER BY node_id
+"""
+
+RESTARTS = """
+SELECT node_id, key, tree,
+       floor(extract(epoch FROM ended_at) / 60)::bigint AS minute,
+       count(*) AS ends,
+       count(*) FILTER (WHERE reason <> 'normal') AS failures
+FROM supervision_incarnation
+WHERE ended_at > now() - interval '1 hour' AND reason <> 'shutdown' AND reason NOT LIKE 'shutdown:%%'
+GROUP BY node_id, key, tree, minute
+ORDER BY minute, node_id, key
+LIMIT 100000
+"""
+"""Lives of the last hour that ended without having been asked to, by child and minute."""
+
+EVENTS_LATEST = """
+SELECT id, node_id, stream_epoch, seq, at, boot, kind, tree, key, body
+FROM supervision_journalrecord
+ORDER BY id DESC
+LIMIT %(limit)s
+"""
+
+EVENTS_SINCE = """
+SELECT r.id, r.node_id, r.stream_epoch, r.seq, r.at, r.boot, r.kind, r.tree, r.key, r.body
+FROM supervision_journalrecord AS r
+JOIN unnest(%(nodes)s::text[], %(epochs)s::bigint[], %(seqs)s::bigint[]) AS known (node_id, stream_epoch, seq)
+  ON r.node_id = known.node_id AND r.stream_epoch = known.stream_epoch AND r.seq > known.seq
+ORDER BY r.id DESC
+LIMIT %(limit)s
+"""
+"""By each stream's own numbers: ids of two nodes may become visible out of order, numbers of one stream never."""
+
+EVENTS_OF_KEY = """
+SELECT id, node_id, stream_epoch, seq, at, boot, kind, tree, key, body
+FROM supervision_journalrecord
+WHERE key = %(key)s
+ORDER BY id DESC
+LIMIT %(limit)s
+"""
+
+LIVES_OF_KEY = """
+SELECT node_id, number, pid, started_at, ready_at, ended_at, reason, stderr_tail, cause
+FROM supervision_incarnation
+WHERE key = %(key)s
+ORDER BY number DESC, node_id
+LIMIT %(limit)s
+"""
+
+AUDIT_SINCE = """
+SELECT seq, at, actor_kind, actor_name, action, target, tree, outcome, reason, host(ip) AS ip
+FROM supervision_auditentry
+WHERE seq > %(seq)s
+ORDER BY seq DESC
+LIMIT %(limit)s
+"""
