@@ -123,6 +123,16 @@ SPECTACULAR_SETTINGS = {
 
 DATABASES = {"default": CONNECTIONS.django_database()}
 
+LIVE_REDIS_URL = CONNECTIONS.redis_url
+"""Where hints and samples are published."""
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [LIVE_REDIS_URL], "prefix": "overstory:ticks", "expiry": 10, "capacity": 100},
+    }
+}
+"""Ticks between server processes; rows never travel here."""
+
 CELERY_BROKER_URL = CONNECTIONS.celery_broker_url()
 
 STATIC_URL = "static/"  # relative: a path prefix of the proxy is put before it

@@ -5,6 +5,7 @@ from django.urls import include, path
 from controlplane import errors
 from controlplane.access import views as access
 from controlplane.assets.preferences import preferences
+from controlplane.dashboard.live.snapshot import live_snapshot
 from controlplane.operations import views as operations
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("login", access.login, name="login"),
     path("login/link/<str:text>", access.login_link, name="login-link"),
     path("logout", access.logout, name="logout"),
+    path("api/v1/live/snapshot", live_snapshot, name="live-snapshot"),
     path("api/v1/", include("controlplane.api.urls")),
     path("preferences", preferences, name="preferences"),
     path("problems/", errors.problems, name="problems"),

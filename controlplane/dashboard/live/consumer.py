@@ -18,8 +18,8 @@ CALM_S = 0.01
 
 
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is not typed
-    """One connection. It uses no channel of the layer: rows and wake-ups come from this process's hub, so that a Redis that is
-    away closes no page."""
+    """One connection. It uses no channel of the layer: rows and wake-ups come from this process's hub, so that a Redis
+    that is away closes no page."""
 
     channel_layer_alias = "none"  # any name that CHANNEL_LAYERS lacks
 
@@ -51,7 +51,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
         await self._put(self.session.open())
         LIVE.hub.listen(self.wake.set)
         LIVE.rechecks.add(self._recheck_now)
-        self.task = asyncio.create_task(self._tell())
+        self.task = asyncio.create_task(self._tell(self.session))
 
     async def _refuse(self, code: int) -> None:
         """A code only reaches a browser on a connection that was accepted."""
@@ -77,18 +77,17 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
-    async def _tell(self) -> None:
+    async def _tell(self, session: Session) -> None:
         """Until cancelled: what is due, when it is due."""
-        assert self.session is not None
         clock = LIVE.hub.clock
         check_at = clock.boot() + RECHECK_S
-        while not self.session.closed:
+        while not session.closed:
             self.wake.clear()
             if self.recheck.is_set() or clock.boot() >= check_at:
                 self.recheck.clear()
-                await self._authorise()
+                await self._authorise(session)
                 check_at = clock.boot() + RECHECK_S
-            outputs, when = self.session.due(now=clock.boot())
+            outputs, when = session.due(now=clock.boot())
             await self._put(outputs)
             wait_s = min(when, check_at) - clock.boot()
             if wait_s > 0:
@@ -96,13 +95,12 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
                     await asyncio.wait_for(self.wake.wait(), wait_s)
                 await asyncio.sleep(CALM_S)
 
-    async def _authorise(self) -> None:
-        assert self.session is not None
+    async def _authorise(self, session: Session) -> None:
         try:
             principal: Principal | None = await principal_of_scope(self.scope)
         except StoreAwayError:
             return  # nobody can be asked; what is shown grows old and is marked so
-        await self._put(self.session.authorise(principal))
+        await self._put(session.authorise(principal))
 
     def _recheck_now(self) -> None:
         self.recheck.set()

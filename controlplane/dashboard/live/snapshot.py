@@ -30,7 +30,8 @@ Asked = tuple[Table, Subscription]
 async def live_snapshot(request: HttpRequest) -> HttpResponse:
     """JSON as docs/live.md has it; 304 where `If-None-Match` names what would be sent."""
     principal = principal_of(request)
-    assert principal is not None, "PrincipalMiddleware lets nobody past"
+    if principal is None:  # PrincipalMiddleware lets nobody past; a second door costs nothing
+        return problem_response(request, "login-required", "Log in, or send a valid token.")
     names = [name for name in request.GET.get("topics", "").split(",") if name]
     if not names or len(names) > MAX_TOPICS:
         return _bad(request, "topics", f"topics is a list of 1 to {MAX_TOPICS} topics, separated by commas")

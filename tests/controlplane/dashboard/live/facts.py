@@ -10,7 +10,12 @@ AT = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
 
 
 def make_node(node_id: str = "n1", **columns: Any) -> Node:
-    defaults: dict[str, Any] = {"name": f"host-{node_id}", "joined_at": AT, "renewed_at": AT, "journal_seq": 1}
+    defaults: dict[str, Any] = {
+        "name": f"host-{node_id}",
+        "joined_at": AT,
+        "renewed_at": AT,
+        "journal_seq": 1,
+    }
     return Node.objects.create(id=node_id, **(defaults | columns))
 
 

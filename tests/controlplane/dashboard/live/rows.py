@@ -10,7 +10,8 @@ AT = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
 def node(node_id: str, **columns: Any) -> dict[str, Any]:
     return {
         "id": node_id, "name": f"host-{node_id}", "labels": {"zone": "a"}, "state": "up", "draining": False,
-        "version": "0.1.0", "pid": 10, "guardian_pid": 9, "started_at": AT, "joined_at": AT, "renewed_at": AT, "lease_until": AT,
+        "version": "0.1.0", "pid": 10, "guardian_pid": 9, "started_at": AT,
+        "joined_at": AT, "renewed_at": AT, "lease_until": AT,
         "epoch": 1, "stream_epoch": 1, "journal_seq": 5, "helpers": [],
     } | columns  # fmt: skip
 

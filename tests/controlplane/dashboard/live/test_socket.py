@@ -36,7 +36,10 @@ async def live(stores: TestStores, settings: Any) -> AsyncIterator[None]:
     """A hub of this test's own, that reads this test's stores."""
     settings.LIVE_REDIS_URL = stores.redis_url
     settings.CHANNEL_LAYERS = {
-        "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [stores.redis_url]}}
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [stores.redis_url]},
+        }
     }
     service.LIVE.hub = Hub(link=service.site_link)
     yield
@@ -67,7 +70,7 @@ class Socket:
             "subprotocols": [],
             "client": ["127.0.0.1", 40000],
         }
-        self.communicator = ApplicationCommunicator(application, scope)
+        self.communicator: Any = ApplicationCommunicator(application, scope)  # type: ignore[no-untyped-call]  # asgiref's is half typed
         self.copies: dict[str, Copy] = {}
         self.others: list[dict[str, Any]] = []
         self.code: int | None = None
@@ -141,9 +144,7 @@ async def test_rows_come_first_and_then_what_changes_after_a_hint(stores: TestSt
         await socket.until(lambda: socket.copies["procs"].rows)
         rows = socket.copies["procs"].rows
         assert rows["n1:shop/web"] == {"key": "shop/web", "state": "running", "host": "host-n1"}
-        await in_thread(
-            ObservedChild.objects.filter(key="shop/web").update, state="backoff", seq=2, pid=None
-        )
+        await in_thread(ObservedChild.objects.filter(key="shop/web").update, state="backoff", seq=2, pid=None)
         async with redis.asyncio.Redis.from_url(stores.redis_url) as client:
             await client.publish("overstory:hint", json.dumps({"node": node.pk, "seq": 2}))
         await socket.until(lambda: rows["n1:shop/web"]["state"] == "backoff")
@@ -168,7 +169,7 @@ async def test_samples_arrive_and_what_is_not_measured_any_more_is_unknown(store
         async with redis.asyncio.Redis.from_url(stores.redis_url) as client:
             body = {"at": 1_800_000_000.5, "key": ["shop/web"], "cpu": [0.5], "rss": [4096]}
             while not await client.publish("overstory:samples:n1", json.dumps(body)):
-                await asyncio.sleep(0.05)
+                await socket.hear()
             await socket.until(lambda: rows["n1:shop/web"]["cpu"] == 0.5)
             assert rows["n1:bank/web"]["cpu"] is None
             await client.publish("overstory:samples:n1", json.dumps({"at": 1_800_000_001.5, "key": []}))
