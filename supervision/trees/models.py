@@ -14,6 +14,10 @@ class Tree(models.Model):
     name = models.CharField(max_length=64, unique=True)
     head = models.ForeignKey("TreeRevision", on_delete=models.PROTECT, null=True, related_name="+")
     version = models.BigIntegerField(default=0)
+    epoch = models.BigIntegerField(default=0, help_text="The highest that a placement of it ever had.")
+    problem = models.TextField(
+        default="", blank=True, help_text="Why it is not where it should be, in words."
+    )
     created_at = models.DateTimeField()
     deleted_at = models.DateTimeField(null=True)
 
@@ -66,6 +70,7 @@ class Placement(models.Model):
     carry = models.JSONField(default=dict)
     problem = models.TextField(default="", blank=True, help_text="Why the node does not have it, in words.")
     assigned_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, help_text="When the node confirmed that it has it no more.")
 
     class Meta:
         constraints = [

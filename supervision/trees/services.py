@@ -10,6 +10,7 @@ from django.utils import timezone
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
 from supervision.fleet.models import Node
+from supervision.runtime.placementfields import ONE
 from supervision.runtime.treedoc import TreeDocument
 from supervision.trees.documents import read_document
 from supervision.trees.exceptions import IllegalTransitionError, NotFoundError, StaleVersionError
@@ -177,16 +178,15 @@ def record_local_delete(*, node: Node, name: str, actor: Actor) -> None:
 
 
 def _place_where_it_runs(applied: Applied, node: Node) -> None:
-    Placement.objects.update_or_create(
-        tree=applied.tree,
-        node=node,
-        defaults={"revision": applied.revision, "state": PlacementState.ASSIGNED, "problem": ""},
-        create_defaults={
-            "revision": applied.revision,
-            "assigned_at": timezone.now(),
-            "replica": applied.tree.placements.count(),
-        },
+    tree = applied.tree
+    runs = {"revision": applied.revision, "state": PlacementState.ASSIGNED, "problem": "", "removed_at": None}
+    placed = {"epoch": tree.epoch + 1, "assigned_at": timezone.now(), "replica": tree.placements.count()}
+    _, made = Placement.objects.update_or_create(
+        tree=tree, node=node, defaults=runs, create_defaults={**runs, **placed}
     )
+    if made:
+        tree.epoch += 1
+        tree.save(update_fields=["epoch"])
 
 
 # -- the parts of an apply ------------------------------------------------------------------------------------------------
@@ -229,6 +229,8 @@ def _apply(
         base_number=before.number if before is not None else None,
         created_at=timezone.now(),
     )
+    if tree.deleted_at is not None:
+        _keep_places(tree, parsed)
     tree.head, tree.deleted_at = revision, None
     tree.version += 1
     tree.save(update_fields=["head", "version", "deleted_at"])
@@ -245,10 +247,15 @@ def _begin_rollout(
     parsed: TreeDocument,
     options: RolloutOptions,
 ) -> Rollout | None:
-    """The first `max_unavailable` places take the revision in this transaction; the controller leads on to the others."""
+    """The first `max_unavailable` places take the revision in this transaction; the controller leads on to the others.
+
+    A rollout that is under way ends; what it came from is what this one goes back to, unless it was a way back itself.
+    """
+    under_way = tree.rollouts.filter(state=RolloutState.RUNNING).select_related("to_revision").first()
+    if under_way is not None and under_way.to_revision.source != "rollback":
+        before = under_way.from_revision or before
     _end_rollouts(tree, f"superseded by revision {revision.number}")
-    tree.placements.filter(state=PlacementState.REMOVING).update(state=PlacementState.ASSIGNED)
-    placements = list(tree.placements.order_by("replica", "id"))
+    placements = list(tree.placements.exclude(state=PlacementState.REMOVING).order_by("replica", "id"))
     if not placements:
         return None
     declared = parsed.document.get("rollout") or {}
@@ -264,6 +271,16 @@ def _begin_rollout(
         ready_deadline_s=float(declared.get("ready_deadline", 300)) if deadline_s is None else deadline_s,
         auto_rollback=bool(declared.get("auto_rollback", False)) if rolls_back is None else rolls_back,
         started_at=timezone.now(),
+    )
+
+
+def _keep_places(tree: Tree, parsed: TreeDocument) -> None:
+    """A tree that was deleted comes back before it was gone: where it still is, it stays; of one place, the newest."""
+    still = tree.placements.filter(removed_at=None).order_by("-epoch")
+    if parsed.document["placement"]["mode"] == ONE:
+        still = still[:1]
+    tree.placements.filter(pk__in=list(still.values_list("pk", flat=True))).update(
+        state=PlacementState.ASSIGNED
     )
 
 

@@ -1,0 +1,108 @@
+"""Rollouts in the rows: what `supervision.trees.rolling` decides, done one transaction at a time, and the way back."""
+
+from datetime import datetime
+
+from supervision.auditlog import services as auditlog
+from supervision.auditlog.actor import Actor
+from supervision.fleet.leading import Leader, led
+from supervision.fleet.models import NodeState
+from supervision.fleet.services import database_now
+from supervision.trees.models import Placement, PlacementState, Rollout, RolloutState, Tree, TreeRevision
+from supervision.trees.notices import notify_desired
+from supervision.trees.readiness import Readiness, readiness
+from supervision.trees.rolling import Advance, Bounds, Place, Standing, advance
+from supervision.trees.services import RolloutOptions, rollback_tree
+
+CONTROLLER = Actor.system("controller")
+
+
+def advance_rollouts(leader: Leader) -> list[Rollout]:
+    """Lead each rollout that is under way one step on; those that ended. Raises NotLeadingError."""
+    ended = []
+    running = Rollout.objects.filter(state=RolloutState.RUNNING).order_by("pk").values_list("pk", "tree_id")
+    for pk, tree_id in list(running):
+        with led(leader):
+            tree = Tree.objects.select_for_update().get(pk=tree_id)
+            rollout = Rollout.objects.filter(pk=pk, state=RolloutState.RUNNING).first()
+            if rollout is not None and _advance(tree, rollout):
+                ended.append(rollout)
+    return ended
+
+
+def _advance(tree: Tree, rollout: Rollout) -> bool:
+    """One step under the tree's lock; whether it ended."""
+    now = database_now()
+    target = TreeRevision.objects.defer("document").get(pk=rollout.to_revision_id)
+    before = dict(rollout.progress)
+    placements = list(
+        Placement.objects.filter(tree=tree).exclude(state=PlacementState.REMOVING).select_related("node")
+    )
+    places = [_place(placement, rollout, target, tree.name) for placement in placements]
+    bounds = Bounds(rollout.max_unavailable, rollout.ready_deadline_s)
+    step = advance(places, bounds, now.timestamp())
+    for pk in step.move:
+        Placement.objects.filter(pk=pk).update(revision=target, problem="")
+        rollout.progress[str(pk)] = {"at": now.timestamp()}
+    if step.move:
+        notify_desired()
+    if step.done is not None:
+        _end(tree, rollout, target, step, now)
+    elif rollout.progress != before:
+        rollout.save(update_fields=["progress"])
+    return step.done is not None
+
+
+def _place(placement: Placement, rollout: Rollout, target: TreeRevision, tree: str) -> Place:
+    node = placement.node
+    if placement.revision_id != target.pk:
+        return Place(placement.pk, node.name, Standing.OLD)
+    told = rollout.progress.setdefault(str(placement.pk), {"at": rollout.started_at.timestamp()})
+    if node.state == NodeState.DOWN:
+        return Place(placement.pk, node.name, Standing.AWAY)
+    if placement.problem:
+        return Place(placement.pk, node.name, Standing.FAILED, words=f"refused: {placement.problem}")
+    found = readiness(node_id=node.pk, tree=tree, digest=target.digest)
+    standing, words = _standing(found, told)
+    return Place(placement.pk, node.name, standing, float(told["at"]), words)
+
+
+def _standing(found: Readiness, told: dict[str, float]) -> tuple[Standing, str]:
+    """A supervisor that gave up and was started again meanwhile is known by its count, compared with the first look."""
+    if not found.arrived:
+        return Standing.COMING, found.missing
+    first = told.setdefault("supervisor_restarts", found.supervisor_restarts)
+    if found.gave_up:
+        return Standing.FAILED, found.gave_up
+    if found.supervisor_restarts > first:
+        return Standing.FAILED, "a supervisor gave up and was started again"
+    return (Standing.READY, "") if found.is_ready else (Standing.COMING, found.missing)
+
+
+def _end(tree: Tree, rollout: Rollout, target: TreeRevision, step: Advance, now: datetime) -> None:
+    back = rollout.from_revision if rollout.auto_rollback and not step.done else None
+    if step.done:
+        rollout.state = RolloutState.DONE
+    else:
+        rollout.state = RolloutState.FAILED if back is None else RolloutState.ROLLED_BACK
+    rollout.reason = step.reason
+    rollout.finished_at = now
+    rollout.save(update_fields=["state", "reason", "finished_at", "progress"])
+    if step.done:
+        return
+    auditlog.record(
+        actor=CONTROLLER, action="rollout.failed", target=tree.name, tree=tree.name, reason=step.reason, outcome="failed",
+        details={"revision": target.number, "rolled_back_to": None if back is None else back.number},
+    )  # fmt: skip
+    if back is not None:
+        _roll_back(tree, target, back, step.reason)
+
+
+def _roll_back(tree: Tree, failed: TreeRevision, back: TreeRevision, reason: str) -> None:
+    """The revision before, as a new one. Places that never left it only learn its new number."""
+    message = f"roll back to revision {back.number}: revision {failed.number} failed {reason}"
+    options = RolloutOptions(auto_rollback=False)
+    applied = rollback_tree(
+        name=tree.name, to_number=back.number, message=message, actor=CONTROLLER, rollout=options
+    )
+    if applied.changed:
+        Placement.objects.filter(tree=tree, revision=back).update(revision=applied.revision)
