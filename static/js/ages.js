@@ -1,9 +1,10 @@
-// [data-age]: how old a panel's content is; the panel is dimmed when it is older than three of its intervals.
-import { setText } from "./dom.js";
-import { age } from "./lib/format.js";
+// [data-age]: how old what is shown is. When it is older than three intervals the page says so and dims it.
+import { root, setText } from "./dom.js";
+import { age, duration } from "./lib/format.js";
 import { isStale } from "./lib/retry.js";
 import { live } from "./live.js";
 
+const INTERVAL_MS = 1000;
 const began = performance.now();
 const shown = new Set();
 
@@ -13,8 +14,7 @@ export function attach(element) {
 }
 
 function secondsOf(element) {
-  const kind = element.dataset.ageOf || "rows";
-  const told = live.age(kind);
+  const told = live.age(element.dataset.ageOf || "rows");
   if (told !== null) return told;
   return element.dataset.age === "" ? null : Number(element.dataset.age) + (performance.now() - began) / 1000;
 }
@@ -22,10 +22,14 @@ function secondsOf(element) {
 function show(element) {
   const seconds = secondsOf(element);
   setText(element, age(seconds));
-  const panel = element.closest("[data-panel]");
-  if (!panel) return;
-  const stale = seconds === null || isStale(seconds * 1000, Number(element.dataset.interval || 1) * 1000);
-  panel.toggleAttribute("data-stale", stale);
+  const kind = element.dataset.ageOf || "rows";
+  const stale = !live.paused && (seconds === null || isStale(seconds * 1000, INTERVAL_MS));
+  root.toggleAttribute(`data-stale-${kind}`, stale);
+  if (kind !== "rows") return;
+  const banner = document.querySelector("[data-stale-banner]");
+  if (!banner) return;
+  banner.hidden = !stale;
+  if (stale) setText(banner.querySelector("[data-stale-words]"), seconds === null ? "Nothing has been confirmed yet." : `Last confirmed ${duration(seconds)} ago.`);
 }
 
 live.addEventListener("tick", () => {

@@ -7,6 +7,7 @@ import { Table } from "./lib/table.js";
 
 const BEAT_MS = 10_000;
 const SILENCE_MS = 12_000;
+const SILENT_NODE_S = 5;
 const POLL_MS = 5_000;
 const TRIES_BEFORE_POLLING = 3;
 const FINAL = { 4401: "log in again", 4403: "refused: foreign origin" };
@@ -77,6 +78,19 @@ class Live extends EventTarget {
     return told === null || told === undefined ? null : told + (performance.now() - this.agesAt) / 1000;
   }
 
+  /** The server's clock in Unix seconds: durations are right on a machine whose clock is not. */
+  now() {
+    return Date.now() / 1000 + (this.clockOffset ?? 0);
+  }
+
+  /** Seconds a node has sent no samples; 0 while it does, and when nothing is known. */
+  silence(node) {
+    const at = this.feed.sampledAt[node];
+    if (at === undefined || this.state !== "live") return 0;
+    const seconds = this.now() - at;
+    return seconds > SILENT_NODE_S ? seconds : 0;
+  }
+
   setPaused(paused) {
     this.paused = paused;
     this.#pace();
@@ -115,6 +129,7 @@ class Live extends EventTarget {
   #onMessage(message) {
     this.heardAt = performance.now();
     this.attempt = 0;
+    if (message.op === "hello" || message.op === "beat") this.clockOffset = message.at - Date.now() / 1000;
     const { send, events } = this.feed.handle(message, this.hz || 0.2);
     for (const event of events) this.#tell(event);
     for (const answer of send) if (!(answer.op === "sub" && this.paused)) this.#send(answer);

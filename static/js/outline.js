@@ -68,7 +68,7 @@ class Outline {
 
   arrange() {
     if (!this.grid) return;
-    const now = Date.now() / 1000;
+    const now = live.now();
     this.children = indexTree(this.rows());
     this.bad = troubled(this.children);
     const { values } = this.table;
@@ -135,7 +135,7 @@ class Outline {
     parts.name.href = processAddress(value("key"), value("node"));
     setText(parts.note, value("is_supervisor") ? (value("strategy") ?? "") : (value("status") ?? ""));
     this.fillState(row, value);
-    setText(parts.since, value("is_supervisor") || !value("since") ? "" : duration(Date.now() / 1000 - value("since")));
+    setText(parts.since, value("is_supervisor") || !value("since") ? "" : duration(live.now() - value("since")));
     setText(parts.pid, value("pid") ? String(value("pid")) : "");
     const restarts = value("restarts");
     setText(parts.restarts, restarts === null || restarts === undefined ? "" : count(restarts));

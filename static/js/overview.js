@@ -73,6 +73,7 @@ function attentionLine(item) {
 
 function showNodes(heat, nodes) {
   if (!nodes || !heat) return;
+  if (nodes.length === 0) return heat.replaceChildren(make("p", { class: "text-2" }, "No node has joined."));
   heat.replaceChildren(
     ...nodes.map((node) =>
       make(
@@ -88,6 +89,7 @@ function showNodes(heat, nodes) {
 
 function showTrees(list, trees) {
   if (!trees || !list) return;
+  if (trees.length === 0) return list.replaceChildren(make("li", { class: "text-2" }, "No tree yet."));
   list.replaceChildren(
     ...trees.map((tree) =>
       make(

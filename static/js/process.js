@@ -16,7 +16,7 @@ export function attach(head) {
     now = table.value(row, "data");
     if (now) show(now, event);
   });
-  live.addEventListener("tick", () => now?.since && write("since", duration(Date.now() / 1000 - now.since)));
+  live.addEventListener("tick", () => now?.since && write("since", duration(live.now() - now.since)));
   settle({ key: head.dataset.process, element: document.querySelector('[data-now="state"] .state'), stateOf: () => now?.state });
 }
 
@@ -29,7 +29,7 @@ function show(now, event) {
   write("pid", now.pid === null ? "–" : String(now.pid), true);
   write("exit", now.exit ?? "–");
   write("status", now.status ?? "");
-  write("since", now.since ? duration(Date.now() / 1000 - now.since) : "–");
+  write("since", now.since ? duration(live.now() - now.since) : "–");
   for (const [name, format] of Object.entries(READS)) write(name, format(now[name]), name === "restarts" || name === "incarnation");
   const at = live.feed.sampledAt[now.node];
   if (at && (event.kind === "reset" || event.sampled?.length > 0)) live.dispatchEvent(new CustomEvent("sample", { detail: { id: now.id ?? `${now.node}:${now.key}`, at, row: now } }));

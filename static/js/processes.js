@@ -7,7 +7,7 @@ import { make, setState, setText, stateElement, symbol, tint } from "./dom.js";
 import { bytes, count, duration, percent } from "./lib/format.js";
 import { keyOf, pressed, readSort, writeSort } from "./lib/sorting.js";
 import { glyphOf, severityOf, toneOf } from "./lib/states.js";
-import { arrange } from "./lib/virtual.js";
+import { arrange, byName } from "./lib/virtual.js";
 import { live, processAddress } from "./live.js";
 
 const SORT_MS = 1000;
@@ -44,6 +44,7 @@ class ProcessList {
   onEvent(event, table) {
     this.table = table;
     if (event.kind === "reset") {
+      this.named = null;
       this.begin();
       this.arrange(true);
     } else if (event.kind === "frame") {
@@ -52,8 +53,10 @@ class ProcessList {
       this.changed = new Map(event.changed.map(([row, mask]) => [table.ids[row], mask]));
       this.grid?.refresh(ids);
       this.changed = null;
-      if (event.added.length > 0 || event.removed.length > 0) this.soon(MEMBERS_MS);
-      else if (event.changed.length > 0) this.soon(SORT_MS);
+      if (event.added.length > 0 || event.removed.length > 0) {
+        this.named = null;
+        this.soon(MEMBERS_MS);
+      } else if (event.changed.length > 0) this.soon(SORT_MS);
     }
   }
 
@@ -89,20 +92,19 @@ class ProcessList {
     this.arrangedAt = performance.now();
     const { table } = this;
     if (!table || !this.grid) return;
-    const now = Date.now() / 1000;
+    const now = live.now();
     const { values, ids } = table;
-    const keys = values.key;
+    this.named ??= byName(values.key);
     let row = 0;
     const valueOf = (name) => values[name]?.[row];
     const rows = arrange({
-      total: table.size,
+      named: this.named,
       keep: (at) => {
         row = at;
         return this.filter.accepts(valueOf, now);
       },
-      key: keyOf(this.sort.column, (at, name) => values[name]?.[at]),
+      key: this.sort.column === "key" ? null : keyOf(this.sort.column, (at, name) => values[name]?.[at]),
       descending: this.sort.descending,
-      tie: (at) => keys[at],
     });
     this.grid.setOrder(
       rows.map((at) => ids[at]),
@@ -160,8 +162,12 @@ class ProcessList {
   }
 
   fillUptime(row, id) {
-    const since = this.table.values.since?.[this.table.index.get(id)];
-    setText(row.parts.uptime, since ? duration(Date.now() / 1000 - since) : "");
+    const at = this.table.index.get(id);
+    const since = this.table.values.since?.[at];
+    setText(row.parts.uptime, since ? duration(live.now() - since) : "");
+    const silentS = live.silence(this.table.values.node?.[at]);
+    row.toggleAttribute("data-silent", silentS > 0);
+    row.title = silentS > 0 ? `its node is silent for ${duration(silentS)}` : "";
   }
 
   watchHeads() {

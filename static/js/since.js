@@ -10,7 +10,7 @@ export function attach(element) {
 }
 
 live.addEventListener("tick", () => {
-  const now = Date.now() / 1000;
+  const now = live.now();
   for (const element of shown) {
     if (!element.isConnected) shown.delete(element);
     else if (element.dataset.since) setText(element, duration(now - Number(element.dataset.since)));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rank, score } from "../../static/js/lib/rank.js";
 import { glyphOf, toneOf } from "../../static/js/lib/states.js";
-import { arrange, countMoved, scrollToShow, visibleRange } from "../../static/js/lib/virtual.js";
+import { arrange, byName, countMoved, scrollToShow, visibleRange } from "../../static/js/lib/virtual.js";
 
 test("only what is visible, and a few rows around it, is kept", () => {
   assert.deepEqual(visibleRange({ scrollTop: 0, height: 280, rowHeight: 28, total: 10_000, spare: 10 }), { first: 0, count: 20 });
@@ -21,10 +21,12 @@ test("scrolling moves no further than it has to", () => {
 test("rows are filtered and sorted, ties by name, unknown last both ways", () => {
   const name = ["c", "a", "b", "d"];
   const rss = [5, 5, null, 9];
-  const base = { total: 4, keep: () => true, key: (row) => rss[row], tie: (row) => name[row] };
+  const base = { named: byName(name), keep: () => true, key: (row) => rss[row] };
   assert.deepEqual(arrange(base), [1, 0, 3, 2]);
   assert.deepEqual(arrange({ ...base, descending: true }), [3, 1, 0, 2]);
   assert.deepEqual(arrange({ ...base, keep: (row) => row !== 3 }), [1, 0, 2]);
+  assert.deepEqual(arrange({ ...base, key: null }), [1, 2, 0, 3]);
+  assert.deepEqual(arrange({ ...base, key: null, descending: true }), [3, 0, 2, 1]);
 });
 
 test("moved rows are counted", () => {

@@ -151,14 +151,20 @@ export function predicate(terms, list) {
 function testOf(term, list) {
   const columns = term.field ? list.fields[term.field].columns : list.text;
   const accepts = acceptsOf(term, term.field ? list.fields[term.field].kind : "text");
-  return (valueOf, now) => columns.some((column) => each(valueOf(column)).some((value) => accepts(value, now))) !== term.negated;
+  return (valueOf, now) => {
+    for (const column of columns) {
+      const value = valueOf(column);
+      if (value === null || value === undefined) continue;
+      if (Array.isArray(value) ? value.some((item) => accepts(item, now)) : accepts(value, now)) return !term.negated;
+    }
+    return term.negated;
+  };
 }
-
-const each = (value) => (value === null || value === undefined ? [] : Array.isArray(value) ? value : [value]);
 
 function acceptsOf({ op, values }, kind) {
   if (op === "~") {
     const parts = values.map((value) => String(value).toLowerCase());
+    if (parts.length === 1) return (value) => String(value).toLowerCase().includes(parts[0]);
     return (value) => parts.some((part) => String(value).toLowerCase().includes(part));
   }
   if (!(kind in UNITS)) return (value) => values.includes(value);

@@ -24,20 +24,25 @@ export function countMoved(before, after) {
   return moved;
 }
 
-/** Row numbers that `keep` accepts, ordered by `key` (a value for each row), ties by `tie`. */
-export function arrange({ total, keep, key, descending = false, tie }) {
-  const rows = [];
-  for (let row = 0; row < total; row += 1) if (keep(row)) rows.push(row);
+/** Row numbers by name. Made once and again when rows come or go: sorting ten thousand names costs more than all the rest. */
+export function byName(names) {
+  const rows = Array.from(names, (_, row) => row);
+  return rows.sort((one, other) => compareText(names[one], names[other]));
+}
+
+/** Those of `named` (rows by name) that `keep` accepts, ordered by `key` (null: by name), equal ones by name. */
+export function arrange({ named, keep, key = null, descending = false }) {
+  const rows = named.filter(keep);
+  if (key === null) return descending ? rows.reverse() : rows;
   const sign = descending ? -1 : 1;
-  rows.sort((one, other) => {
+  return rows.sort((one, other) => {
     const a = key(one);
     const b = key(other);
-    if (a === b) return compareText(tie(one), tie(other));
+    if (a === b) return 0; // the sort is stable
     if (a === null || a === undefined) return 1; // what is not known stands last, whichever way it is sorted
     if (b === null || b === undefined) return -1;
     return (a < b ? -1 : 1) * sign;
   });
-  return rows;
 }
 
 const compareText = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
