@@ -5,6 +5,7 @@ import signal
 from typing import Any
 
 from tests.support.engine import Engine, child, python, tree
+from tests.support.waiting import wait_for
 
 TELLS_AND_FAILS = python("import sys; print('no \\0 luck', file=sys.stderr); sys.exit(3)")
 
@@ -45,11 +46,17 @@ def eventful_life() -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]], st
         engine.call("hold", key="shop/front/cache", seconds=600)
         engine.kill_node()
         engine.wait_answer()
+        starts = _starts(engine)
         engine.call("reexec", what="node")
-        engine.wait_answer()
+        wait_for(lambda: _starts(engine) > starts, timeout=30, what="the node has replaced itself")
         engine.call("delete_child", key="pool/a")
         engine.wait_state("shop/job", "completed")
         engine.wait_state("shop/bad", "failed")
+        wait_for(
+            lambda: any(record["key"] == "shop/bad" for record in engine.records("exit")),
+            timeout=30,
+            what="the last words of shop/bad are on record",
+        )
         engine.apply(tree("gone", child("x")))
         engine.wait_state("gone/x", "running")
         engine.call("delete", tree="gone")
@@ -59,3 +66,7 @@ def eventful_life() -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]], st
         )
         engine.wait_state("shop/extra", "running")
         return engine.records(), engine.views(), engine.node_id()
+
+
+def _starts(engine: Engine) -> int:
+    return sum(record["what"] == "started" for record in engine.records("node"))
