@@ -87,6 +87,9 @@ class Report(Record):
     reason: Term = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
+    def to_json(self) -> list[Any]:
+        return [self.tag, self.kind, self.supervisor, self.child, self.reason, self.detail]
+
 
 @record
 class State(Record):
@@ -99,6 +102,10 @@ class State(Record):
     new: str
     incarnation: int
     reason: Term = None
+
+    def to_json(self) -> list[Any]:
+        """As the general form. A restart writes three of these and two reports before its spawn."""
+        return [self.tag, self.key, self.old, self.new, self.incarnation, self.reason]
 
 
 @record

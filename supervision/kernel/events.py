@@ -5,7 +5,7 @@ replay must decide exactly the same again.
 """
 
 from dataclasses import field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from supervision.kernel.reasons import Term
 from supervision.kernel.records import Record, reader, record
@@ -66,6 +66,9 @@ class Exited(Record):
     key: str
     incarnation: int
     reason: Term
+
+    def to_json(self) -> list[Any]:
+        return [self.tag, self.key, self.incarnation, self.reason]
 
 
 @record

@@ -31,7 +31,7 @@ from supervision.runtime.launch_errors import (
     problem_with,
 )
 from supervision.runtime.linux import seal_descriptors
-from supervision.runtime.vfork import SpawnFailedError, VforkSpawn
+from supervision.runtime.vfork import Inherited, SpawnFailedError, VforkSpawn
 
 __all__ = ["LaunchError", "LaunchPlan", "Launcher", "UserIds", "needs_shim", "resolve_executable"]
 
@@ -82,12 +82,13 @@ def _group_id(group: str) -> int:
     return int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LaunchPlan:
-    """Everything one launch needs, resolved beforehand.
+    """Everything one launch needs, resolved beforehand. Not frozen: it is made on the restart path, where that shows.
 
     `stdout` and `stderr` are absolute paths, created 0600 and appended to. `environment` is the child's whole
-    environment. `executable` is what is exec'd; without it argv[0] is found by the child's own PATH on each launch.
+    environment, or what is its own beside `inherited`.
+    `executable` is what is exec'd; without it argv[0] is found by the child's own PATH on each launch.
     Limits are keyed by resource.RLIMIT_*; a soft limit leaves the hard one, a hard limit is (soft, hard).
     `sockets` become descriptors 3, 4, ... with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID set as systemd sets them.
     """
@@ -106,6 +107,13 @@ class LaunchPlan:
     cgroup: str | None = None
     oom_score_adj: int | None = None
     sockets: tuple[tuple[str, int], ...] = ()
+    inherited: Inherited | None = None
+
+    def variables(self) -> dict[str, str]:
+        """The whole environment."""
+        if self.inherited is None:
+            return self.environment
+        return self.inherited.variables | self.environment
 
 
 class Launcher:
@@ -165,14 +173,18 @@ class Launcher:
             ) from error
 
     def _launch_by_vfork(self, spawn: VforkSpawn, plan: LaunchPlan, executable: str) -> tuple[int, int]:
-        limits = [*plan.soft_limits.items()]
+        limits = [*plan.soft_limits.items()] if plan.soft_limits else []
+        inherited, environment = plan.inherited, plan.environment
+        if inherited is not None and not environment.keys().isdisjoint(inherited.variables):
+            inherited, environment = None, plan.variables()  # a variable may not come twice
         if self._own_nofile != self._old_nofile and resource.RLIMIT_NOFILE not in plan.soft_limits:
             limits.append((resource.RLIMIT_NOFILE, self._old_nofile[0]))
         try:
             return spawn.spawn(
                 executable=executable,
                 argv=plan.argv,
-                environment=plan.environment,
+                environment=environment,
+                inherited=inherited,
                 cwd=plan.cwd,
                 umask=plan.umask,
                 stdout=plan.stdout,
@@ -215,7 +227,7 @@ class Launcher:
             return os.posix_spawn(
                 executable,
                 plan.argv,
-                plan.environment,
+                plan.variables(),
                 file_actions=_output_actions(plan),
                 setsid=True,
                 setsigmask=(),
@@ -241,7 +253,7 @@ class Launcher:
         if self._shim_path is None:
             raise LaunchError(errno.ENOENT, "shim", "the exec shim is not built: run make setup")
         report_at = FIRST_SOCKET + len(plan.sockets)
-        environment = plan.environment
+        environment = plan.variables()
         if plan.sockets:
             # LISTEN_PID is a place for the shim to fill in.
             environment = environment | {
@@ -370,7 +382,7 @@ def _executable(plan: LaunchPlan) -> str:
     """As `resolve_executable`, leaving the checks of a plain path to exec itself."""
     if "/" in plan.argv[0]:
         return plan.argv[0] if plan.cwd is None else os.path.join(plan.cwd, plan.argv[0])
-    return resolve_executable(plan.argv[0], plan.environment.get("PATH"), plan.cwd)
+    return resolve_executable(plan.argv[0], plan.variables().get("PATH"), plan.cwd)
 
 
 FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]

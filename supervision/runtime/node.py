@@ -6,7 +6,6 @@ the control socket, deadlines of the kernels. On the path from a crash to its re
 """
 
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from supervision.runtime import boot, linux, snapshot
 from supervision.runtime.adoption import Adoption
 from supervision.runtime.cgroups import NodeCgroup
 from supervision.runtime.clock import SystemClock
+from supervision.runtime.collector import Collector
 from supervision.runtime.control import ControlServer
 from supervision.runtime.desired import DesiredStore
 from supervision.runtime.evidence import Evidence
@@ -80,6 +80,8 @@ class Node:
         self.version = VERSION
         self.clock = SystemClock()
         self.loop = Loop(self.clock)
+        self.collector = Collector(self.clock)
+        self._grid = self.clock.boot()
         self.guardian_pid = start.guardian_pid
         self.guardian_pidfd = _open_parent(start.guardian_pid)
         self.identity = NodeIdentity.load(paths)
@@ -196,9 +198,7 @@ class Node:
         self._every(PING_EVERY_S, self.helpers.ping)
         self._every(OUTSIDE_SCAN_EVERY_S, self._scan_outside)
         self._every(SAMPLER_TOLD_EVERY_S, self.helpers.tell_sampler)
-        gc.collect()
-        linux.trim_heap()
-        gc.freeze()
+        self.collector.begin()
         with contextlib.suppress(PromotedError):
             self.loop.run()
         return 0
@@ -211,9 +211,12 @@ class Node:
         }
 
     def _every(self, seconds: float, work: Any) -> None:
+        """Each period's turns stand on one grid with the others', so that the node wakes once for all that are due."""
+
         def again() -> None:
             work()
-            self.loop.call_later(seconds, again)
+            turns = (self.clock.boot() - self._grid) // seconds + 1
+            self.loop.call_at(self._grid + turns * seconds, again)
 
         again()
 
@@ -349,6 +352,7 @@ class Node:
         self.table.scan()
         self.listeners.store()
         self.evidence.look()
+        self.collector.look()
         if self.journal.short:
             self.journal.refill()
 
@@ -383,9 +387,9 @@ def _live(start: NodeStart, log: Log) -> int | Role:
         node.journal.close()
         return status
     node.ending.let_go()
+    collector = node.collector
     del node
-    gc.unfreeze()
-    gc.collect()
+    collector.end()
     linux.set_comm("overstory-guard")
     guardian = Guardian(Paths(start.data_dir), promotion, Log(start.log_file, "guardian"))
     return guardian.clean_up if stopped else guardian.run

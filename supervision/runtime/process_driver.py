@@ -22,6 +22,7 @@ from supervision.runtime.nodesettings import AllowList
 from supervision.runtime.output import OutputStore
 from supervision.runtime.process_table import ProcessTable
 from supervision.runtime.processdoc import Command, ProcessBody
+from supervision.runtime.vfork import Inherited
 
 NOT_READY = "not ready: "
 """How the status text begins while a probe fails; it says so no more once the child is ready."""
@@ -134,6 +135,8 @@ class ProcessDriver:
             for name, value in environment.items()
             if name not in NEVER and not name.startswith(OURS)
         }
+        self._inherited = Inherited(self.base)
+        self._mark_prefix = f"{node_id[:8]}:"
         self.secrets = environment
         self.allow, self.as_root = allow, as_root
         self.runs: dict[str, Run] = {}
@@ -297,10 +300,12 @@ class ProcessDriver:
 
     def _gone(self, run: Run, leader: Leader) -> None:
         """A process of `run` and everything below it is gone."""
-        self.disarm(run)
+        if not run.is_ready or run.watchdog is not None or run.stage != MAIN:
+            self.disarm(run)
         run.unrecorded.append(leader)
         if run.stage == MAIN:
-            self.reloaded(run, "it ended")
+            if run.is_reloading or run.on_reloaded:
+                self.reloaded(run, "it ended")
             run.reason = run.reason or self._reason(run, leader)
             run.stage, run.job = POST_STOP, 0
             self._next(run)
@@ -447,10 +452,10 @@ class ProcessDriver:
     def _plan(self, run: Run, job: Command | None) -> LaunchPlan:
         body = run.body
         prepared = self._prepare(run.key, run.source)
-        environment = self.base | prepared.environment
+        environment = prepared.environment.copy()
         environment["OVERSTORY_INCARNATION"] = str(run.incarnation)
         environment["OVERSTORY_MARK"] = (
-            f"{self.node_id[:8]}:{run.key}:{run.incarnation}:{run.stage if job else MAIN}"
+            f"{self._mark_prefix}{run.key}:{run.incarnation}:{run.stage if job else MAIN}"
         )
         if job is not None:
             environment.pop("NOTIFY_SOCKET", None)
@@ -465,6 +470,7 @@ class ProcessDriver:
         plan = body.launch_plan(
             argv=None if job is None else job.argv,
             environment=environment,
+            inherited=self._inherited,
             stdout=out,
             stderr=err,
             sockets=sockets,

@@ -258,12 +258,12 @@ class ProcessTable:
     def _leader_readable(self, leader: Leader) -> None:
         if leader.ended:
             return
-        self._kill_group(leader)
         if leader.parent == "node":
             status, source = peek(leader.pid), "wait"
             if status is None:
                 return
         else:
+            self._kill_group(leader)
             seen = observe(leader.pid, leader.pidfd, leader.start_time, self.exits)
             status, source = seen.status, seen.source
             if status is None and leader.retries < STATUS_RETRIES:
@@ -273,21 +273,24 @@ class ProcessTable:
                 return
         leader.ended = True
         leader.status, leader.status_source = status, source
-        self.loop.unwatch(leader.pidfd)
         self.kinship.remove(leader)
         if leader.parent == "node":
             self._zombies[leader.pid] = leader
-        if self._keeps(leader):
+        if leader.keep_descendants and self._keeps(leader):
             self._own_newcomers(leader)
             self._gone(leader)
         elif self._nothing_unknown(leader):
             self._gone(leader)
         else:
+            self._kill_group(leader)
             self.kinship.ending[leader.pid] = leader
             self._end_descendants(leader)
+        if leader.pidfd >= 0:
+            self.loop.unwatch(leader.pidfd)
 
     def _nothing_unknown(self, leader: Leader) -> bool:
-        if any(relative.may_descend_from(leader) for relative in self.relatives.values()):
+        """What it left would be a direct child of ours by now, its group's members too: without one there is none."""
+        if self.relatives and any(relative.may_descend_from(leader) for relative in self.relatives.values()):
             return False
         return leader.parent == "node" and self._counter.is_at_most(self._own)
 
@@ -315,10 +318,11 @@ class ProcessTable:
 
     def _gone(self, leader: Leader) -> None:
         self.kinship.ending.pop(leader.pid, None)
-        if leader.pidfd >= 0:
-            os.close(leader.pidfd)
-            leader.pidfd = -1
+        pidfd, leader.pidfd = leader.pidfd, -1
         leader.on_gone(leader)
+        if pidfd >= 0:  # behind the start of its replacement: this could wait
+            self.loop.unwatch(pidfd)
+            os.close(pidfd)
 
     def reap(self, leader: Leader) -> None:
         """How it ended is on record: let it go."""

@@ -16,6 +16,7 @@ from supervision.runtime.fielddoc import DocumentError, DocumentErrors, collect
 from supervision.runtime.hostfields import RESOURCES, UNLIMITED, signal_number
 from supervision.runtime.launch import LaunchPlan, UserIds, resolve_executable
 from supervision.runtime.processfields import INFINITY, PROCESS, READY_WITHIN_S
+from supervision.runtime.vfork import Inherited
 
 KIND = "process"
 
@@ -209,6 +210,7 @@ class ProcessBody:
         *,
         argv: tuple[str, ...] | None = None,
         environment: dict[str, str],
+        inherited: Inherited | None = None,
         stdout: str,
         stderr: str,
         sockets: tuple[tuple[str, int], ...] = (),
@@ -219,12 +221,15 @@ class ProcessBody:
         Raises LaunchError when the program or the user does not exist. What was found is kept for the next start.
         """
         words = self.command if argv is None else argv
-        place = (words[0], environment.get("PATH"))
+        search = environment.get("PATH")
+        if search is None and inherited is not None:
+            search = inherited.variables.get("PATH")
+        place = (words[0], search)
         executable = self._found.executables.get(place)
         if executable is None:
-            executable = resolve_executable(words[0], place[1], self.cwd)
+            executable = resolve_executable(words[0], search, self.cwd)
             self._found.executables[place] = executable
-        soft, hard = self._limits_here()
+        soft, hard = self._limits_here() if self.limits else ({}, {})
         return LaunchPlan(
             argv=list(words),
             environment=environment,
@@ -239,6 +244,7 @@ class ProcessBody:
             umask=self.umask,
             cgroup=cgroup,
             sockets=sockets,
+            inherited=inherited,
         )
 
     def _limits_here(self) -> tuple[dict[int, int], dict[int, tuple[int, int]]]:

@@ -4,10 +4,11 @@ Where the library was not built, or the kernel refuses the call, `Launcher` goes
 """
 
 import ctypes
-import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Self
 
+_ENCODING = sys.getfilesystemencoding()
 PROCESS, TABLE, CWD, OUTPUT, EXEC, MEMORY, LIMIT = range(7)
 """Steps of the C program, in its order; a limit's is LIMIT and its place in the list."""
 
@@ -18,6 +19,24 @@ class SpawnFailedError(Exception):
     def __init__(self, number: int, step: int) -> None:
         super().__init__(number, step)
         self.errno, self.step = number, step
+
+
+class Inherited:
+    """Variables that all children get, joined once: they are not read one by one at each start. ValueError for such as no
+    program can get."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = dict(variables)
+        self.words = _words(self.variables)
+        self.text = "".join(f"{word}\0" for word in self.words)
+        if self.text.count("\0") != len(self.words):
+            raise ValueError("embedded null character")
+
+
+def _words(environment: Mapping[str, str]) -> list[str]:
+    if "=" in "".join(environment):
+        raise ValueError("illegal environment variable name")
+    return [f"{name}={value}" for name, value in environment.items()]
 
 
 class VforkSpawn:
@@ -43,7 +62,8 @@ class VforkSpawn:
         *,
         executable: str,
         argv: Sequence[str],
-        environment: dict[str, str],
+        environment: Mapping[str, str],
+        inherited: Inherited | None = None,
         cwd: str | None,
         umask: int | None,
         stdout: str,
@@ -51,7 +71,7 @@ class VforkSpawn:
         limits: Sequence[tuple[int, int]],
     ) -> tuple[int, int]:
         """(pid, pidfd) of a process in a session of its own. SpawnFailedError; ValueError for text that no program can
-        get. `limits` are (resource, soft)."""
+        get. `limits` are (resource, soft). The environment is `inherited` and `environment`, which share no name."""
         words = [
             executable,
             cwd or "",
@@ -64,12 +84,12 @@ class VforkSpawn:
             words += (str(number), str(soft))
         words.append(str(len(argv)))
         words += argv
-        if "=" in "".join(environment):
-            raise ValueError("illegal environment variable name")
-        words += [f"{name}={value}" for name, value in environment.items()]
-        program = os.fsencode("\0".join(words) + "\0")
-        if program.count(b"\0") != len(words):
+        words += _words(environment)
+        words.append("" if inherited is None else inherited.text)
+        text = "\0".join(words)
+        if text.count("\0") != len(words) - 1 + (0 if inherited is None else len(inherited.words)):
             raise ValueError("embedded null character")
+        program = text.encode(_ENCODING, "surrogateescape")
         pid: int = self._call(program, len(program), self._at_pidfd, self._at_step)
         if pid < 0:
             raise SpawnFailedError(-pid, self._step.value)

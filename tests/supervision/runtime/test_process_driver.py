@@ -552,7 +552,7 @@ def test_adoption_reads_no_file_and_asks_for_no_secret(stage: Stage, adopt: Adop
 def test_nothing_of_ours_reaches_a_child_or_its_commands(stage: Stage) -> None:
     stage.start(**JOBS, watchdog="2s", environment={"MINE": "yes"})
     for _ in range(5):
-        environment = stage.plan.environment
+        environment = stage.plan.variables()
         assert not any("hunter2" in value for value in environment.values())
         names = {name for name in environment if name.startswith(("OVERSTORY_", "LISTEN_", "WATCHDOG_"))}
         told = {"OVERSTORY_CHILD", "OVERSTORY_INCARNATION", "OVERSTORY_NODE", "OVERSTORY_MARK"}

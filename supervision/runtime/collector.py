@@ -1,0 +1,46 @@
+"""When the node collects garbage: in its quiet moments, never in the middle of a restart.
+
+Python's own collector runs wherever the seven hundredth new object happens to be made. Reference counts free nearly all that
+the node lets go; cycles are few, so what became of them may wait for the next look.
+"""
+
+import gc
+
+from supervision.runtime.clock import Clock
+from supervision.runtime.linux import trim_heap
+
+YOUNG = 2_000
+"""Objects made and not freed since the last look that are worth one: less than a millisecond's work."""
+EVERYTHING_EVERY_S = 900.0
+
+
+class Collector:
+    """`begin` once all is set up, `look` each second."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._everything_at = 0.0
+
+    def begin(self) -> None:
+        """What there is now stays for good, and is never looked at again."""
+        self._settle()
+        gc.freeze()
+        gc.disable()
+
+    def look(self) -> None:
+        """Collect the young, and at long intervals all that is not there for good."""
+        if self._clock.boot() >= self._everything_at:
+            self._settle()
+        elif gc.get_count()[0] > YOUNG:
+            gc.collect(1)
+
+    def end(self) -> None:
+        """As Python does it: this process goes on as something else."""
+        gc.unfreeze()
+        gc.enable()
+        gc.collect()
+
+    def _settle(self) -> None:
+        gc.collect()
+        trim_heap()
+        self._everything_at = self._clock.boot() + EVERYTHING_EVERY_S
