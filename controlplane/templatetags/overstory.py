@@ -14,6 +14,8 @@ from django.urls import get_script_prefix
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from controlplane.assets.curl import CHILD_VERBS, command_curl
+
 register = template.Library()
 
 UNKNOWN = "\u2013"
@@ -314,6 +316,15 @@ def change_query(context: template.Context, **changes: Any) -> str:
             parameters[name] = str(value)
     encoded = parameters.urlencode()
     return f"?{encoded}" if encoded else "?"
+
+
+@register.simple_tag(takes_context=True)
+def curl(context: template.Context, verb: str, key: str, node: str | None = None) -> str:
+    """The request of an action on a child as a line for a terminal; nothing for other actions."""
+    if verb not in CHILD_VERBS:
+        return ""
+    url = context["request"].build_absolute_uri(f"{get_script_prefix()}api/v1/commands")
+    return command_curl(url=url, verb=verb, key=key, node=node)
 
 
 @register.filter

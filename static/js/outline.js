@@ -7,7 +7,7 @@ import { indexTree, lines, troubled } from "./lib/outline.js";
 import { live, processAddress } from "./live.js";
 
 const FOLDS = "overstory.folds";
-const SHAPE = ["parent", "position", "key", "is_supervisor"];
+const SHAPE = ["parent", "position", "key", "is_supervisor", "state"];
 
 export function attach(element) {
   new Outline(element);
@@ -34,12 +34,10 @@ class Outline {
       this.begin();
       this.arrange(true);
     } else if (event.kind === "frame") {
-      const bits = [...SHAPE, "state"].reduce((mask, name) => mask | (1 << table.columns.indexOf(name)), 0);
-      const stateBit = 1 << table.columns.indexOf("state");
-      this.tinted = new Set(event.changed.filter(([, mask]) => mask & stateBit).map(([row]) => table.ids[row]));
+      this.tinted = new Set(event.changed.filter(([, mask]) => table.touches(mask, ["state"])).map(([row]) => table.ids[row]));
       this.grid?.refresh(event.changed.map(([row]) => table.ids[row]));
       this.tinted = null;
-      if (event.added.length > 0 || event.removed.length > 0 || event.changed.some(([, mask]) => mask & bits)) this.soon();
+      if (event.added.length > 0 || event.removed.length > 0 || event.changed.some(([, mask]) => table.touches(mask, SHAPE))) this.soon();
     }
   }
 

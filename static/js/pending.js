@@ -7,12 +7,23 @@ const WORDS = { stop: "stopping…", terminate: "stopping…", start: "starting�
 const PATIENCE_MS = 5000;
 const EVERY_MS = 400;
 
+/** POST to REST as the person who is logged in; throws with the problem's own words. */
+export async function request(url, body) {
+  const token = document.querySelector('input[name="csrfmiddlewaretoken"]')?.value ?? "";
+  const headers = { "content-type": "application/json", accept: "application/json", "x-csrftoken": token, "idempotency-key": newKey() };
+  const response = await fetch(url, { method: "POST", credentials: "same-origin", headers, body: JSON.stringify(body) });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.detail ?? `refused (${response.status})`);
+  return answer;
+}
+
 /** Follow a command to its end: "done", "failed", "expired", or "unknown" when nothing was heard in time. */
 export async function follow(id, { patienceMs = PATIENCE_MS } = {}) {
   const until = performance.now() + patienceMs;
   while (performance.now() < until) {
+    const wait = Math.max(1, Math.round((until - performance.now()) / 1000));
     try {
-      const response = await fetch(address(`api/v1/commands/${id}`), { credentials: "same-origin", headers: { accept: "application/json" } });
+      const response = await fetch(address(`api/v1/operations/${encodeURIComponent(id)}?wait=${wait}`), { credentials: "same-origin", headers: { accept: "application/json" } });
       if (response.ok) {
         const command = await response.json();
         if (["done", "failed", "expired"].includes(command.state)) return command;
@@ -47,4 +58,10 @@ export function settle({ element, stateOf }) {
   url.searchParams.delete("verb");
   history.replaceState(null, "", url);
   showCommand({ id, verb, element, stateOf });
+}
+
+/** A key of our own: crypto.randomUUID is missing where a page came by plain HTTP from another host. */
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

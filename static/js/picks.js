@@ -3,9 +3,10 @@ import { setText } from "./dom.js";
 import { count } from "./lib/format.js";
 
 export class Picks {
-  /** bar: null where nobody may act. onChange(): other rows are selected now. */
-  constructor(bar, onChange) {
+  /** bar: null where nobody may act. onChange(): other rows are selected now. rowOf(id): {id, key, node, state}. */
+  constructor(bar, { onChange, rowOf }) {
     this.bar = bar;
+    this.rowOf = rowOf;
     this.onChange = onChange;
     this.ids = new Set();
     bar?.querySelector("[data-bulk-clear]").addEventListener("click", () => this.clear());
@@ -35,14 +36,7 @@ export class Picks {
   }
 
   async act(verb) {
-    const url = new URL(this.bar.dataset.bulkUrl, location.href);
-    url.searchParams.set("verb", verb);
-    for (const id of this.ids) url.searchParams.append("id", id);
-    const { openDialog } = await import("./dialogs.js");
-    try {
-      await openDialog(url.href);
-    } catch {
-      location.assign(url);
-    }
+    const { openBulk } = await import("./bulk.js");
+    openBulk({ verb, rows: [...this.ids].map(this.rowOf).filter(Boolean), url: this.bar.dataset.bulkUrl, onDone: () => this.clear() });
   }
 }

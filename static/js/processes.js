@@ -28,7 +28,10 @@ class ProcessList {
     this.filter = new FilterBox(document.querySelector('[data-filter="procs"]'), live.config.fields.procs, () => this.arrange(true));
     this.facets = document.querySelector("[data-facets]");
     this.empty = document.querySelector("[data-empty]");
-    this.picks = new Picks(document.querySelector("[data-bulk]"), () => this.grid?.refresh([...this.grid.shown.keys()]));
+    this.picks = new Picks(document.querySelector("[data-bulk]"), {
+      onChange: () => this.grid?.refresh([...this.grid.shown.keys()]),
+      rowOf: (id) => this.table.index.has(id) && { id, ...this.table.row(id) },
+    });
     this.sparks = new Sparks(() => [...(this.grid?.shown.keys() ?? [])]);
     this.watchHeads();
     this.makeChip();
@@ -157,8 +160,7 @@ class ProcessList {
     row.setAttribute("aria-selected", String(this.picks.has(id)));
     this.sparks.draw(id, parts.cpuSpark, parts.rssSpark, value);
     this.fillUptime(row, id);
-    const stateBit = 1 << this.table.columns.indexOf("state");
-    if (this.changed && (this.changed.get(id) & stateBit) !== 0) tint(parts.state.parentElement);
+    if (this.changed?.has(id) && this.table.touches(this.changed.get(id), ["state"])) tint(parts.state.parentElement);
   }
 
   fillUptime(row, id) {

@@ -24,8 +24,7 @@ export function attach(region) {
 function isAbout(event, table, columns) {
   if (event.added.length > 0 || event.removed.length > 0) return true;
   if (!columns) return event.changed.length > 0;
-  const bits = columns.reduce((mask, name) => mask | (1 << table.columns.indexOf(name)), 0);
-  return event.changed.some(([, mask]) => (mask & bits) !== 0);
+  return event.changed.some(([, mask]) => table.touches(mask, columns));
 }
 
 function want(region) {

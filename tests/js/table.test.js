@@ -32,6 +32,17 @@ test("a frame that does not follow is refused and changes nothing", () => {
   assert.equal(table.row("a").state, "running");
 });
 
+test("masks of more than 31 columns are read right", () => {
+  const cols = Array.from({ length: 34 }, (_, at) => `c${at}`);
+  const table = new Table();
+  table.reset({ e: "x", seq: 0, cols, ids: ["a"], v: cols.map(() => [0]) });
+  const mask = 2 ** 33 + 2 ** 31 + 1;
+  table.apply({ e: "x", a: 0, b: 1, u: [["a", mask, 1, 2, 3]] });
+  assert.deepEqual([table.row("a").c0, table.row("a").c31, table.row("a").c33, table.row("a").c1], [1, 2, 3, 0]);
+  assert.ok(table.touches(mask, ["c31"]));
+  assert.ok(!table.touches(mask, ["c1", "c32", "none"]));
+});
+
 test("thousands of random changes leave what a plain map would hold", () => {
   const table = new Table();
   table.reset({ e: "x", seq: 0, cols: ["v"], ids: [], v: [[]] });

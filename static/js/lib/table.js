@@ -4,6 +4,9 @@
 // sequence a to b; u holds [id, mask, value...] with one value for each bit that is set in mask, lowest bit first; d holds
 // the ids that are gone. A frame that does not follow what we have is refused, and the caller asks for a snapshot.
 
+/** Whether column `bit` is in a mask; masks of more than 31 columns do not fit what `&` can do. */
+export const hasBit = (mask, bit) => (bit < 31 && mask < 2 ** 31 ? (mask & (1 << bit)) !== 0 : Math.floor(mask / 2 ** bit) % 2 === 1);
+
 export class Table {
   constructor() {
     this.epoch = null;
@@ -54,6 +57,14 @@ export class Table {
     return this.values[name]?.[row];
   }
 
+  /** Whether a change with this mask touches any of these columns. */
+  touches(mask, names) {
+    return names.some((name) => {
+      const bit = this.columns.indexOf(name);
+      return bit >= 0 && hasBit(mask, bit);
+    });
+  }
+
   /** One row as an object: for a drawer or a test, not for the list. */
   row(id) {
     const at = this.index.get(id);
@@ -72,7 +83,7 @@ export class Table {
   #write(row, mask, update) {
     let at = 2;
     for (let bit = 0; bit < this.columns.length; bit += 1) {
-      if (mask & (1 << bit)) {
+      if (hasBit(mask, bit)) {
         this.values[this.columns[bit]][row] = update[at];
         at += 1;
       }
