@@ -35,7 +35,7 @@ COMMANDS = (
     "doctor",
 )
 """Every operator's command, in the order docs/cli.md describes them."""
-FOREGROUND = ("up", "guardian", "node", "system")
+FOREGROUND = ("up", "guardian", "node", "system", "backup", "restore", "move_stores")
 """They start the rest, and use nothing of Django before something runs."""
 
 

@@ -67,7 +67,10 @@ class Adoption:
             self.node.log.say("journal damaged", what=str(damage))
         for problem in self.recovered.problems:
             self.node.log.say("journal record not repeated", what=problem)
-        self.rebooted = self.recovered.boot_id is not None and self.recovered.boot_id != boot_id()
+        has_record = self.recovered.boot_id is not None
+        self.rebooted = has_record and (
+            self.recovered.boot_id != boot_id() or self.node.paths.restored.exists()
+        )
 
     # -- adopt ------------------------------------------------------------------------------------------------------
 

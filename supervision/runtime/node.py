@@ -164,6 +164,9 @@ class Node:
         adoption.adopt()
         if adoption.rebooted:
             self.write_snapshot()  # the kernels begin anew here; otherwise what resuming decides stands in its own records
+        self.paths.restored.unlink(
+            missing_ok=True
+        )  # before anything is started, so that it counts for this start only
         self.append(
             "node",
             {

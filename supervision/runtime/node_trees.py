@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from supervision.runtime.node import Node
 
 SYSTEM_TREE = "system"
+SYSTEM_STORES = ("system/postgres", "system/redis")
 SYSTEM_WAIT_S = 60.0
 """At a clean start the users' trees wait this long for the system tree to be ready, then start all the same."""
 
@@ -150,7 +151,7 @@ class NodeTrees:
     # -- clean start ------------------------------------------------------------------------------------------------
 
     def begin(self, names: list[str]) -> None:
-        """Start trees that are down: the system tree first, the others once it is ready."""
+        """Start trees that are down: the system tree first, the others once its stores are ready."""
         others = [name for name in names if name != SYSTEM_TREE]
         if SYSTEM_TREE in names:
             self.waiting_for_system = others
@@ -161,7 +162,9 @@ class NodeTrees:
 
     def _begin_others(self, deadline: float) -> None:
         runner = self.runners.get(SYSTEM_TREE)
-        ready = runner is None or all(view.state == "running" for view in runner.kernel.children())
+        ready = runner is None or all(
+            view.state == "running" for view in runner.kernel.children() if view.key in SYSTEM_STORES
+        )
         if self.node.stopping:
             return
         if ready or self.node.clock.boot() >= deadline:

@@ -78,6 +78,11 @@ class Paths:
         return self.data_dir / "node.toml"
 
     @property
+    def restored(self) -> Path:
+        """There after a restore: the processes that the journal tells of are not ours to look for."""
+        return self.data_dir / "restored"
+
+    @property
     def journal_dir(self) -> Path:
         return self.data_dir / "journal"
 

@@ -51,6 +51,9 @@ def test_every_operators_command_is_run_without_settings() -> None:
         "node",
         "system",
         "login_link",
+        "backup",
+        "restore",
+        "move_stores",
     }
     assert set(COMMANDS) == operators
 
