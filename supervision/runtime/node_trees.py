@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SYSTEM_TREE = "system"
 SYSTEM_STORES = ("system/postgres", "system/redis")
 SYSTEM_WAIT_S = 60.0
-"""At a clean start the users' trees wait this long for the system tree to be ready, then start all the same."""
+"""At a clean start the users' trees wait this long for the system tree's stores, then start all the same."""
 
 
 class NodeTrees:

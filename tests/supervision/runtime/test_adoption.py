@@ -75,7 +75,7 @@ def test_dynamic_children_return_after_a_stop_of_everything() -> None:
         assert "t/pool/one" not in engine.views()
 
 
-def test_trees_that_wait_for_the_system_tree_at_a_clean_start_are_begun_by_the_next_node(
+def test_trees_that_wait_for_the_stores_at_a_clean_start_are_begun_by_the_next_node(
     tmp_path: Path,
 ) -> None:
     gate = tmp_path / "gate"
@@ -88,18 +88,18 @@ def test_trees_that_wait_for_the_system_tree_at_a_clean_start_are_begun_by_the_n
     )
     with Engine() as engine:
         gate.touch()
-        engine.apply(tree("system", child("store", code, process={"readiness": {"notify": True}})))
+        engine.apply(tree("system", child("postgres", code, process={"readiness": {"notify": True}})))
         engine.apply(tree("t", child("a")))
         engine.wait_state("t/a", "running")
         engine.stop()
         gate.unlink()
         engine.start()
-        engine.wait_state("system/store", "starting")
+        engine.wait_state("system/postgres", "starting")
         assert engine.child("t/a")["pid"] is None
         old = engine.kill_node()
         wait_for(lambda: engine.wait_answer()["pid"] != old, timeout=30)
         gate.touch()
-        engine.wait_state("system/store", "running")
+        engine.wait_state("system/postgres", "running")
         engine.wait_state("t/a", "running")
 
 
