@@ -6,8 +6,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.contrib.staticfiles import finders
-
 from controlplane.embedded.commands import run
 from supervision.runtime.paths import Paths
 
@@ -37,12 +35,16 @@ def collect_assets(paths: Paths) -> bool:
 
 
 def digest_of_sources() -> str:
-    """Of every source file's name, size and time of change: reading them all would take longer than is worth it."""
-    return hashlib.sha256("\n".join(sorted(_facts())).encode()).hexdigest()
+    """Of our files by name, size and time of change, and of what decides which files packages bring: the pins, the settings.
+
+    Without Django: `manage.py up` runs without settings.
+    """
+    parts = [f"{path} {at.st_size} {at.st_mtime_ns}" for path, at in _facts()]
+    parts += [(ROOT / name).read_text() for name in ("requirements.txt", "controlplane/settings.py")]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _facts() -> Iterator[str]:
-    for finder in finders.get_finders():
-        for path, storage in finder.list([]):
-            at = Path(storage.path(path)).stat()
-            yield f"{path} {at.st_size} {at.st_mtime_ns}"
+def _facts() -> Iterator[tuple[str, os.stat_result]]:
+    for path in sorted((ROOT / "static").rglob("*")):
+        if path.is_file():
+            yield str(path), path.stat()

@@ -78,6 +78,16 @@ def test_collecting_hashes_compresses_and_is_done_once(tmp_path: Path) -> None:
     assert shown.strip() == f"/static/{names['css/tokens.css']}"
 
 
+def test_collecting_needs_no_settings(tmp_path: Path) -> None:
+    script = (
+        "from pathlib import Path; from supervision.runtime.paths import Paths\n"
+        "from controlplane.assets.collecting import collect_assets\n"
+        f"assert collect_assets(Paths.from_environment({str(tmp_path / 'data')!r}))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, check=True)
+
+
 def test_static_addresses_take_the_path_prefix_of_a_proxy() -> None:
     assert not settings._wrapped.STATIC_URL.startswith("/")  # type: ignore[misc]  # as written, without the prefix
 
