@@ -85,6 +85,8 @@ class Adoption:
         node.trees.returning.requests = recovered.returning
         node.trees.local_seq = recovered.local_seq
         node.fencing.restore(recovered.fences)
+        for (key, incarnation), reason in recovered.unproven.items():
+            node.owe_evidence(key, incarnation, reason, None)
         if self.rebooted:
             recovered.processes.clear()
             recovered.unconfirmed.clear()

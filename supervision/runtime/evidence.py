@@ -6,7 +6,7 @@ from supervision.runtime.output import OutputStore
 
 LINES = 20
 MAX_LINE = 500
-NORMAL = frozenset({"normal", "shutdown"})
+NORMAL_ENDS = frozenset({"normal", "shutdown"})
 
 
 class Evidence:
@@ -18,7 +18,7 @@ class Evidence:
 
     @staticmethod
     def wanted(reason: str) -> bool:
-        return reason not in NORMAL
+        return reason not in NORMAL_ENDS
 
     def look(self) -> None:
         """Call each second: an OOM kill of minutes ago is no evidence of anything."""

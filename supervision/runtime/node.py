@@ -271,9 +271,13 @@ class Node:
         else:
             self.driver.recorded(run)
         if self.evidence.wanted(reason):
-            if not self._evidence_due:
-                self.loop.call_later(EVIDENCE_DELAY_S, self.write_evidence)
-            self._evidence_due.append((key, incarnation, reason, leader))
+            self.owe_evidence(key, incarnation, reason, leader)
+
+    def owe_evidence(self, key: str, incarnation: int, reason: str, leader: Leader | None) -> None:
+        """Write it a moment later, when the replacement runs."""
+        if not self._evidence_due:
+            self.loop.call_later(EVIDENCE_DELAY_S, self.write_evidence)
+        self._evidence_due.append((key, incarnation, reason, leader))
 
     def write_evidence(self) -> None:
         due, self._evidence_due = self._evidence_due, []

@@ -21,6 +21,7 @@ from supervision.kernel.events import (
     event_from_json,
 )
 from supervision.runtime.carrying import Carry
+from supervision.runtime.evidence import NORMAL_ENDS
 from supervision.runtime.fencing import Fence
 from supervision.runtime.ledger import Entry, take_call, take_record, take_reply
 from supervision.runtime.treedoc import parse_tree
@@ -97,6 +98,8 @@ class Recovered:
     """What was asked under an id, and how it went."""
     local_seq: int = 0
     """The last record of a tree that was applied or deleted here and not by the store."""
+    unproven: dict[tuple[str, int], str] = field(default_factory=dict)
+    """(key, incarnation) -> reason of abnormal ends since the snapshot whose evidence the dead node had no time to write."""
     boot_id: str | None = None
     guardian_pid: int | None = None
     stopped_cleanly: bool = True
@@ -114,6 +117,8 @@ class Recovered:
                 self._tree(record)
             elif kind == "stray":
                 self._stray(record)
+            elif kind == "exit":
+                self.unproven.pop((record["key"], record["incarnation"]), None)
             elif kind == "node":
                 self._node(record)
             elif kind == "command":
@@ -266,6 +271,12 @@ class Recovered:
         elif isinstance(event, Exited | StartFailed):
             self.unconfirmed.pop(event.key, None)
             self.processes.pop(event.key, None)
+            if (
+                isinstance(event, Exited)
+                and isinstance(event.reason, str)
+                and event.reason not in NORMAL_ENDS
+            ):
+                self.unproven[event.key, event.incarnation] = event.reason
             tree.last_exit[event.key] = {
                 "reason": event.reason,
                 "at": record["t"],

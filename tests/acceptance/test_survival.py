@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from supervision.runtime import boot
-from tests.support.engine import Engine, alive, child, tree
+from tests.support.engine import Engine, alive, child, python, tree
 from tests.support.waiting import wait_for
 
 CHILDREN = [child(f"c{number}") for number in range(20)]
@@ -149,3 +149,21 @@ def test_a_second_guardian_may_follow_the_first_and_hands_a_stop_on_to_it() -> N
             assert follower.wait(timeout=60) == 0
         assert not alive(node)
         assert not engine.processes()
+
+
+def test_the_last_words_are_written_by_the_next_node_when_this_one_is_killed_before_it_could() -> None:
+    """Evidence is written a moment after the replacement runs; a kill in that moment loses none."""
+    with Engine() as engine:
+        engine.apply(
+            tree("shop", child("web", python("import sys; sys.exit('out of luck')"), restart="temporary"))
+        )
+        wait_for(
+            lambda: any(record["event"][0] == "exited" for record in engine.records("step")),
+            timeout=30,
+            every=0.001,
+        )
+        engine.kill_node()
+        engine.wait_answer()
+        wait_for(lambda: engine.records("exit"), timeout=30, what="evidence is on record")
+        (evidence,) = engine.records("exit")
+        assert (evidence["key"], evidence["stderr"]) == ("shop/web", ["out of luck"])
