@@ -1,7 +1,8 @@
 """The system tree: Overstory supervises itself, as ordinary children of one_for_one.
 
     postgres ─ migrate ─┬─ web@1 web@2
-    redis ──────────────┴─ worker
+    redis ──────────────┼─ worker
+                        └─ controller
 
 Started in order behind readiness; nothing here takes a user's tree with it, and a store that restarts does not take the web
 server with it. The document is made by code because it holds this machine's paths.
@@ -57,6 +58,7 @@ class SystemTree:
             self._migrate(depends_on=[name for name in names if name == "postgres"]),
             self._web(depends_on=ready),
             self._program("worker", "controlplane.serving.worker", depends_on=ready, shutdown="20s"),
+            self._program("controller", "controlplane.serving.controller", depends_on=ready, shutdown="10s"),
         ]
         return {
             "version": 1,

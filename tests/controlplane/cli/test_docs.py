@@ -51,6 +51,7 @@ def test_every_operators_command_is_run_without_settings() -> None:
         "node",
         "system",
         "login_link",
+        "controller",
         "backup",
         "restore",
         "move_stores",

@@ -102,5 +102,12 @@ def test_the_system_tree_is_a_valid_document_with_stores_and_without(data_dir: P
         "web@1",
         "web@2",
         "worker",
+        "controller",
     ]
-    assert [child.id for child in given.spec.children] == ["migrate", "web@1", "web@2", "worker"]
+    assert [child.id for child in given.spec.children] == [
+        "migrate",
+        "web@1",
+        "web@2",
+        "worker",
+        "controller",
+    ]
