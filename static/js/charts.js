@@ -63,7 +63,7 @@ function samples(holder, name) {
   });
   const values = [...(given[name] ?? [])];
   const step = given.step ?? 1;
-  const last = given.at ?? Date.now() / 1000;
+  const last = given.until ?? Date.now() / 1000;
   const times = values.map((_, at) => last - (values.length - 1 - at) * step);
   const draw = () => chart.setData([times, values], [Math.min(times[0] ?? last, (times.at(-1) ?? last) - 60), times.at(-1) ?? last]);
   const push = (at, value) => {

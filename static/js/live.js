@@ -148,6 +148,7 @@ class Live extends EventTarget {
 
   #send(message) {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
+    if (message.op === "sub" && Object.keys(message.topics).length === 0) return;
     this.socket.send(JSON.stringify(message));
     this.sentAt = performance.now();
   }

@@ -1,11 +1,13 @@
 // [data-log]: follows what a child writes, searches it, and shows what is bad.
 //
-// data-log-url answers {"lines": [{text, stream, at}], "next": cursor}: asked each second while following and visible.
+// data-log-url answers {"lines": [{text, stream, at}], "next": cursor}, and waits a little for something new. It is asked
+// while the log is followed and visible.
 import { make } from "./dom.js";
 import { clock } from "./lib/format.js";
 import { finder, isAtLeast, pieces, severityOf } from "./lib/loglines.js";
 
-const EVERY_MS = 1000;
+const AGAIN_MS = 150; // the answer itself waits for something new
+const AWAY_MS = 2000;
 const KEPT = 5000;
 
 export function attach(panel) {
@@ -104,8 +106,8 @@ class LogView {
   async ask() {
     for (;;) {
       if (!this.panel.isConnected) return;
-      if (!document.hidden && this.isFollowing) await this.read();
-      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+      const went = document.hidden || !this.isFollowing ? false : await this.read();
+      await new Promise((resolve) => setTimeout(resolve, went ? AGAIN_MS : AWAY_MS));
     }
   }
 
@@ -114,13 +116,14 @@ class LogView {
       const url = new URL(this.url, location.href);
       if (this.next !== undefined) url.searchParams.set("after", this.next);
       const response = await fetch(url, { credentials: "same-origin", headers: { accept: "application/json" } });
-      if (!response.ok) return;
+      if (!response.ok) return false;
       const answer = await response.json();
       if (this.next === undefined && answer.lines) this.list.replaceChildren();
       this.next = answer.next ?? this.next;
       this.append(answer.lines ?? []);
+      return true;
     } catch {
-      // away; the next second asks again
+      return false; // away; it is asked again
     }
   }
 

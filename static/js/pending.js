@@ -39,7 +39,7 @@ export async function follow(id, { patienceMs = PATIENCE_MS } = {}) {
 /** Show a command on a state element, and say how it ended. */
 export async function showCommand({ id, verb, element, stateOf = () => null }) {
   const before = element?.dataset.state;
-  if (element) setState(element, before, { pending: WORDS[verb] ?? `${verb}…` });
+  if (element) setState(element, before, { pending: WORDS[verb] ?? "asked…" });
   const command = await follow(id);
   if (element?.isConnected) setState(element, stateOf() ?? before);
   if (command.state === "done") toast(`${command.verb ?? verb} done`, { forMs: 2500 });
