@@ -83,7 +83,9 @@ def _page(
     request: HttpRequest, template: str, context: dict[str, object], status: int, headers: dict[str, str]
 ) -> HttpResponse:
     response = render(request, template, context, status=status)
-    response["Referrer-Policy"] = "no-referrer"  # the address holds a secret, or where somebody wanted to go
+    response["Referrer-Policy"] = (
+        "strict-origin"  # the address holds a secret; "no-referrer" would post with Origin: null
+    )
     for name, value in headers.items():
         response[name] = value
     return response

@@ -230,7 +230,7 @@ def test_a_link_is_valid_for_ten_minutes(client: Client) -> None:
 def test_a_link_is_kept_as_a_hash_and_its_page_tells_no_referrer(client: Client) -> None:
     path = link()
     assert path.rsplit("/", 1)[1] not in str(LoginLink.objects.values())
-    assert client.get(path)["Referrer-Policy"] == "no-referrer"
+    assert client.get(path)["Referrer-Policy"] == "strict-origin"
 
 
 def test_a_link_for_a_user_and_a_second_one_for_the_same_admin() -> None:
