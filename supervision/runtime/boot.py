@@ -5,6 +5,7 @@ supervising processes run, and so that they start in 20 ms. Only the project's o
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,15 @@ def main(argv: list[str]) -> int:
 def command(role: str, *args: str) -> list[str]:
     """The argv that starts `role` with this interpreter."""
     return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), role, *args]
+
+
+def missing() -> str:
+    """What an exec of the code now on disk lacks, in words; empty when it can be done."""
+    if not os.access(sys.executable, os.X_OK):
+        return f"the interpreter {sys.executable} is not there any more, or may not be executed"
+    if not os.access(__file__, os.R_OK):
+        return f"{__file__} is not there any more, or may not be read"
+    return ""
 
 
 if __name__ == "__main__":

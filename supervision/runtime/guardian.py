@@ -225,7 +225,13 @@ class Guardian:
             if "lifeline" in self.fds:
                 os.close(self.fds["lifeline"])
 
-        self.node_pid = exec_node(start) if self.code_is_old else fork_node(start, let_go)
+        lacking = boot.missing() if self.code_is_old else ""
+        if lacking:
+            self.log.say("the next node runs the code that we have loaded", why=lacking)
+        if self.code_is_old and not lacking:
+            self.node_pid = exec_node(start)
+        else:
+            self.node_pid = fork_node(start, let_go)
         theirs.close()
         self.node_started = self.last_beat = self.clock.boot()
         self.node_ready = False
@@ -345,7 +351,12 @@ class Guardian:
             self.fds["store:" + name] = fds[0]
 
     def _reexec(self, what: list[str]) -> None:
-        """Upgrade in place: the node execs itself on our word, we exec ourselves; no child notices."""
+        """Upgrade in place: the node execs itself on our word, we exec ourselves; no child notices. An exec that cannot be
+        done would be our end: then it is refused, and all goes on with the code that runs."""
+        lacking = boot.missing()
+        if lacking:
+            self.log.say("upgrade refused", why=lacking)
+            return
         if "node" in what and self.link is not None:
             self.code_is_old = True  # the next node must not be a fork of what we have loaded
             self.link.send("reexec")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from supervision.kernel.events import StopRoot
+from supervision.runtime import boot
 from supervision.runtime.guardian import GuardianState
 from supervision.runtime.identity import has_exited
 from supervision.runtime.link import Message
@@ -84,6 +85,10 @@ class NodeEnding:
     def reexec(self) -> None:
         """Upgrade in place: a snapshot, then exec of the same role; children stay ours and notice nothing."""
         node = self.node
+        lacking = boot.missing()
+        if lacking:
+            node.log.say("upgrade refused", why=lacking)
+            return
         node.log.say("node execs itself")
         node.append("node", {"what": "reexec"})
         self._leave_everything_recorded()

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from supervision.kernel.events import Call
+from supervision.runtime import boot
 from supervision.runtime.arguments import read_arguments, to_record
 from supervision.runtime.child_operations import ChildOperations
 from supervision.runtime.control import ControlError, Request
@@ -230,6 +231,9 @@ class Operations:
 
     def _reexec(self, request: Request) -> None:
         what = request.args["what"]
+        lacking = boot.missing()
+        if lacking:
+            raise ControlError("unavailable", f"no upgrade can be made: {lacking}")
         roles = ["node", "guardian"] if what == "both" else [what]
         request.answer({"reexec": roles})
         self.node.link.send("reexec", what=roles)

@@ -7,11 +7,13 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from supervision.runtime import boot, guardian
+from supervision.runtime.client import ControlError
 from supervision.runtime.guardian import AlreadyRunningError, GuardianState, take_lock
 from supervision.runtime.paths import Paths
 from tests.support.engine import Engine, alive, child, python, tree
@@ -69,6 +71,45 @@ def test_settings_that_break_later_do_not_end_what_runs() -> None:
         settings.write_text(good)
         wait_for(lambda: engine.wait_answer()["pid"] != old, timeout=60)
         assert engine.child("t/a")["pid"] == view["pid"]
+
+
+def test_an_upgrade_without_an_interpreter_is_refused_and_all_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter = tmp_path / "python"
+    interpreter.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    with Engine() as engine:
+        engine.apply(tree("t", child("a")))
+        before = engine.wait_state("t/a", "running")["pid"]
+        guardian_pid, node = engine.guardian_pid(), engine.node_pid()
+        interpreter.unlink()
+        with pytest.raises(ControlError, match=r"the interpreter .* is not there any more"):
+            engine.call("reexec", what="both")
+        assert guardian_pid is not None
+        for pid in (node, guardian_pid):
+            os.kill(pid, signal.SIGUSR2)
+        wait_for(lambda: engine.log().count("upgrade refused") == 2, timeout=30)
+        assert (engine.guardian_pid(), engine.node_pid()) == (guardian_pid, node)
+        os.kill(before, signal.SIGKILL)
+        assert engine.wait_incarnation("t/a", 1)["last_exit"]["reason"] == "signal(9)"
+        interpreter.symlink_to(os.path.realpath("/proc/self/exe"))
+
+
+def test_a_node_that_dies_after_an_upgrade_that_lost_the_interpreter_is_replaced_by_a_fork(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter = tmp_path / "python"
+    interpreter.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    with Engine() as engine:
+        started = engine.call("status")["started"]
+        engine.call("reexec", what="node")
+        wait_for(lambda: engine.call("status")["started"] > started, timeout=30)
+        interpreter.unlink()
+        old = engine.kill_node()
+        wait_for(lambda: engine.wait_answer()["pid"] != old, timeout=30)
+        assert "the next node runs the code that we have loaded" in engine.log()
 
 
 def test_a_data_directory_that_cannot_be_is_named(tmp_path: Path) -> None:
