@@ -328,6 +328,8 @@ class Node:
             self.journal.append_snapshot(self.snapshot())
         except JournalFull as error:
             self.log.say("snapshot left out", why=str(error))
+        else:
+            self.trees.snapshot_written()
 
     def snapshot(self) -> dict[str, Any]:
         """See recovery.from_snapshot."""
@@ -362,6 +364,8 @@ class Node:
         self.collector.look()
         if self.journal.short:
             self.journal.refill()
+        if self.trees.unrecorded:
+            self.write_snapshot()
 
     def _scan_outside(self) -> None:
         """What escaped is in our control group; without one, only a look into every environment finds it."""

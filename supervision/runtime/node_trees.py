@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SYSTEM_TREE = "system"
 SYSTEM_STORES = ("system/postgres", "system/redis")
+SETTLED = frozenset({"running", "completed", "stopped", "held"})
+"""States in which nobody waits for a store: also one that an operator keeps down comes to nothing more by itself."""
 SYSTEM_WAIT_S = 60.0
 """At a clean start the users' trees wait this long for the system tree's stores, then start all the same."""
 
@@ -42,8 +44,17 @@ class NodeTrees:
 
     @property
     def idle(self) -> bool:
-        """Every kernel has heard of everything that happened."""
-        return all(runner.idle for runner in self.runners.values())
+        """Every kernel has heard of everything that happened; one that waits for a snapshot cannot before there is one."""
+        return all(runner.idle or runner.unrecorded for runner in self.runners.values())
+
+    @property
+    def unrecorded(self) -> bool:
+        """Steps of a stop did not fit into the journal: a snapshot is due as soon as there is room for one."""
+        return any(runner.unrecorded and runner.is_down for runner in self.runners.values())
+
+    def snapshot_written(self) -> None:
+        for runner in self.runners.values():
+            runner.unrecorded = False
 
     def up(self) -> list[TreeRunner]:
         """Trees of which something runs or will start by itself."""
@@ -163,7 +174,7 @@ class NodeTrees:
     def _begin_others(self, deadline: float) -> None:
         runner = self.runners.get(SYSTEM_TREE)
         ready = runner is None or all(
-            view.state == "running" for view in runner.kernel.children() if view.key in SYSTEM_STORES
+            view.state in SETTLED for view in runner.kernel.children() if view.key in SYSTEM_STORES
         )
         if self.node.stopping:
             return

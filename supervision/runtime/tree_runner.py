@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from supervision.kernel import Kernel
 from supervision.kernel.actions import Action, Exit, Kill, Reply, Signal, Start, State
-from supervision.kernel.events import Call, Event, Exited, Ready, Started, StartFailed, Tick
+from supervision.kernel.events import Call, Event, Exited, Ready, Started, StartFailed, StopRoot, Tick
 from supervision.runtime.clock import Clock
-from supervision.runtime.journal import Journal
+from supervision.runtime.journal import Journal, JournalFull
 from supervision.runtime.kinship import Leader
 from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.recovery import NEVER_BEGUN
@@ -71,6 +71,11 @@ class TreeRunner:
         less a successor has to guess."""
         self._busy = False
         self._retry: Timer | None = None
+        self._ending = False
+        """It was told to stop, which waits for no room: what is recorded takes what room there is."""
+        self.unrecorded = False
+        """A step of its stop did not fit. What follows it is not recorded either, or a replay would take it for something
+        else; the next life of the tree waits for a snapshot, which clears this."""
 
     @property
     def is_down(self) -> bool:
@@ -92,9 +97,22 @@ class TreeRunner:
     ) -> None:
         """Hand one event to the kernel and perform everything that follows. `extra` joins its journal record; `then` is
         called once that is written and acted upon."""
+        if isinstance(event, StopRoot):
+            self._stop_first((event, extra, then))
+            return
         waiting = self._answers if isinstance(event, Started | StartFailed) else self._queue
         waiting.append((event, extra, then))
         if not self._busy and self._retry is None and len(self._queue) + len(self._answers) == 1:
+            self._drain()
+
+    def _stop_first(self, stop: Waiting) -> None:
+        """Before all that waits for room: an exit among it would be answered by a start."""
+        self._ending = True
+        self._queue.appendleft(stop)
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if not self._busy:
             self._drain()
 
     def _drain(self) -> None:
@@ -116,8 +134,7 @@ class TreeRunner:
         """False when the journal has no room: the event stays first in the queue and is tried again."""
         queue = self._answers or self._queue
         event, extra, then = queue[0]
-        needed = self._needed(event)
-        if self.journal.room < needed and self.journal.refill(needed) < needed:
+        if not self._ending and not self._has_room(event):
             self._retry = self.loop.call_later(RETRY_S, self._try_again)
             self.on_change()
             return False
@@ -125,13 +142,20 @@ class TreeRunner:
         actions, self.deadline = self.kernel.handle(event, now=now)
         queue.popleft()
         # A Tick is recorded too: a hold that expires while its child runs needs no action, and counts.
-        self._record(event, now, actions, extra)
+        recorded = self._record(event, now, actions, extra)
         self.notice(event, actions)
         for action in actions:
-            self._perform(action)
+            if recorded or not isinstance(action, Start):
+                self._perform(action)
+            else:
+                self.start_failed(action.key, action.incarnation, "start_failed(journal full)")
         if then is not None:
             then()
         return True
+
+    def _has_room(self, event: Event) -> bool:
+        needed = self._needed(event)
+        return not self.unrecorded and (self.journal.room >= needed or self.journal.refill(needed) >= needed)
 
     def _needed(self, event: Event) -> int:
         """Bytes that must be certain before the kernel moves: a step may stop every child there is, a request may carry a
@@ -139,7 +163,10 @@ class TreeRunner:
         request = 4 * len(str(event)) if isinstance(event, Call) else 0
         return ROOM_FOR_STEP + ROOM_FOR_CHILD * len(self.since) + request
 
-    def _record(self, event: Event, now: float, actions: list[Action], extra: dict[str, Any] | None) -> None:
+    def _record(self, event: Event, now: float, actions: list[Action], extra: dict[str, Any] | None) -> bool:
+        """False for a step of a stop that does not fit, and for those behind it."""
+        if self.unrecorded:
+            return False
         body: dict[str, Any] = {
             "tree": self.name,
             "now": now,
@@ -148,7 +175,14 @@ class TreeRunner:
         }
         if extra:
             body.update(extra)
-        self.journal.append("step", body)
+        try:
+            self.journal.append("step", body)
+        except JournalFull:
+            if not self._ending:
+                raise
+            self.unrecorded = True
+            return False
+        return True
 
     def notice(self, event: Event, actions: list[Action]) -> None:
         """Keep what pages show and the kernel does not decide by: when a state began, how the last life ended."""
@@ -172,6 +206,7 @@ class TreeRunner:
             self.on_reply(action.ref, action.value)
         elif isinstance(action, Exit):
             self.ended = action.reason
+            self._ending = False
             self.on_exit(self, action.reason)
         self.on_change()
 

@@ -167,3 +167,17 @@ def test_the_last_words_are_written_by_the_next_node_when_this_one_is_killed_bef
         wait_for(lambda: engine.records("exit"), timeout=30, what="evidence is on record")
         (evidence,) = engine.records("exit")
         assert (evidence["key"], evidence["stderr"]) == ("shop/web", ["out of luck"])
+
+
+def test_a_job_that_is_done_and_what_is_kept_down_in_the_system_tree_hold_nobody_back() -> None:
+    with Engine() as engine:
+        done = child("migrations", ["/bin/true"], restart="temporary")
+        engine.apply(tree("system", child("store"), done, child("redis")))
+        engine.apply(tree("t", child("a")))
+        engine.wait_state("system/migrations", "completed")
+        engine.call("stop", key="system/redis")
+        engine.wait_state("t/a", "running")
+        engine.stop()
+        engine.start()
+        engine.wait_state("t/a", "running", timeout=30)  # half of what a wait for all of them would take
+        assert engine.child("system/redis")["state"] == "stopped"

@@ -47,6 +47,10 @@ def tree(directory: Path) -> Iterator[JournaledTree]:
     made.close()
 
 
+def refuse(*_: object) -> int:
+    raise JournalFull("the disk is full")
+
+
 def steps(directory: Path) -> list[Mapping[str, Any]]:
     return [record for record in read(str(directory)) if record["k"] == "step"]
 
@@ -231,11 +235,11 @@ def test_a_step_that_stops_every_child_needs_room_for_all_of_them(
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "room", 300_000)
         patch.setattr(Journal, "refill", refill)
-        tree.runner.feed(StopRoot())
+        tree.runner.feed(Call("ref", StopKey("t")))
         assert tree.runner.blocked == 1
     tree.clock.jump(RETRY_S)
     tree.turn()
-    step = next(record for record in steps(directory) if record["event"][0] == "stop_root")
+    step = next(record for record in steps(directory) if record["event"][0] == "call")
     assert 300_000 < len(str(step)) <= asked[0]
     tree.close()
 
@@ -298,6 +302,67 @@ def test_what_happens_between_two_slices_waits_for_its_turn(
     assert calls == ["first", "second"]
     assert set(tree.driver.alive) == {"t/c"}
     tree.close()
+
+
+def test_a_stop_goes_through_at_the_first_request_while_nothing_can_be_recorded(
+    tree: JournaledTree, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(tree.journal, monkeypatch)
+    tree.runner.feed(Begin())
+    disk.full = True
+    monkeypatch.setattr(Journal, "append", refuse)
+    tree.driver.end("t/b", "exit(1)")
+    started = [done for done in tree.driver.done if done[0] == "start"]
+    assert tree.runner.blocked == 1
+    tree.runner.feed(StopRoot())
+    tree.turn(10)
+    assert (tree.runner.is_down, tree.driver.alive) == (True, {})
+    assert [done for done in tree.driver.done if done[0] == "start"] == started, (
+        "nothing is started unrecorded"
+    )
+
+
+def test_a_stop_is_recorded_where_what_it_writes_still_fits(
+    tree: JournaledTree, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(tree.journal, monkeypatch)
+    tree.runner.feed(Begin())
+    disk.full = True
+    # Less room than a step may take, enough for what this one takes.
+    monkeypatch.setattr(Journal, "_put", lambda j, line: os.write(j._fd, line))
+    tree.runner.feed(StopRoot())
+    tree.turn(10)
+    assert tree.runner.is_down
+    assert not tree.runner.unrecorded
+    assert steps(directory)[-1]["actions"][-1] == ["exit", "shutdown"]
+
+
+def test_the_next_life_of_a_tree_whose_stop_was_not_recorded_waits_for_a_snapshot(
+    tree: JournaledTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.runner.feed(Begin())
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "append", refuse)
+        tree.runner.feed(StopRoot())
+        tree.turn(10)
+    assert (tree.runner.is_down, tree.runner.unrecorded) == (True, True)
+    tree.runner.feed(Begin())
+    assert (tree.runner.blocked, tree.driver.alive) == (1, {})
+    tree.runner.unrecorded = False  # a snapshot was written
+    tree.clock.jump(RETRY_S)
+    tree.turn(4)
+    assert set(tree.driver.alive) == {"t/a", "t/b", "t/c"}
+
+
+def test_a_start_under_way_when_the_stop_comes_fails_by_name(
+    tree: JournaledTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree_runner, "SLICE_S", -1.0)  # one step in each turn
+    tree.runner.feed(Begin())
+    monkeypatch.setattr(Journal, "append", refuse)
+    tree.runner.feed(StopRoot())
+    tree.turn(20)
+    assert (tree.runner.is_down, tree.driver.alive) == (True, {})
 
 
 def test_a_closed_runner_keeps_no_timer(tree: JournaledTree, monkeypatch: pytest.MonkeyPatch) -> None:
