@@ -26,6 +26,8 @@ REACHABLE = Reachable.from_environment(os.environ)
 ALLOWED_HOSTS = list(REACHABLE.hosts)
 
 INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.staticfiles",
     "controlplane.apps.ControlPlaneConfig",
     "agents.apps.AgentsConfig",

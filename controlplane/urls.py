@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from controlplane import errors
 from controlplane.access import views as access
+from controlplane.admin.index import site
 from controlplane.assets.preferences import preferences
 from controlplane.dashboard.live.snapshot import live_snapshot
 from controlplane.operations import views as operations
@@ -18,6 +19,7 @@ urlpatterns = [
     path("logout", access.logout, name="logout"),
     path("api/v1/live/snapshot", live_snapshot, name="live-snapshot"),
     path("api/v1/", include("controlplane.api.urls")),
+    path("admin/", site.urls),
     path("preferences", preferences, name="preferences"),
     path("problems/", errors.problems, name="problems"),
     path("problems/<slug:slug>", errors.problem, name="problem"),
