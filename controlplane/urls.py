@@ -5,6 +5,7 @@ from django.urls import include, path
 from controlplane import errors
 from controlplane.access import views as access
 from controlplane.admin.index import site
+from controlplane.api.openapi import ApiSchema
 from controlplane.assets.preferences import preferences
 from controlplane.dashboard.live.snapshot import live_snapshot
 from controlplane.operations import views as operations
@@ -21,6 +22,7 @@ urlpatterns = [
     path("api/v1/", include("controlplane.api.urls")),
     path("admin/", site.urls),
     path("preferences", preferences, name="preferences"),
+    path("api/schema", ApiSchema.as_view(), name="api-schema"),
     path("problems/", errors.problems, name="problems"),
     path("problems/<slug:slug>", errors.problem, name="problem"),
 ]

@@ -74,9 +74,11 @@ class Endpoint(APIView):
             raise Problem("too-many-requests", "Slow down.", headers=self._taken.headers)
         if request.method == "OPTIONS":
             return
+        if any("\0" in value for value in kwargs.values() if isinstance(value, str)):
+            raise Problem("not-found", "No name has the character U+0000.")
         needed = self.needs.get("GET" if request.method == "HEAD" else request.method or "")
         if needed is not None:
-            require(principal, needed, self.tree_of_request(**kwargs))
+            require(principal, needed, self.tree_asked_for(request, **kwargs))
         only(
             request,
             self.known_parameters(request)
@@ -91,7 +93,7 @@ class Endpoint(APIView):
                 response.headers.setdefault(name, value)
         return super().finalize_response(request, response, *args, **kwargs)
 
-    def tree_of_request(self, **kwargs: Any) -> str:
+    def tree_asked_for(self, request: Request, **kwargs: Any) -> str:
         """The tree whose grant decides; "" for what belongs to no tree. By default the URL's `tree`."""
         return str(kwargs.get("tree", ""))
 

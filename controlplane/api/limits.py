@@ -5,6 +5,7 @@ Fails open: with Redis away requests pass uncounted, because an operator who can
 
 import functools
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,17 @@ def limit_of(method: str) -> Limit:
     return Limit(name, settings.API_LIMITS[name], 60)
 
 
+_away_until = [0.0]
+"""time.perf_counter() before which a Redis that did not answer is not asked again."""
+ASK_AGAIN_S = 1.0
+
+
+def forget() -> None:
+    """Ask Redis anew, wherever the settings say it is."""
+    _client.cache_clear()
+    _away_until[0] = 0.0
+
+
 @functools.cache
 def _client() -> tuple[Any, Any]:
     client = redis.Redis.from_url(
@@ -88,12 +100,15 @@ def take(principal: Principal, request: Request) -> Taken | None:
     limit = limit_of(request.method or "GET")
     who = f"token:{principal.token.id}" if principal.token is not None else f"user:{principal.user_id}"
     every = limit.window_s * 1_000_000 // limit.quota
+    if time.perf_counter() < _away_until[0]:
+        return None
     try:
         _redis, script = _client()
         taken, left, wait = script(
             keys=[f"overstory:limit:{limit.name}:{who}"], args=[every, every * limit.quota]
         )
     except redis.RedisError as error:
+        _away_until[0] = time.perf_counter() + ASK_AGAIN_S
         log.warning("the limiter lets everything pass: %s", type(error).__name__)
         return None
     return Taken(limit, bool(taken), int(left), -(-int(wait) // 1_000_000))

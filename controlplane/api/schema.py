@@ -144,7 +144,7 @@ def says(
     decorate: Callable[[Method], Method] = extend_schema(
         operation_id=operation,
         summary=summary,
-        description=description,
+        description=description or f"{summary}.",
         parameters=list(parameters),
         request=body,
         responses={**answers, **problems(*errors)},

@@ -1,0 +1,60 @@
+"""What applying a document would do, on each node that has the tree or would get it first."""
+
+from typing import Any
+
+from controlplane.api.asking import NodeRefusedError, NodeSilentError, ask_node
+from supervision.kernel import PlanStep
+from supervision.runtime.treedoc import TreeDocument
+from supervision.trees import selectors
+from supervision.trees.models import Placement, Tree
+
+PREFLIGHT_S = 3.0
+
+
+def plan_document(document: TreeDocument) -> dict[str, Any]:
+    """The plan. Each node says its own, with its preflight; for one that cannot be asked, the plan between the revision
+    it has and the document, and why there is no preflight."""
+    tree = Tree.objects.select_related("head").filter(name=document.name, deleted_at=None).first()
+    head = tree.head if tree is not None else None
+    rows = Placement.objects.select_related("node", "revision").filter(tree=tree) if tree is not None else ()
+    nodes = [_on_node(placement, document) for placement in rows]
+    if not nodes:
+        steps = selectors.plan_between(head.document if head is not None else None, document)
+        nodes = [_without_node(steps, head.number if head is not None else None)]
+    return {
+        "tree": document.name,
+        "digest": document.digest,
+        "revision": head.number if head is not None else None,
+        "version": tree.version if tree is not None else None,
+        "changes": max(node["changes"] for node in nodes),
+        "nodes": nodes,
+    }
+
+
+def _on_node(placement: Placement, document: TreeDocument) -> dict[str, Any]:
+    common = {"node": placement.node_id, "node_name": placement.node.name}
+    try:
+        answer = ask_node(placement.node_id, "plan", {"spec": document.document}, timeout_s=PREFLIGHT_S)
+    except (NodeSilentError, NodeRefusedError) as error:
+        steps = selectors.plan_between(placement.revision.document, document)
+        return {**_without_node(steps, placement.revision.number), **common, "preflight": str(error)}
+    return {
+        **common,
+        "from_revision": answer.get("from_revision"),
+        "changes": answer.get("changes", 0),
+        "steps": answer.get("steps", []),
+        "findings": answer.get("findings", []),
+        "preflight": "done",
+    }
+
+
+def _without_node(steps: list[PlanStep], number: int | None) -> dict[str, Any]:
+    return {
+        "node": None,
+        "node_name": "",
+        "from_revision": number,
+        "changes": sum(step.do != "keep" for step in steps),
+        "steps": [{"do": step.do, "key": step.key, "why": step.why} for step in steps],
+        "findings": [],
+        "preflight": "not placed on a node yet",
+    }

@@ -1,0 +1,317 @@
+"""Every endpoint against everybody who may ask. A route without a row here fails, and so does a row without a route."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from controlplane.access.models import Token
+from controlplane.access.policy import Held, Permission, Principal, Role, Scope, TokenLimits
+from controlplane.api.urls import urlpatterns
+from supervision.auditlog.models import AuditEntry
+from supervision.trees import commands
+from tests.controlplane.api import world
+from tests.support import people
+
+pytestmark = pytest.mark.django_db
+
+VIEW, OPERATE, ADMIN = Permission.VIEW, Permission.OPERATE, Permission.ADMIN
+SHOP, FLEET = "shop", ""
+ANY = {"HTTP_IF_MATCH": "*"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one method of one route needs. `on`: the tree that is asked about, "" for what belongs to none; `needs`
+    None: to be logged in, and what is answered is filtered."""
+
+    needs: Permission | None
+    on: str = FLEET
+    status: int = 200
+    path: dict[str, Any] = field(default_factory=dict)
+    query: str = ""
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    own: bool = False
+    """About what belongs to whoever asks; others' is not there for them."""
+
+
+TABLE: dict[tuple[str, str], Row] = {
+    ("index", "get"): Row(None),
+    ("me", "get"): Row(None),
+    ("my-password", "post"): Row(None, status=204, body={"password": "a long enough passphrase"}),
+    ("tokens", "get"): Row(None),
+    ("tokens", "post"): Row(None, status=201, body={"name": "n", "scopes": ["read"]}),
+    ("token", "get"): Row(ADMIN, own=True),
+    ("token", "delete"): Row(ADMIN, own=True, status=204, headers=ANY),
+    ("users", "get"): Row(ADMIN),
+    ("users", "post"): Row(ADMIN, status=201, body={"name": "new"}),
+    ("user", "get"): Row(ADMIN),
+    ("user", "patch"): Row(ADMIN, body={"active": False}, headers=ANY),
+    ("user", "delete"): Row(ADMIN, status=204, headers=ANY),
+    ("user-login-link", "post"): Row(ADMIN, status=201),
+    ("trees", "get"): Row(None),
+    ("tree", "get"): Row(VIEW, SHOP, path={"tree": "shop"}),
+    ("tree", "put"): Row(ADMIN, SHOP, path={"tree": "shop"}, body=world.document("shop", "b"), headers=ANY),
+    ("tree", "delete"): Row(ADMIN, SHOP, status=202, path={"tree": "shop"}, headers=ANY),
+    ("tree-export", "get"): Row(VIEW, SHOP, path={"tree": "shop"}),
+    ("revisions", "get"): Row(VIEW, SHOP, path={"tree": "shop"}),
+    ("revision", "get"): Row(VIEW, SHOP, path={"tree": "shop", "number": 1}),
+    ("diff", "get"): Row(VIEW, SHOP, path={"tree": "shop"}),
+    ("rollback", "post"): Row(ADMIN, SHOP, path={"tree": "shop"}, body={"to": 1}, headers=ANY),
+    ("plan", "post"): Row(VIEW, SHOP, body=world.document("shop", "b")),
+    ("validate", "post"): Row(None, body=world.document("shop", "b")),
+    ("tree-schema", "get"): Row(None),
+    ("rollouts", "get"): Row(None),
+    ("rollout", "get"): Row(VIEW, SHOP, path={"id": "rollout"}),
+    ("nodes", "get"): Row(VIEW),
+    ("node", "get"): Row(VIEW, path={"node": world.NODE}),
+    ("node", "delete"): Row(ADMIN, status=204, path={"node": world.NODE}, headers=ANY),
+    ("node-drain", "post"): Row(ADMIN, path={"node": world.NODE}, body={}),
+    ("node-undrain", "post"): Row(ADMIN, path={"node": world.NODE}, body={}),
+    ("strays", "get"): Row(VIEW),
+    ("observed", "get"): Row(VIEW, SHOP, query="tree=shop"),
+    ("counts", "get"): Row(None),
+    ("children", "get"): Row(None),
+    ("child", "get"): Row(VIEW, SHOP, path={"key": "shop/web"}),
+    ("incarnations", "get"): Row(None),
+    ("events", "get"): Row(None),
+    ("logs", "get"): Row(VIEW, SHOP, status=503, query="key=shop/web"),
+    ("explain", "get"): Row(VIEW, SHOP, query="key=shop/web"),
+    ("commands", "post"): Row(OPERATE, SHOP, status=202, body={"verb": "stop", "key": "shop/web"}),
+    ("operations", "get"): Row(None),
+    ("operation", "get"): Row(VIEW, SHOP, path={"id": "operation"}),
+    ("operation", "delete"): Row(OPERATE, SHOP, status=204, path={"id": "operation"}, headers=ANY),
+    ("audit", "get"): Row(None),
+    ("audit-entry", "get"): Row(VIEW, SHOP, path={"seq": "entry"}),
+    ("audit-export", "get"): Row(VIEW),
+    ("audit-verify", "get"): Row(VIEW),
+}
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Somebody: roles, and a token's limits where one is used. `broken`: a token that is none any more."""
+
+    name: str
+    grants: tuple[tuple[Role, str], ...] = ()
+    scopes: tuple[Scope, ...] | None = None
+    tree: str = ""
+    broken: str = ""
+    nobody: bool = False
+
+    @property
+    def principal(self) -> Principal:
+        token = None if self.scopes is None else TokenLimits(1, "t", frozenset(self.scopes), self.tree)
+        return Principal(1, self.name, tuple(Held(role, tree) for role, tree in self.grants), token)
+
+    def client(self) -> Client:
+        if self.nobody:
+            return Client()
+        owner = people.user(self.name, *self.grants)
+        if self.scopes is None:
+            return people.browser(owner)
+        life = timedelta(seconds=-10 if self.broken == "expired" else 3600)
+        text = people.token(owner, *self.scopes, tree=self.tree, life=life)
+        if self.broken == "revoked":
+            Token.objects.filter(user=owner).update(revoked_at=timezone.now())
+        return people.bearer(text)
+
+
+EVERYTHING = ((Role.ADMIN, ""),)
+ASKERS = (
+    Asker("anonymous", nobody=True),
+    Asker("without-a-grant"),
+    Asker("viewer", ((Role.VIEWER, ""),)),
+    Asker("operator", ((Role.OPERATOR, ""),)),
+    Asker("admin", EVERYTHING),
+    Asker("viewer-of-shop", ((Role.VIEWER, "shop"),)),
+    Asker("operator-of-shop", ((Role.OPERATOR, "shop"),)),
+    Asker("admin-of-shop", ((Role.ADMIN, "shop"),)),
+    Asker("admin-of-bank", ((Role.ADMIN, "bank"),)),
+    Asker("token-read", EVERYTHING, (Scope.READ,)),
+    Asker("token-operate", EVERYTHING, (Scope.OPERATE,)),
+    Asker("token-admin", EVERYTHING, (Scope.ADMIN,)),
+    Asker("token-of-shop", EVERYTHING, (Scope.ADMIN,), tree="shop"),
+    Asker("token-of-bank", EVERYTHING, (Scope.ADMIN,), tree="bank"),
+    Asker("token-of-viewer", ((Role.VIEWER, ""),), (Scope.ADMIN,)),
+    Asker("token-expired", EVERYTHING, (Scope.ADMIN,), broken="expired"),
+    Asker("token-revoked", EVERYTHING, (Scope.ADMIN,), broken="revoked"),
+)
+
+
+def expected(row: Row, asker: Asker) -> int:
+    """The status that the policy asks for, told without the API's code."""
+    if asker.nobody or asker.broken:
+        return 401
+    who = asker.principal
+    if row.needs is None or who.can(row.needs, row.on):
+        return row.status
+    if row.own:
+        return 404
+    if row.on and not who.can(VIEW, row.on):
+        return 404
+    return 403
+
+
+def special(name: str, method: str, asker: Asker, usual: int) -> int:
+    """What is not about a role on a tree."""
+    by_token = asker.scopes is not None and not asker.broken
+    if (name, method) == ("my-password", "post") and by_token:
+        return 403  # a token does not change its user's password
+    if (name, method) == ("tokens", "post") and by_token:
+        return 201 if Scope.ADMIN in (asker.scopes or ()) and not asker.tree else 403
+    return usual
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """(name, method) of everything that is routed."""
+    for pattern in urlpatterns:
+        view = pattern.callback.view_class  # type: ignore[attr-defined]  # as_view() says which class it is of
+        for method in ("get", "post", "put", "patch", "delete"):
+            if hasattr(view, method):
+                yield str(pattern.name), method
+
+
+def test_the_table_has_every_route_and_no_other() -> None:
+    assert set(TABLE) == set(routes())
+
+
+def test_every_method_says_what_it_needs() -> None:
+    for pattern in urlpatterns:
+        view = pattern.callback.view_class  # type: ignore[attr-defined]  # as above
+        methods = {method.upper() for name, method in routes() if name == pattern.name}
+        assert set(view.needs) == methods, pattern.name
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What is written inside is taken back."""
+    with transaction.atomic():
+        point = transaction.savepoint()
+        yield
+        transaction.savepoint_rollback(point)
+
+
+def ask(client: Client, name: str, method: str, row: Row, ids: dict[str, Any]) -> Any:
+    path = {key: ids.get(str(value), value) for key, value in row.path.items()}
+    if name in ("token", "user", "user-login-link"):
+        path = {"id": ids[name.partition("-")[0]]}
+    url = reverse(f"api:{name}", kwargs=path) + (f"?{row.query}" if row.query else "")
+    body = row.body
+    if (name, method) == ("tokens", "post"):
+        body = {**body, "expires_at": (timezone.now() + timedelta(minutes=5)).isoformat()}
+    options: dict[str, Any] = {} if method == "get" else {"content_type": "application/json", **row.headers}
+    if body is not None:
+        options["data"] = body
+    return getattr(client, method)(url, **options)
+
+
+@pytest.mark.parametrize(("name", "method"), sorted(TABLE), ids=lambda word: word)
+def test_everybody_gets_what_the_policy_says(name: str, method: str) -> None:
+    row = TABLE[name, method]
+    world.world()
+    people.admin("root")
+    victim = people.user("victim", (Role.VIEWER, ""))
+    people.token(victim, Scope.READ)
+    made = commands.request_command(verb="stop", key="shop/web", actor=people.SOMEBODY)
+    rolled = world.applied("shop", "a").rollouts.get()
+    entry = AuditEntry.objects.filter(tree="shop").order_by("seq").values_list("seq", flat=True).first()
+    ids = {
+        "token": Token.objects.get(user=victim).pk,
+        "user": victim.pk,
+        "operation": made[0].pk,
+        "rollout": rolled.pk,
+        "entry": entry,
+    }
+    wrong: list[str] = []
+    for asker in ASKERS:
+        with undone():
+            client = asker.client()
+            before = AuditEntry.objects.count()
+            answer = ask(client, name, method, row, ids)
+            wanted = special(name, method, asker, expected(row, asker))
+            if answer.status_code != wanted:
+                wrong.append(f"{asker.name}: {answer.status_code} for {wanted} {answer.content[:200]!r}")
+            if answer.status_code >= 400:
+                assert answer["Content-Type"] == "application/problem+json"
+                assert AuditEntry.objects.count() == before, f"{asker.name} left a trace"
+    assert not wrong, "\n".join(wrong)
+
+
+LISTS: dict[str, Callable[[Any], set[str]]] = {
+    "trees": lambda item: {item["name"]},
+    "rollouts": lambda item: {item["tree"]},
+    "children": lambda item: {item["tree"]},
+    "incarnations": lambda item: {item["tree"]},
+    "events": lambda item: {item["tree"]},
+    "operations": lambda item: {item["tree"]},
+    "audit": lambda item: {item["tree"]},
+}
+
+
+@pytest.mark.parametrize("name", sorted(LISTS))
+@pytest.mark.parametrize(
+    "asker", [one for one in ASKERS if not one.nobody and not one.broken], ids=lambda one: one.name
+)
+def test_lists_show_what_one_may_see(name: str, asker: Asker) -> None:
+    world.world()
+    people.admin("root")
+    for tree in ("shop", "bank"):
+        world.applied(tree, "a")
+        commands.request_command(verb="stop", key=f"{tree}/web", actor=people.SOMEBODY)
+    items = asker.client().get(reverse(f"api:{name}")).json()["items"]
+    seen = {tree for item in items for tree in LISTS[name](item) if tree}
+    assert seen == {tree for tree in ("shop", "bank") if asker.principal.can(VIEW, tree)}
+    if not asker.principal.can(VIEW):
+        assert all(LISTS[name](item) != {""} for item in items)
+
+
+def test_what_is_counted_and_shown_whole_is_filtered_too() -> None:
+    world.world()
+    people.admin("root")
+    client = Asker("viewer-of-shop", ((Role.VIEWER, "shop"),)).client()
+    counts = client.get(reverse("api:counts")).json()
+    assert (counts["children"], set(counts["trees"]), counts["nodes"], counts["node_states"]) == (
+        1,
+        {"shop"},
+        {},
+        {},
+    )
+    whole = client.get(reverse("api:observed")).json()
+    assert [tree["name"] for tree in whole["trees"]] == ["shop"]
+    assert "strays" not in whole["node"]
+    assert client.get(reverse("api:observed") + "?tree=bank").status_code == 404
+
+
+def test_documents_run_commands_so_starting_one_is_an_admins_right() -> None:
+    world.world()
+    people.admin("root")
+    child = {"id": "x", "process": {"command": ["/bin/true"]}}
+    body = {"verb": "start_child", "key": "shop", "args": {"child": child}}
+    url = reverse("api:commands")
+    for asker, status in (
+        (Asker("o", ((Role.OPERATOR, ""),)), 403),
+        (Asker("a", ((Role.ADMIN, "shop"),)), 202),
+    ):
+        answer = asker.client().post(url, body, content_type="application/json", HTTP_IDEMPOTENCY_KEY="k")
+        assert answer.status_code == status
+    operator = Asker("o2", ((Role.OPERATOR, "shop"),)).client()
+    instance = {"verb": "start_child", "key": "shop", "args": {"instance": "x"}}
+    assert (
+        operator.post(url, instance, content_type="application/json", HTTP_IDEMPOTENCY_KEY="k").status_code
+        == 202
+    )
+    everything = operator.post(url, {"verb": "hold_all"}, content_type="application/json")
+    assert everything.status_code == 403
+    assert (
+        operator.post(url, {"verb": "hold_all", "key": "shop"}, content_type="application/json").status_code
+        == 202
+    )

@@ -1,0 +1,106 @@
+"""One small fleet in rows, as the API sees it: two trees on one node, each with a supervisor and a child."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from supervision.auditlog.actor import Actor
+from supervision.fleet.models import Node
+from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree, Stray
+from supervision.trees import services
+from supervision.trees.models import Placement, Tree
+
+NODE = "n" * 32
+MAKER = Actor.local(0, "test")
+
+
+def document(name: str, *children: str, command: str = "/bin/true") -> dict[str, Any]:
+    """A valid tree."""
+    return {
+        "version": 1,
+        "tree": name,
+        "supervisor": {
+            "children": [{"id": child, "process": {"command": [command]}} for child in children or ("web",)]
+        },
+    }
+
+
+def applied(name: str, *children: str, message: str = "") -> Tree:
+    return services.apply_tree(document=document(name, *children), message=message, actor=MAKER).tree
+
+
+def node(identity: str = NODE, **facts: Any) -> Node:
+    now = timezone.now()
+    return Node.objects.create(
+        id=identity,
+        name=facts.pop("name", "host"),
+        joined_at=now,
+        started_at=now,
+        renewed_at=now,
+        pid=1,
+        **facts,
+    )
+
+
+def observed(on: Node, tree: str, *children: str, state: str = "running") -> None:
+    """Rows of a tree that runs on a node."""
+    now = timezone.now()
+    ObservedTree.objects.create(
+        node=on, name=tree, revision=1, digest="d", state="running", applied_at=now, seq=1
+    )
+    ObservedChild.objects.create(
+        node=on,
+        tree=tree,
+        key=tree,
+        child_id=tree,
+        is_supervisor=True,
+        kind="supervisor",
+        state="running",
+        strategy="one_for_one",
+        intensity=3,
+        period=5,
+        window_used=0,
+        stop="ordered",
+        since=now,
+        seq=1,
+    )
+    for position, child in enumerate(children or ("web",), start=1):
+        key = f"{tree}/{child}"
+        ObservedChild.objects.create(
+            node=on, tree=tree, key=key, parent=tree, position=position, child_id=child, state=state, pid=100 + position,
+            incarnation=1, since=now, command=["/bin/true"], seq=1,
+        )  # fmt: skip
+        Incarnation.objects.create(
+            node=on, tree=tree, key=key, number=1, pid=100 + position, started_at=now, cause={}, seq=1
+        )
+
+
+def event(on: Node, seq: int, *, tree: str = "", key: str = "", kind: str = "step", **body: Any) -> None:
+    now: datetime = timezone.now()
+    JournalRecord.objects.create(
+        node_id=on.id,
+        stream_epoch=1,
+        seq=seq,
+        at=now,
+        boot=1.0,
+        kind=kind,
+        tree=tree,
+        key=key,
+        body=body,
+        received_at=now,
+    )
+
+
+def world() -> Node:
+    """shop and bank are applied, placed and run; a stray is about."""
+    host = node()
+    for name in ("shop", "bank"):
+        tree = applied(name)
+        assert tree.head is not None
+        Placement.objects.create(tree=tree, node=host, revision=tree.head, assigned_at=timezone.now())
+        observed(host, name)
+        event(host, 1 if name == "shop" else 2, tree=name, key=f"{name}/web")
+    event(host, 3, kind="node", what="started")
+    Stray.objects.create(node=host, pid=4711, start_time=1, first_seen=timezone.now(), command=["sleep", "9"])
+    return host
