@@ -66,7 +66,7 @@ function attentionLine(item) {
   const isNode = item.kind === "node" || !item.key;
   const who = make("a", { class: "who", href: isNode ? address("nodes") : processAddress(item.key, item.node), "data-row-link": true }, isNode ? item.host || item.node : item.key);
   const where = !isNode && item.host ? make("span", { class: "text-3" }, ` on ${item.host}`) : null;
-  const action = item.action ? make("a", { class: "button", href: item.action.url, "data-dialog": true }, item.action.label) : null;
+  const action = item.action ? make("a", { class: "button", href: item.action.url, "data-dialog": item.action.url.includes("/act/") }, item.action.label) : null;
   const glyph = make("span", { class: `tone-${toneOf(item.state)}`, title: item.state }, symbol(glyphOf(item.state), "glyph"));
   return make("li", { "data-id": `${item.node}:${item.key}` }, make("span", {}, glyph), make("div", {}, who, where, make("p", { class: "why" }, item.text)), action);
 }

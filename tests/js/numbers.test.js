@@ -38,6 +38,9 @@ test("ticks are round and inside", () => {
 test("a scale starts at zero, survives one flat value, and leaves room above", () => {
   assert.deepEqual(extent([[null, null]]), [0, 1]);
   assert.deepEqual(extent([[5, 5]]).map(Math.round), [0, 5]);
+  assert.deepEqual(extent([[0, 0]]).map(Math.round), [0, 1]);
+  const [low, high] = extent([[100, 100.5]], { fromZero: false });
+  assert.ok(low < 96 && high > 104);
   assert.equal(linear(0, 10, 100, 0)(5), 50);
 });
 
