@@ -35,8 +35,11 @@ export function extent(series, { fromZero = true } = {}) {
   }
   if (low > high) return [0, 1];
   if (fromZero) low = Math.min(0, low);
-  else if (high - low < Math.abs(high) * 0.02) low -= Math.abs(high) * 0.05; // what hardly moves stands in the middle
-  if (high - low < Math.abs(high) * 0.051) high += Math.abs(high) * 0.05;
+  else if (high - low < Math.abs(high) * 0.02) {
+    const margin = Math.abs(high) * 0.05; // what hardly moves stands in the middle
+    low -= margin;
+    high += margin;
+  }
   if (low === high) high = low + 1;
   return [low, high + (high - low) * 0.06];
 }
