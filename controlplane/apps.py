@@ -6,3 +6,9 @@ from django.apps import AppConfig
 class ControlPlaneConfig(AppConfig):
     name = "controlplane"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from controlplane.operations.counting import count_restarts
+        from supervision.journal.handlers import on_ingest
+
+        on_ingest(count_restarts)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-NAMES = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
+NAMES = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "OVERSTORY_EMAIL_URL", "OVERSTORY_HEARTBEAT_URL")
 DIRECTORY = "given"
 
 

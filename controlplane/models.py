@@ -2,5 +2,14 @@
 
 from controlplane.access.models import Grant, LoginAllowance, LoginLink, Token
 from controlplane.api.models import IdempotencyKey
+from controlplane.operations.models import PeriodicJob, RestartCount
 
-__all__ = ["Grant", "IdempotencyKey", "LoginAllowance", "LoginLink", "Token"]
+__all__ = [
+    "Grant",
+    "IdempotencyKey",
+    "LoginAllowance",
+    "LoginLink",
+    "PeriodicJob",
+    "RestartCount",
+    "Token",
+]

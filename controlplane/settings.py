@@ -11,8 +11,11 @@ from django.utils.functional import SimpleLazyObject
 from controlplane.access import csp
 from controlplane.assets.packages import package_directory
 from controlplane.embedded.connections import Connections
+from controlplane.given import given
+from controlplane.operations.mailserver import mail_settings
 from controlplane.reachable import Reachable
 from controlplane.secret_key import secret_key
+from supervision.alerts.addresses import Network, parse_networks
 from supervision.runtime.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -134,6 +137,15 @@ CHANNEL_LAYERS = {
     }
 }
 """Ticks between server processes; rows never travel here."""
+
+# -- telling somebody (docs/alerts.md) --------------------------------------------------------------------------------
+
+WEBHOOK_NETWORKS: tuple[Network, ...] = parse_networks(os.environ.get("OVERSTORY_WEBHOOK_NETWORKS", ""))
+"""What webhooks may reach beside the public internet."""
+METRICS_NETWORKS: tuple[Network, ...] = parse_networks(os.environ.get("OVERSTORY_METRICS_NETWORKS", ""))
+"""Who may read /metrics without a token."""
+HEARTBEAT_URL = given("OVERSTORY_HEARTBEAT_URL", os.environ)
+locals().update(mail_settings(given("OVERSTORY_EMAIL_URL", os.environ)))
 
 CELERY_BROKER_URL = CONNECTIONS.celery_broker_url()
 

@@ -27,6 +27,8 @@ is taken, never uses up the intensity and takes the others down."""
 WEB_INSTANCES = 2
 """One answers while the other restarts; both serve one socket."""
 PASSED_ON = (
+    "OVERSTORY_WEBHOOK_NETWORKS",
+    "OVERSTORY_METRICS_NETWORKS",
     "OVERSTORY_ALLOWED_HOSTS",
     "OVERSTORY_ROOT_PATH",
     "OVERSTORY_TRUSTED_PROXIES",

@@ -6,3 +6,9 @@ from django.apps import AppConfig
 class SupervisionConfig(AppConfig):
     name = "supervision"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from supervision.alerts.watching import raise_from_records
+        from supervision.journal.handlers import on_ingest
+
+        on_ingest(raise_from_records)

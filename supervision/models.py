@@ -1,5 +1,6 @@
 """Index of the rooms' models: Django sees one app and one migration history."""
 
+from supervision.alerts.models import Alert, AlertRule, Channel, Delivery, Silence
 from supervision.auditlog.models import AuditEntry, AuditSegment
 from supervision.fleet.models import Leadership, Node
 from supervision.journal.models import (
@@ -14,9 +15,13 @@ from supervision.samples.models import SampleHour, SampleMinute
 from supervision.trees.models import Command, Placement, Rollout, Tree, TreeRevision
 
 __all__ = [
+    "Alert",
+    "AlertRule",
     "AuditEntry",
     "AuditSegment",
+    "Channel",
     "Command",
+    "Delivery",
     "Incarnation",
     "JournalRecord",
     "Leadership",
@@ -27,6 +32,7 @@ __all__ = [
     "Rollout",
     "SampleHour",
     "SampleMinute",
+    "Silence",
     "Stray",
     "StreamCursor",
     "Tree",

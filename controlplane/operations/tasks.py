@@ -1,1 +1,57 @@
-"""Celery tasks of the platform: each a shim over a service."""
+"""Celery tasks of the platform: each a shim over a service that may be called twice, and does a bounded part at a time."""
+
+from django.utils import timezone
+
+from controlplane.operations import outside, retention
+from controlplane.operations.jobs import job
+from controlplane.operations.told import Instance
+from supervision.alerts import services as alerts
+from supervision.alerts.delivery import deliver_due
+from supervision.alerts.watching import watch_rows
+from supervision.journal import retention as journal
+from supervision.samples import services as samples
+
+
+@job
+def deliver_alerts() -> None:
+    deliver_due(told=Instance(), now=timezone.now())
+
+
+@job
+def watch_fleet() -> None:
+    watch_rows()
+
+
+@job
+def repeat_alerts() -> None:
+    alerts.repeat_open(now=timezone.now())
+
+
+@job
+def ping_outside() -> None:
+    outside.ping_if_current()
+
+
+@job
+def roll_up_hours() -> None:
+    samples.roll_up_hours(timezone.now())
+
+
+@job
+def make_partitions() -> None:
+    journal.make_partitions(now=timezone.now())
+
+
+@job
+def drop_partitions() -> None:
+    journal.drop_old(now=timezone.now())
+
+
+@job
+def expire_rows() -> None:
+    retention.expire(now=timezone.now())
+
+
+@job
+def verify_audit() -> None:
+    retention.check_audit()

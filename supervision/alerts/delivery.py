@@ -1,0 +1,123 @@
+"""Sending what the outbox holds. At least once: a receiver tells a second try by the delivery's id.
+
+A row is claimed for its next try before anything is sent (SKIP LOCKED, so any number of workers may call this), sent outside
+of any transaction, and marked afterwards. A worker that dies in between leaves a row that is due again after its wait.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from typing import Protocol
+
+from django.db import transaction
+
+from supervision.alerts import mail, messages, signing, webhook
+from supervision.alerts.addresses import Network
+from supervision.alerts.backoff import wait_s
+from supervision.alerts.exceptions import AlertsError
+from supervision.alerts.kinds import MEANINGS, Kind
+from supervision.alerts.models import Alert, AlertRule, Channel, Delivery
+
+CLAIM_S = 120
+"""Longer than any one message may take; a claimed row of a dead worker is due again then."""
+
+
+class Told(Protocol):
+    """What sending needs to know of the instance."""
+
+    @property
+    def secret_key(self) -> str:
+        """Signing keys are derived from it."""
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach Overstory; empty when nobody said."""
+
+    @property
+    def networks(self) -> Sequence[Network]:
+        """What webhooks may reach beside the public internet."""
+
+
+def deliver_due(*, told: Told, now: dt.datetime, limit: int = 50) -> int:
+    """Send up to `limit` messages that are due; how many were taken by their receivers."""
+    sent = 0
+    for delivery in _claim(now, limit):
+        try:
+            _send(delivery, told, now)
+        except AlertsError as error:
+            _failed(delivery, str(error), now)
+        except Exception as error:  # noqa: BLE001 one message that cannot be made must not hold up the others
+            _failed(delivery, f"{type(error).__name__}: {error}", now)
+        else:
+            sent += Delivery.objects.filter(pk=delivery.pk).update(
+                state=Delivery.State.DONE, sent_at=now, last_error=""
+            )
+    return sent
+
+
+@transaction.atomic
+def _claim(now: dt.datetime, limit: int) -> list[Delivery]:
+    due = list(
+        Delivery.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(state=Delivery.State.PENDING, next_at__lte=now)
+        .select_related("alert", "channel")
+        .order_by("next_at", "created_at", "id")[:limit]
+    )
+    for delivery in due:
+        delivery.attempts += 1
+        delivery.next_at = now + dt.timedelta(seconds=CLAIM_S)
+    Delivery.objects.bulk_update(due, ["attempts", "next_at"])
+    return due
+
+
+def _send(delivery: Delivery, told: Told, now: dt.datetime) -> None:
+    channel = delivery.channel
+    facts = _facts(delivery.alert, told)
+    if channel.kind == Channel.Kind.EMAIL:
+        subject, text = messages.as_text(facts, event=delivery.event)
+        mail.send(
+            mail.parse_addresses(channel.target), subject, text, {signing.DELIVERY_HEADER: str(delivery.pk)}
+        )
+        return
+    body = json.dumps(messages.as_json(facts, event=delivery.event, delivery=str(delivery.pk))).encode()
+    key = signing.signing_key(told.secret_key, channel_id=channel.pk, key_number=channel.key_number)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Overstory",
+        signing.DELIVERY_HEADER: str(delivery.pk),
+        signing.HEADER: signing.signature(key, at=int(now.timestamp()), body=body),
+    }
+    webhook.send(webhook.parse_target(channel.target), body, headers, allowed=told.networks)
+
+
+def _failed(delivery: Delivery, error: str, now: dt.datetime) -> None:
+    wait = wait_s(delivery.attempts)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        last_error=error[:500],
+        state=Delivery.State.FAILED if wait is None else Delivery.State.PENDING,
+        next_at=now + dt.timedelta(seconds=wait or 0),
+    )
+
+
+def _facts(alert: Alert, told: Told) -> messages.Facts:
+    rule = AlertRule.objects.filter(kind=alert.kind).first()
+    own = rule.runbook_url if rule is not None else ""
+    page = f"docs/runbooks/{MEANINGS[Kind(alert.kind)].runbook}.md"
+    return messages.Facts(
+        id=alert.pk,
+        kind=alert.kind,
+        severity=alert.severity,
+        title=alert.title,
+        body=alert.body,
+        subject=alert.subject,
+        tree=alert.tree,
+        node_id=alert.node_id,
+        state=alert.state,
+        count=alert.count,
+        raised_at=alert.raised_at,
+        last_at=alert.last_at,
+        resolved_at=alert.resolved_at,
+        data=alert.data,
+        url=f"{told.public_url}/alerts/{alert.pk}" if told.public_url else "",
+        runbook=own or page,
+    )
