@@ -2,6 +2,7 @@
 
     postgres ─ migrate ─┬─ web@1 web@2
     redis ──────────────┼─ worker
+                        ├─ beat
                         └─ controller
 
 Started in order behind readiness; nothing here takes a user's tree with it, and a store that restarts does not take the web
@@ -60,6 +61,7 @@ class SystemTree:
             self._migrate(depends_on=[name for name in names if name == "postgres"]),
             self._web(depends_on=ready),
             self._program("worker", "controlplane.serving.worker", depends_on=ready, shutdown="20s"),
+            self._program("beat", "controlplane.serving.beat", depends_on=ready, shutdown="10s"),
             self._program("controller", "controlplane.serving.controller", depends_on=ready, shutdown="10s"),
         ]
         return {
@@ -112,6 +114,7 @@ class SystemTree:
             "environment": {
                 "OVERSTORY_DATA_DIR": str(self.paths.data_dir),
                 "DJANGO_SETTINGS_MODULE": "controlplane.settings",
+                "OVERSTORY_PORT": str(self.port),
                 "OVERSTORY_RELEASE": release,
                 **self.settings,
                 **self.given,

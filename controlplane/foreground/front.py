@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.embedded.errors import EmbeddedStoreError
+from controlplane.foreground.first_link import FirstLink
 from controlplane.foreground.followed import Followed
 from controlplane.foreground.guardian_process import ROOT, GuardianProcess, guardian_environment
 from controlplane.foreground.instance import Instance, PrepareError
@@ -53,6 +54,7 @@ class Front:
     signals: StopSignals
     guardian: GuardianProcess | None = None
     client: ControlClient | None = None
+    link: FirstLink | None = None
     node_pid: int | None = None
 
     def run(self) -> int:
@@ -106,6 +108,7 @@ class Front:
         self.progress.step(f"guardian pid {guardian.pid}, node pid {self.node_pid}")
         self._apply(observed, [self.instance.system_document()])
         self._await_settled(guardian, followed, frozenset({self.instance.system_name}), all_must_run=True)
+        self.link = FirstLink(self.instance.link_environment())
         applied = self._apply(observed, self.instance.example_documents())
         self._remove_examples(observed, keep=applied)
         names = frozenset(tree.name for tree in self._observe().trees)
@@ -189,6 +192,9 @@ class Front:
         say(f"  log     {guardian.log_file}")
         for name, url in self.instance.urls():
             say(f"  {name:<7} {url}")
+        link = self.link.url() if self.link is not None else None
+        if link is not None:
+            say(f"\nLog in, once, within 10 minutes:\n\n  {link}")
         manage = f"{self.instance.prefix()}python3 manage.py"
         say(f"\nIn a second terminal, in {ROOT}:")
         for command, what in (
@@ -196,6 +202,7 @@ class Front:
             ("logs -f KEY", "what a child writes"),
             ("explain KEY", "why it restarted, or does not run"),
             ("events", "everything that happened"),
+            ("login_link", "another link that logs in"),
         ):
             say(f"  {manage} {command:<14} {what}")
         say(f"  {'kill -9 PID':<{len(manage) + 15}} and see it return, with the reason")
@@ -209,6 +216,8 @@ class Front:
 
     def _stop(self, followed: Followed) -> None:
         """Everything in order, then the guardian; each further signal is passed on, and makes it hurry."""
+        if self.link is not None:
+            self.link.close()
         if self.guardian is None:
             return
         self.guardian.ask_to_stop()

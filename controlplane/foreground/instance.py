@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from controlplane import system_tree
-from controlplane.assets.collecting import collect_assets
 from controlplane.embedded import postgres_server
 from controlplane.embedded.connections import Connections
 from controlplane.embedded.files import write_atomically
@@ -20,6 +19,7 @@ from controlplane.foreground.examples import Example, addresses_of, load_example
 from controlplane.foreground.network_ports import next_free
 from controlplane.foreground.progress import Progress
 from controlplane.given import hand_over
+from controlplane.reachable import Reachable, ReachableError
 from supervision.runtime.desired import DesiredStore
 from supervision.runtime.paths import Paths
 from supervision.runtime.processes import find_marked
@@ -76,9 +76,11 @@ class Instance:
             redis.prepare()
         else:
             progress.step("Redis: REDIS_URL is given, none is started here")
-        if collect_assets(self.paths):
-            progress.step(f"the browser's files are in {data_dir / 'static'}")
         self.port = self._choose_port(progress)
+        try:
+            progress.step(f"web: {self.public_url}/ (port {self.port})")
+        except ReachableError as error:
+            raise PrepareError(str(error)) from None
         given = hand_over(runtime_dir, self.environ)
         self.system = system_tree.SystemTree(
             self.paths,
@@ -102,7 +104,21 @@ class Instance:
     def urls(self) -> list[tuple[str, str]]:
         """What answers where: name and address."""
         served = [(example.name, url) for example in self.examples for url in example.urls()]
-        return [("livez", f"http://127.0.0.1:{self.port}/livez"), *served]
+        return [("web", f"{self.public_url}/"), ("livez", f"http://127.0.0.1:{self.port}/livez"), *served]
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the web, without a slash at the end."""
+        return Reachable.from_environment({**self.environ, "OVERSTORY_PORT": str(self.port)}).public_url
+
+    def link_environment(self) -> dict[str, str]:
+        """What `login_link` needs to know of this instance."""
+        given = self.system.given if self.system is not None else {}
+        return {
+            **given,
+            "OVERSTORY_DATA_DIR": str(self.paths.data_dir),
+            "OVERSTORY_PORT": str(self.port),
+        }
 
     def prefix(self) -> str:
         """What a second terminal has to put before a command to mean this instance."""

@@ -22,9 +22,15 @@ SELECT
         SELECT extract(epoch FROM clock_timestamp() - min(renewed_at))
         FROM supervision_node
         WHERE state IN ('up', 'suspect', 'drained')
-    ) AS oldest_renewal_s
+    ) AS oldest_renewal_s,
+    (
+        SELECT extract(epoch FROM clock_timestamp() - max(ended_at))
+        FROM controlplane_periodicjob
+    ) AS last_job_s
 """
 SHARED_S = 0.3
+JOB_LIMIT_S = 90.0
+"""Some job runs each 10 s."""
 LAG_LIMIT_S = 10.0
 
 
@@ -46,6 +52,7 @@ class StoreChecks:
             Check("redis", self.redis, decides=False),
             Check("leader", self.leader, decides=False),
             Check("lag", self.lag, decides=False),
+            Check("jobs", self.jobs, decides=False),
         ]
 
     async def db(self) -> str:
@@ -83,6 +90,14 @@ class StoreChecks:
         if age > LAG_LIMIT_S:
             raise CheckFailed(f"a node was last heard of {age:.0f} s ago")
         return f"{age:.1f} s"
+
+    async def jobs(self) -> str:
+        """Whether beat publishes and a worker works."""
+        state = await self._fresh_state()
+        age = state["last_job_s"]
+        if age is None or age > JOB_LIMIT_S:
+            raise CheckFailed("no periodic job has ended" + ("" if age is None else f" for {age:.0f} s"))
+        return ""
 
     async def close(self) -> None:
         """Close what is open."""

@@ -30,7 +30,7 @@ def main() -> None:
             "worker",
             "--without-mingle",
             "--without-gossip",
-            "--loglevel=INFO",
+            "--loglevel=WARNING",
             f"--queues={PLATFORM_QUEUE}",
             f"--concurrency={CONCURRENCY}",
             "--hostname=platform@%h",
