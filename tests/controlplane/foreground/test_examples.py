@@ -102,6 +102,7 @@ def test_the_system_tree_is_a_valid_document_with_stores_and_without(data_dir: P
         "web@1",
         "web@2",
         "worker",
+        "beat",
         "controller",
     ]
     assert [child.id for child in given.spec.children] == [
@@ -109,5 +110,6 @@ def test_the_system_tree_is_a_valid_document_with_stores_and_without(data_dir: P
         "web@1",
         "web@2",
         "worker",
+        "beat",
         "controller",
     ]
