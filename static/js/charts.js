@@ -67,17 +67,18 @@ function samples(holder, name) {
   const times = values.map((_, at) => last - (values.length - 1 - at) * step);
   const draw = () => chart.setData([times, values], [Math.min(times[0] ?? last, (times.at(-1) ?? last) - 60), times.at(-1) ?? last]);
   const push = (at, value) => {
-    if (times.length > 0 && at <= times.at(-1)) return;
+    if (times.length > 0 && at < times.at(-1) + 0.4) return;
     times.push(at);
     values.push(value);
     if (times.length > KEPT) {
       times.shift();
       values.shift();
     }
+    if (now && chart.cross === null) setText(now, format(value));
     draw();
   };
   draw();
   live.addEventListener("sample", ({ detail }) => {
-    if (detail.id === panel.dataset.samples) push(detail.at, detail.row[name] ?? null);
+    push(detail.at, detail.row[name] ?? null);
   });
 }

@@ -1,7 +1,7 @@
 // [data-overview]: verdict, counts, attention, nodes, trees and the last hour, from the topic `summary`.
 import { address, announce, make, rollupElement, setText, stateElement, symbol, tint } from "./dom.js";
 import { count, clock } from "./lib/format.js";
-import { glyphOf, toneOf } from "./lib/states.js";
+import { toneOf } from "./lib/states.js";
 import { live, processAddress } from "./live.js";
 
 const LEVELS = { good: "ok", warning: "warn", trouble: "crit" };
@@ -67,8 +67,9 @@ function attentionLine(item) {
   const who = make("a", { class: "who", href: isNode ? address("nodes") : processAddress(item.key, item.node), "data-row-link": true }, isNode ? item.host || item.node : item.key);
   const where = !isNode && item.host ? make("span", { class: "text-3" }, ` on ${item.host}`) : null;
   const action = item.action ? make("a", { class: "button", href: item.action.url, "data-dialog": item.action.url.includes("/act/") }, item.action.label) : null;
-  const glyph = make("span", { class: `tone-${toneOf(item.state)}`, title: item.state }, symbol(glyphOf(item.state), "glyph"));
-  return make("li", { "data-id": `${item.node}:${item.key}` }, make("span", {}, glyph), make("div", {}, who, where, make("p", { class: "why" }, item.text)), action);
+  const tone = LEVELS[item.level] ?? "idle";
+  const glyph = make("span", { title: item.state }, symbol(`state-${tone}`, `glyph tone-${tone}`));
+  return make("li", { "data-id": `${item.node}:${item.key}` }, glyph, make("div", {}, who, where, make("p", { class: "why" }, item.text)), action);
 }
 
 function showNodes(heat, nodes) {

@@ -14,13 +14,19 @@ export function attach(head) {
     const row = table.index.get(id);
     if (row === undefined) return;
     now = table.value(row, "data");
-    if (now) show(now, event);
+    if (now) show(now);
+  });
+  // A second in which nothing differs sends no row: the present values are the sample, as long as samples come.
+  live.addEventListener("beat", () => {
+    const ageS = live.age("samples");
+    if (!now || ageS === null) return;
+    live.dispatchEvent(new CustomEvent("sample", { detail: { at: live.now() - ageS, row: ageS < 3 ? now : {} } }));
   });
   live.addEventListener("tick", () => now?.since && write("since", duration(live.now() - now.since)));
   settle({ key: head.dataset.process, element: document.querySelector('[data-now="state"] .state'), stateOf: () => now?.state });
 }
 
-function show(now, event) {
+function show(now) {
   const state = document.querySelector('[data-now="state"] .state');
   if (state && !state.hasAttribute("data-pending") && state.dataset.state !== now.state) {
     setState(state, now.state);
@@ -31,8 +37,6 @@ function show(now, event) {
   write("status", now.status ?? "");
   write("since", now.since ? duration(live.now() - now.since) : "–");
   for (const [name, format] of Object.entries(READS)) write(name, format(now[name]), name === "restarts" || name === "incarnation");
-  const at = live.feed.sampledAt[now.node];
-  if (at && (event.kind === "reset" || event.sampled?.length > 0)) live.dispatchEvent(new CustomEvent("sample", { detail: { id: now.id ?? `${now.node}:${now.key}`, at, row: now } }));
 }
 
 function write(name, text, tinted = false) {
