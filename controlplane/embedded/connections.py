@@ -56,6 +56,11 @@ class Connections:
         )
 
     @property
+    def origin(self) -> str:
+        """`given` where the database is somebody else's, else `embedded`."""
+        return "embedded" if self.given_database_url is None else "given"
+
+    @property
     def database_url(self) -> str:
         return self.given_database_url or postgres_url(self.postgres_socket_dir, role=ROLE, database=DATABASE)
 

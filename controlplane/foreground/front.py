@@ -82,7 +82,10 @@ class Front:
                 self.instance.prepare(self.progress)
             paths = self.instance.paths
             self.guardian = GuardianProcess(
-                paths, guardian_environment(os.environ, paths, self.instance.connections)
+                paths,
+                guardian_environment(
+                    os.environ, paths, self.instance.connections, stores=self.instance.connections.origin
+                ),
             )
             with self.signals.interrupting():
                 self._bring_up(self.guardian, followed)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from controlplane.embedded.connections import Connections
 from supervision.runtime import boot
+from supervision.runtime.node_helpers import STORES_VARIABLE
 from supervision.runtime.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,18 +19,22 @@ LOG_FILE = "overstory.log"
 
 
 def guardian_environment(
-    environ: Mapping[str, str], paths: Paths, connections: Connections
+    environ: Mapping[str, str], paths: Paths, connections: Connections, *, stores: str = ""
 ) -> dict[str, str]:
     """What the guardian, and through it every child, is started with.
 
     `python` in a tree file is the Python that runs Overstory, and the examples find the embedded stores. The node keeps
     DATABASE_URL, REDIS_URL and SECRET_KEY from its children; those of the system tree read them from files of ours.
+    `stores`: "embedded" or "given", where the node is to run a courier to them.
     """
     environment = {**environ, **connections.examples_environment()}
     environment["OVERSTORY_DATA_DIR"] = str(paths.data_dir)
     environment["EXAMPLE_STATE_DIR"] = str(paths.data_dir / "examples")
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
     environment.pop("DJANGO_SETTINGS_MODULE", None)
+    environment.pop(STORES_VARIABLE, None)
+    if stores:
+        environment[STORES_VARIABLE] = stores
     return environment
 
 

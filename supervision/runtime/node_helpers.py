@@ -34,14 +34,15 @@ def courier_argv() -> list[str]:
     return [sys.executable, str(boot.ROOT / "manage.py"), "courier"]
 
 
-def courier_environment(environ: Mapping[str, str]) -> dict[str, str]:
+def courier_environment(environ: Mapping[str, str], data_dir: str) -> dict[str, str]:
     """What it alone is told: where the stores are, and our settings; not the secrets that are meant for children."""
-    return {
+    told = {
         name: value
         for name, value in environ.items()
         if name in COURIERS_OWN
         or (name.startswith("OVERSTORY_") and not name.startswith((SECRET_PREFIX, "OVERSTORY_GUARDIAN")))
     }
+    return told | {"OVERSTORY_DATA_DIR": data_dir}
 
 
 class NodeHelpers:
@@ -74,7 +75,7 @@ class NodeHelpers:
                 self._on_courier,
                 lambda: None,
                 argv=courier_argv(),
-                environment=courier_environment(os.environ),
+                environment=courier_environment(os.environ, str(node.paths.data_dir)),
                 first_answer_limit_s=COURIER_FIRST_ANSWER_LIMIT_S,
             )
         for helper in self.all:

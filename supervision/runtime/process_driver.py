@@ -27,7 +27,7 @@ from supervision.runtime.vfork import Inherited
 NOT_READY = "not ready: "
 """How the status text begins while a probe fails; it says so no more once the child is ready."""
 MAIN, PRE_START, POST_STOP = "main", "pre_start", "post_stop"
-OURS = ("OVERSTORY_SECRET", "OVERSTORY_GUARDIAN")
+OURS = ("OVERSTORY_SECRET", "OVERSTORY_GUARDIAN", "OVERSTORY_STORES")
 """Environment of ours that never reaches a child, by prefix; NEVER by name."""
 NEVER = RESERVED | {
     "DATABASE_URL",

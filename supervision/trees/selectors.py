@@ -29,6 +29,7 @@ class DesiredPlacement:
     epoch: int
     state: str
     carry: dict[str, Any]
+    problem: str = ""
 
     @property
     def is_fenced(self) -> bool:
@@ -60,6 +61,7 @@ def desired_for(node_id: str, *, without: Iterable[tuple[str, int]] = ()) -> lis
             epoch=one.epoch,
             state=one.state,
             carry=one.carry,
+            problem=one.problem,
         )
         for one in found
     ]

@@ -4,12 +4,30 @@ import os
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from controlplane.embedded.connections import Connections
 from controlplane.foreground.guardian_process import ROOT, guardian_environment
+from supervision.exceptions import SupervisionError
 from supervision.runtime import boot
+from supervision.runtime.nodesettings import NodeSettings
 from supervision.runtime.paths import Paths
+
+
+def refuse_to_join_unprepared(paths: Paths, connections: Connections) -> None:
+    """CommandError for a host that cannot, or must not yet, take orders from a control plane elsewhere."""
+    given = connections.given_urls()
+    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if name not in given]
+    if missing:
+        raise CommandError(f"--join needs {' and '.join(missing)} in the environment")
+    try:
+        settings = NodeSettings.load(paths.node_toml)
+    except SupervisionError as error:
+        raise CommandError(str(error)) from error
+    if not settings.allow.is_explicit:
+        raise CommandError(
+            f"--join needs a list of what may run on this host: set `executables` (and `users`) in {paths.node_toml}"
+        )
 
 
 class Command(BaseCommand):
@@ -31,6 +49,11 @@ class Command(BaseCommand):
             help="when a guardian already holds the data directory: say so and end, or wait beside it and take over",
         )
         parser.add_argument(
+            "--join",
+            action="store_true",
+            help="be a host of the fleet whose stores DATABASE_URL and REDIS_URL name; node.toml says what may run",
+        )
+        parser.add_argument(
             "--log-file", default="-", help="where guardian and node write; - is standard error"
         )
 
@@ -44,6 +67,10 @@ class Command(BaseCommand):
             f"--if-running={options['if_running']}",
             f"--log-file={options['log_file']}",
         )
-        environment = guardian_environment(os.environ, paths, Connections.from_environment(paths, os.environ))
+        connections = Connections.from_environment(paths, os.environ)
+        if options["join"]:
+            refuse_to_join_unprepared(paths, connections)
+        stores = "given" if connections.given_database_url is not None else ""
+        environment = guardian_environment(os.environ, paths, connections, stores=stores)
         os.chdir(ROOT)
         os.execve(argv[0], argv, environment)

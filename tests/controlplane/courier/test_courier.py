@@ -1,0 +1,139 @@
+"""The courier with real stores: what happens on a host arrives once and in order, what is wanted comes to be."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from supervision.auditlog.models import AuditEntry
+from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree
+from supervision.runtime.journal_segments import read_cursor
+from supervision.trees import commands, services
+from supervision.trees.models import Command, CommandState, Placement, PlacementState, Tree, Verb
+from tests.controlplane.courier.joined import ANN, WAIT_S, Joined, joined
+from tests.support.database import TestStores
+from tests.support.engine import child, tree
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def engine(stores: TestStores, transactional_db: None) -> Iterator[Joined]:
+    with joined(stores) as started:
+        yield started
+
+
+def observed(engine: Joined, key: str, state: str) -> ObservedChild:
+    def look() -> ObservedChild | None:
+        return ObservedChild.objects.filter(
+            node_id=engine.node_id(), key=key, state=state, removed=False
+        ).first()
+
+    return wait_for(look, timeout=WAIT_S, what=f"{key} is {state} in the store; {engine.log()[-3000:]}")
+
+
+def numbers(engine: Joined) -> list[int]:
+    records = JournalRecord.objects.filter(node_id=engine.node_id()).order_by("id")
+    return list(records.values_list("seq", flat=True))
+
+
+def test_what_happens_on_a_host_is_stored_once_and_in_order(engine: Joined) -> None:
+    engine.apply(tree("shop", child("a"), child("b"), intensity=100), message="by hand")
+    engine.wait_state("shop/b", "running")
+    row = observed(engine, "shop/a", "running")
+    assert row.pid == engine.child("shop/a")["pid"]
+    os.kill(row.pid or 0, signal.SIGKILL)
+    wait_for(lambda: engine.child("shop/a")["incarnation"] == 2, timeout=WAIT_S)
+    last = engine.wait_shipped()
+    assert numbers(engine)[:last] == list(range(1, last + 1))
+    life = Incarnation.objects.get(node_id=engine.node_id(), key="shop/a", number=1)
+    assert life.reason == "signal(9)"
+    wait_for(lambda: (read_cursor(str(engine.paths.journal_dir)) or 0) >= last, timeout=WAIT_S)
+    # what was applied on the host is a revision now, placed where it runs, audited once
+    head = Tree.objects.get(name="shop").head
+    assert head is not None
+    assert (head.number, head.source, head.message) == (1, "local", "by hand")
+    placement = Placement.objects.get(tree__name="shop")
+    assert placement.node_id == engine.node_id()
+    assert AuditEntry.objects.filter(action="tree.apply_local", target="shop").count() == 1
+    wait_for(lambda: engine.call("trees")["trees"][0]["origin"] == "store", timeout=WAIT_S)
+    assert engine.child("shop/b")["incarnation"] == 1
+
+
+def test_what_is_wanted_comes_to_be_and_goes_again(engine: Joined) -> None:
+    services.apply_tree(document=tree("shop", child("a"), child("b")), message="first", actor=ANN)
+    found = Tree.objects.get(name="shop")
+    assert found.head is not None
+    Placement.objects.create(
+        tree=found, node_id=engine.node_id(), revision=found.head, assigned_at=found.created_at,
+        carry={"stopped": ["shop/b"]},
+    )  # fmt: skip
+    observed(engine, "shop/a", "running")
+    observed(engine, "shop/b", "stopped")
+    first = engine.child("shop/a")["pid"]
+    services.apply_tree(document=tree("shop", child("a"), child("c")), message="second", actor=ANN)
+    observed(engine, "shop/c", "running")
+    wait_for(lambda: ObservedTree.objects.get(name="shop").revision == 2, timeout=WAIT_S)
+    assert engine.child("shop/a")["pid"] == first
+    services.delete_tree(name="shop", actor=ANN, reason="enough")
+    wait_for(lambda: not engine.call("trees")["trees"], timeout=WAIT_S)
+    wait_for(lambda: not Placement.objects.exists(), timeout=WAIT_S)
+    wait_for(lambda: not ObservedTree.objects.exists(), timeout=WAIT_S)
+    assert AuditEntry.objects.filter(actor_kind="local").count() == 0
+
+
+def test_a_tree_that_the_host_refuses_says_why(engine: Joined) -> None:
+    document = tree("shop", child("a", ["/no/such/program"]))
+    services.apply_tree(document=document, message="", actor=ANN)
+    found = Tree.objects.get(name="shop")
+    assert found.head is not None
+    Placement.objects.create(
+        tree=found, node_id=engine.node_id(), revision=found.head, assigned_at=found.created_at
+    )
+    problem = wait_for(lambda: Placement.objects.get().problem, timeout=WAIT_S)
+    assert "/no/such/program" in problem
+    services.apply_tree(document=tree("shop", child("a")), message="", actor=ANN)
+    observed(engine, "shop/a", "running")
+    wait_for(lambda: Placement.objects.get().problem == "", timeout=WAIT_S)
+
+
+def test_commands_are_carried_out_and_finished_with_what_came_of_them(engine: Joined) -> None:
+    engine.apply(tree("shop", child("a")))
+    observed(engine, "shop/a", "running")
+    (stop,) = commands.request_command(verb=Verb.STOP, key="shop/a", actor=ANN, reason="why not")
+    observed(engine, "shop/a", "stopped")
+
+    def ended(command: Command) -> Command | None:
+        command.refresh_from_db()
+        return command if command.state in (CommandState.DONE, CommandState.FAILED) else None
+
+    done = wait_for(lambda: ended(stop), timeout=WAIT_S)
+    assert (done.state, done.result) == ("done", {"key": "shop/a", "reply": ["ok"]})
+    (bad,) = commands.request_command(verb=Verb.SIGNAL, key="shop/a", args={"signal": "TERM"}, actor=ANN)
+    failed = wait_for(lambda: ended(bad), timeout=WAIT_S)
+    assert failed.error is not None
+    assert failed.error["code"] == "conflict"
+    assert "no process" in failed.error["message"]
+    records = [r for r in engine.records("command") if r.get("id") == str(stop.id)]
+    assert [r.get("what") for r in records] == [None, "ended"]
+    engine.wait_shipped()
+    assert not AuditEntry.objects.filter(actor_kind="local", action="child.stop").exists()
+
+
+def test_what_is_done_by_hand_is_audited_by_uid(engine: Joined) -> None:
+    engine.apply(tree("shop", child("a")))
+    engine.wait_state("shop/a", "running")
+    engine.call("stop", key="shop/a")
+    engine.wait_shipped()
+    entry = AuditEntry.objects.get(action="child.stop")
+    assert (entry.actor_kind, entry.target, entry.outcome) == ("local", "shop/a", "ok")
+    assert entry.actor_name.startswith(f"uid {os.getuid()} on ")
+    wait_for(lambda: Placement.objects.filter(state=PlacementState.ASSIGNED).exists(), timeout=WAIT_S)
+    engine.call("delete", tree="shop")
+    engine.wait_shipped()
+    assert Tree.objects.get(name="shop").deleted_at is not None
+    assert not Placement.objects.exists()
+    assert AuditEntry.objects.filter(action="tree.delete_local").count() == 1
+    assert engine.call("trees")["trees"] == []
