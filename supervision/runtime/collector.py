@@ -11,6 +11,8 @@ from supervision.runtime.linux import trim_heap
 
 YOUNG = 2_000
 """Objects made and not freed since the last look that are worth one: less than a millisecond's work."""
+MANY = 20_000
+"""So many come with a tree that was applied: what its parsing left behind is given back to the system too."""
 EVERYTHING_EVERY_S = 900.0
 
 
@@ -29,9 +31,10 @@ class Collector:
 
     def look(self) -> None:
         """Collect the young, and at long intervals all that is not there for good."""
-        if self._clock.boot() >= self._everything_at:
+        young = gc.get_count()[0]
+        if young > MANY or self._clock.boot() >= self._everything_at:
             self._settle()
-        elif gc.get_count()[0] > YOUNG:
+        elif young > YOUNG:
             gc.collect(1)
 
     def end(self) -> None:

@@ -52,6 +52,8 @@ class Loop:
         self._soon: list[Callable[[], None]] = []
         self._stopped = False
         self._wake_read = -1
+        self.rounds = 0
+        """How often `run_once` woke."""
 
     def watch(self, fd: int, callback: Callable[[], None], events: int = select.EPOLLIN) -> None:
         """Call `callback` while `fd` is ready; replaces the callback and mask of a watched one."""
@@ -119,6 +121,7 @@ class Loop:
         """One round: wait for the first descriptor or timer (at most `at_most` seconds), run what is due."""
         seen = self._epoll.poll(self._wait(at_most), MAX_EVENTS)
         self._new.clear()
+        self.rounds += 1
         for fd, _ in seen:
             callback = self._callbacks.get(fd)
             if callback is not None and fd not in self._new and not self._stopped:

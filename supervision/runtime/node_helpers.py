@@ -52,6 +52,8 @@ class NodeHelpers:
         self.node = node
         self.all: list[HelperProcess] = []
         self._rotator: HelperProcess | None = None
+        self._limited: set[str] = set()
+        """Children whose output has bounds of its own, as far as this node told."""
         self._sampler: HelperProcess | None = None
         self._courier: HelperProcess | None = None
 
@@ -162,6 +164,10 @@ class NodeHelpers:
 
     def send_limits(self, key: str, body: ProcessBody) -> None:
         """Tell the rotator how much output of `key` is kept; its own bounds where the tree does not say."""
+        if body.output is not None:
+            self._limited.add(key)
+        elif key not in self._limited and not self.node.output.has_limits(key):
+            return  # they are the rotator's own
         limits = body.output or OutputLimits(DEFAULT_MAX_BYTES, DEFAULT_SEGMENTS)
         if self._rotator is not None:
             self._rotator.send("limits", key=key, max_bytes=limits.max_bytes, segments=limits.segments)

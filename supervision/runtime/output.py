@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from supervision.runtime.inotify import Changes
-from supervision.runtime.output_files import STREAMS, StreamName, list_streams
+from supervision.runtime.output_files import LIMITS, STREAMS, StreamName, list_streams
 from supervision.runtime.output_view import LineSplitter, StreamView
 
 DEFAULT_MAX_BYTES = 64 << 20
@@ -46,9 +46,13 @@ class OutputStore:
         directory = self._known.get(key)
         if directory is None:
             directory = self.directory(key)
-            os.makedirs(directory, mode=0o700, exist_ok=True)
+            _make_directory(directory)
             self._known[key] = directory
         return f"{directory}/{incarnation}.out", f"{directory}/{incarnation}.err"
+
+    def has_limits(self, key: str) -> bool:
+        """Whether bounds of its own were set for the output of `key`, some time."""
+        return os.path.exists(os.path.join(self.directory(key), LIMITS))
 
     def forget(self, key: str) -> None:
         """The child was removed, or its directory was: the next `paths` makes it again."""
@@ -133,6 +137,17 @@ class OutputStore:
                 yield batch
         finally:
             changes.close()
+
+
+def _make_directory(directory: str) -> None:
+    """As os.makedirs, which looks at each level before: of a thousand children all but the first have the one above."""
+    try:
+        os.mkdir(directory, 0o700)
+    except FileNotFoundError:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+    except FileExistsError:
+        if not os.path.isdir(directory):
+            raise
 
 
 def _has_output(names: list[str]) -> bool:

@@ -429,9 +429,9 @@ class ProcessDriver:
         known = self._prepared.get(key)
         return known.body if known is not None and known.source is source else ProcessBody.from_body(source)
 
-    def _prepare(self, key: str, source: Mapping[str, Any]) -> Prepared:
+    def _prepare(self, run: Run) -> Prepared:
+        key, source, body = run.key, run.source, run.body
         known = self._prepared.get(key)
-        body = self._body(key, source)
         if known is not None and known.body is body and body.environment_source.is_constant:
             return known
         whole = body.spawn_environment(self.base, self.secrets, self.allow.trusts_file)
@@ -449,11 +449,11 @@ class ProcessDriver:
 
     def environment(self, run: Run) -> dict[str, str]:
         """What every process of `run` gets. Raises LaunchError, ValueError, OSError where a file or secret is gone."""
-        return self.base | self._prepare(run.key, run.source).environment
+        return self.base | self._prepare(run).environment
 
     def _plan(self, run: Run, job: Command | None) -> LaunchPlan:
         body = run.body
-        prepared = self._prepare(run.key, run.source)
+        prepared = self._prepare(run)
         environment = prepared.environment.copy()
         environment["OVERSTORY_INCARNATION"] = str(run.incarnation)
         environment["OVERSTORY_MARK"] = (

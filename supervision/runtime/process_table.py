@@ -38,8 +38,6 @@ STATUS_RETRIES = 50
 """An adopted child's status is known once the guardian recorded it: asked again for a second, then `lost`."""
 IDENTITY_DELAY_S = 0.02
 """Reading /proc right after a spawn blocks 0.4 ms; later it costs microseconds."""
-YIELD_EVERY_S = 0.005
-"""A start this long after the one before is on its own."""
 MAX_DEPTH = 1000
 """Ancestors looked at; more only where pids are recycled while we look."""
 
@@ -89,7 +87,7 @@ class ProcessTable:
         self._own = 0
         self._counter = OwnChildrenCounter()
         self._unidentified: list[Leader] = []
-        self._yielded_at = 0.0
+        self._started_in = -2
 
     # -- start, adopt -----------------------------------------------------------------------------------------------
 
@@ -123,11 +121,12 @@ class ProcessTable:
 
     def _let_run(self) -> None:
         """Give the processor to the process just started: it stands behind us in the queue of the one we both are on, and
-        every microsecond of ours would be one of its own. Not in the middle of many starts, which it would hold up."""
-        now = self.clock.boot()
-        if now >= self._yielded_at + YIELD_EVERY_S:
+        every microsecond of ours would be one of its own. Not in the middle of many starts, which it would hold up: those
+        come round after round of the loop."""
+        on_its_own = self.loop.rounds > self._started_in + 1
+        self._started_in = self.loop.rounds
+        if on_its_own:
             os.sched_yield()
-            self._yielded_at = now
 
     def adopt(
         self,

@@ -227,7 +227,10 @@ class ProcessBody:
         place = (words[0], search)
         executable = self._found.executables.get(place)
         if executable is None:
-            executable = resolve_executable(words[0], search, self.cwd)
+            if "/" in words[0]:  # what is wrong with it the exec says
+                executable = os.path.join(self.cwd, words[0])
+            else:
+                executable = resolve_executable(words[0], search, self.cwd)
             self._found.executables[place] = executable
         soft, hard = self._limits_here() if self.limits else ({}, {})
         return LaunchPlan(

@@ -62,7 +62,7 @@ def test_paths_make_the_directory_once_and_then_cost_no_system_call(
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("a system call")
 
-    monkeypatch.setattr(os, "makedirs", forbidden)
+    monkeypatch.setattr(os, "mkdir", forbidden)
     assert store.paths("shop/web/api@2", 8)[0].endswith("/8.out")
     store.forget("shop/web/api@2")
     with pytest.raises(AssertionError):
