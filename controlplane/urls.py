@@ -7,6 +7,7 @@ from controlplane.access import views as access
 from controlplane.admin.index import site
 from controlplane.api.openapi import ApiSchema
 from controlplane.assets.preferences import preferences
+from controlplane.dashboard import framework
 from controlplane.dashboard.live.snapshot import live_snapshot
 from controlplane.operations import views as operations
 
@@ -25,6 +26,7 @@ urlpatterns = [
     path("api/schema", ApiSchema.as_view(), name="api-schema"),
     path("problems/", errors.problems, name="problems"),
     path("problems/<slug:slug>", errors.problem, name="problem"),
+    *framework.urlpatterns(),
 ]
 
 handler400 = errors.bad_request

@@ -34,6 +34,15 @@ LIMIT %(limit)s
 """  # noqa: S608 - a constant
 """A node's members, in pages by id."""
 
+MEMBERS = f"""
+SELECT {MEMBER_COLUMNS}
+FROM supervision_observedchild AS c
+WHERE NOT c.removed
+ORDER BY c.node_id, c.position, c.id
+LIMIT 100000
+"""  # noqa: S608 - a constant
+"""All members: for a page that is asked for while no reader runs."""
+
 HIGHEST_SEQ = """
 SELECT coalesce(max(seq), -1) AS seq
 FROM supervision_observedchild

@@ -20,8 +20,8 @@ from controlplane.dashboard.live import service, ticks
 from controlplane.dashboard.live.hub import Hub
 from supervision.fleet.models import Node
 from supervision.journal.models import ObservedChild
+from tests.controlplane.dashboard.facts import make_child, make_life, make_node, make_record, make_tree
 from tests.controlplane.dashboard.live.browser import Copy
-from tests.controlplane.dashboard.live.facts import make_child, make_life, make_node, make_record, make_tree
 from tests.support import people
 from tests.support.database import TestStores
 

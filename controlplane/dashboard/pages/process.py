@@ -1,0 +1,213 @@
+"""One child or supervisor, on all its nodes: why it is as it is, what happened to it, what it uses and says."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404
+from django.urls import reverse
+
+from controlplane.access.policy import Permission, tree_of
+from controlplane.api.asking import NodeRefusedError, NodeSilentError, ask_node
+from controlplane.api.explaining import explain_key
+from controlplane.dashboard.actions import offered
+from controlplane.dashboard.editing import child_yaml
+from controlplane.dashboard.framework import Context, Page, PageRequest
+from controlplane.dashboard.live import queries
+from controlplane.dashboard.live.history import event_facts, is_worth_reading, life_facts
+from controlplane.dashboard.live.records import row_id
+from controlplane.dashboard.live.sparks import POINTS
+from controlplane.dashboard.pages.audit import audit_row
+from controlplane.dashboard.reading import ask
+from supervision.auditlog.models import AuditEntry
+from supervision.trees import selectors
+from supervision.trees.exceptions import NotFoundError
+
+LIVES = 50
+EVENTS = 300
+LINES = 300
+ASK_S = 3.0
+AUDIT = 100
+STREAMS = {"": None, "stdout": "out", "stderr": "err"}
+WORDS = {"out": "stdout", "err": "stderr"}
+
+
+def select(request: PageRequest) -> Context:
+    key = request.params["key"]
+    tree = tree_of(key)
+    request.require(Permission.VIEW, tree)
+    members = _members(request, key)
+    lives = ask(queries.LIVES_OF_KEY, {"key": key, "limit": LIVES})
+    if not members and not lives:
+        raise Http404(f"No node has {key}, and none had.")
+    node = request.text("node")
+    member = next((one for one in members if one["node"] == node), members[0] if members else None)
+    tab = request.text("tab") if request.text("tab") in TABS else "timeline"
+    explanation = explain_key(key, node=member["node"] if member else None)
+    name, select_tab = TABS[tab]
+    return {
+        "key": key,
+        "tree": tree,
+        "name": key.rpartition("/")[2],
+        "is_supervisor": bool(member and member["is_supervisor"]),
+        "members": members,
+        "member": member,
+        "tab": tab,
+        "tabs": _tabs(request, tab),
+        "explanation": explanation.to_json() if explanation is not None else None,
+        "actions": _actions(request, member),
+        "parent_url": reverse("process", args=[key.rpartition("/")[0]]) if "/" in key else None,
+        "command": request.text("command"),
+        name: select_tab(request, member, lives),
+    }
+
+
+def _members(request: PageRequest, key: str) -> list[dict[str, Any]]:
+    fleet = request.reading.hub.fleet
+    found = [
+        dict(one, id=row_id(node, key))
+        for (node, one_key), one in list(fleet.members.items())
+        if one_key == key
+    ]
+    return sorted(found, key=lambda one: (one["host"], one["node"]))
+
+
+def _tabs(request: PageRequest, current: str) -> list[dict[str, Any]]:
+    tabs = []
+    for slug in TABS:
+        if slug == "audit" and not request.principal.can(Permission.ADMIN):
+            continue
+        query = {name: value for name in ("node",) if (value := request.text(name))} | {"tab": slug}
+        tabs.append(
+            {
+                "slug": slug,
+                "title": slug.capitalize(),
+                "url": f"?{urlencode(query)}",
+                "is_current": slug == current,
+            }
+        )
+    return tabs
+
+
+def _actions(request: PageRequest, member: dict[str, Any] | None) -> list[dict[str, Any]]:
+    if member is None:
+        return []
+    return [
+        {
+            "verb": action.verb,
+            "label": action.label,
+            "danger": action.danger,
+            "url": f"{reverse('act', args=[action.verb, member['key']])}?{urlencode({'node': member['node']})}",
+            "allowed": request.principal.can(action.permission, member["tree"]),
+        }
+        for action in offered(member)
+    ]
+
+
+# -- the tabs -----------------------------------------------------------------------------------------------------------
+
+Rows = list[dict[str, Any]]
+Tab = Callable[[PageRequest, "dict[str, Any] | None", Rows], Any]
+
+
+def _timeline(request: PageRequest, _member: dict[str, Any] | None, lives: Rows) -> Rows:
+    """Lives, newest first, each with the events from its start to the next one's."""
+    nodes = request.reading.hub.fleet.node_facts
+    records = ask(queries.EVENTS_OF_KEY, {"key": request.params["key"], "limit": EVENTS})
+    events = [event_facts(record, nodes) for record in records if is_worth_reading(record)]
+    shown = [life_facts(life, nodes) for life in lives]
+    shown.sort(key=lambda life: (life["started_at"] or 0.0, life["number"]), reverse=True)
+    until: dict[str, float] = {}
+    for life in shown:
+        begin, end = life["started_at"] or 0.0, until.get(life["node"], float("inf"))
+        life["events"] = [
+            event for event in events if event["node"] == life["node"] and begin <= event["at"] < end
+        ]
+        life["cause"] = _cause(life["cause"])
+        life["stderr_tail"] = "\n".join(map(str, life["stderr_tail"]))
+        until[life["node"]] = begin
+    return shown
+
+
+def _cause(cause: Any) -> str:
+    """In words, where the journal names one."""
+    words = cause.get("cause") if isinstance(cause, dict) else cause
+    return words if isinstance(words, str) else ""
+
+
+def _samples(request: PageRequest, member: dict[str, Any] | None, _lives: Rows) -> dict[str, Any]:
+    """The last minute, as far as this process has it; script goes on from there."""
+    empty: list[float | None] = [None] * POINTS
+    series: dict[str, Any] = {"cpu": empty, "rss": empty}
+    if member is not None:
+        hub = request.reading.hub
+        with hub.lock:
+            series = dict(hub.fleet.sparks.series(member["id"], until=int(request.now) - 1))
+    return {"step": 1, "until": int(request.now) - 1, "fds": empty, "threads": empty, **series}
+
+
+def _log(request: PageRequest, member: dict[str, Any] | None, _lives: Rows) -> dict[str, Any]:
+    """The last lines, asked from the node itself."""
+    stream = request.text("stream") if request.text("stream") in STREAMS else ""
+    key = request.params["key"]
+    query = {"stream": stream} | ({"node": member["node"]} if member else {})
+    log: dict[str, Any] = {
+        "stream": stream,
+        "lines": [],
+        "error": "",
+        "follow_url": f"{reverse('process-output', args=[key])}?{urlencode(query)}",
+    }
+    if member is None:
+        return log | {"error": "No node has it now, so nobody has its output."}
+    try:
+        args = {"key": key, "lines": LINES, "stream": STREAMS[stream]}
+        answer = ask_node(member["node"], "logs", args, timeout_s=ASK_S)
+    except (NodeSilentError, NodeRefusedError) as error:
+        return log | {"error": f"The output cannot be shown: {error}."}
+    log["lines"] = [
+        {"at": line.get("time"), "stream": WORDS.get(line.get("stream"), ""), "text": line.get("text", "")}
+        for line in answer.get("lines", [])
+    ]
+    return log
+
+
+def _config(request: PageRequest, _member: dict[str, Any] | None, _lives: Rows) -> dict[str, Any]:
+    """What is declared for it in the head revision."""
+    key, tree = request.params["key"], tree_of(request.params["key"])
+    try:
+        head = selectors.tree_by_name(tree).head
+    except NotFoundError:
+        head = None
+    if head is None:
+        return {"yaml": "", "revision": None, "revisions_url": None}
+    return {
+        "yaml": child_yaml(head.document, key),
+        "revision": head.number,
+        "revisions_url": reverse("tree-history", args=[tree]),
+    }
+
+
+def _audit(request: PageRequest, _member: dict[str, Any] | None, _lives: Rows) -> list[dict[str, object]]:
+    if not request.principal.can(Permission.ADMIN):
+        return []
+    entries = AuditEntry.objects.filter(target=request.params["key"]).order_by("-seq")[:AUDIT]
+    return [audit_row(entry) for entry in entries]
+
+
+TABS: dict[str, tuple[str, Tab]] = {
+    "timeline": ("timeline", _timeline),
+    "live": ("samples", _samples),
+    "logs": ("log", _log),
+    "config": ("config", _config),
+    "audit": ("audit", _audit),
+}
+
+PAGE = Page(
+    slug="process",
+    title="Process",
+    path="process/<path:key>",
+    template="dashboard/process.html",
+    select=select,
+    topics={"child:{key}": {}},
+    sparks=True,
+)

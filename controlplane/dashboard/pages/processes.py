@@ -1,0 +1,38 @@
+"""Processes: every child that is no supervisor, filtered and sorted."""
+
+from django.urls import reverse
+
+from controlplane.dashboard.framework import Context, Page, PageRequest
+from controlplane.dashboard.lists import listing
+from controlplane.dashboard.live.topics import PROCS as COLUMNS
+from controlplane.filters.fields import PROCS
+
+
+def select(request: PageRequest) -> Context:
+    found = listing(
+        request.reading.hub.rows("procs", request.visible),
+        fields=PROCS,
+        q=request.text("q"),
+        sort=request.text("sort"),
+        page=request.text("page"),
+        now=request.now,
+        columns=COLUMNS,
+        default="key",
+    )
+    for row in found.rows:
+        row["url"] = f"{reverse('process', args=[row['key']])}?node={row['node']}"
+    return found.context() | {"bulk_url": reverse("api:commands")}
+
+
+PAGE = Page(
+    slug="processes",
+    title="Processes",
+    path="processes",
+    template="dashboard/processes.html",
+    select=select,
+    g_key="p",
+    order=30,
+    topics={"procs": {}},
+    lists=("procs",),
+    sparks=True,
+)

@@ -1,0 +1,111 @@
+"""Actions: the confirmation says what goes down, the order is made once, with who and why."""
+
+import pytest
+
+from controlplane.access.policy import Role
+from supervision.auditlog.models import AuditEntry
+from supervision.fleet.models import Node
+from supervision.trees.models import Command
+from tests.controlplane.dashboard.facts import make_child, make_node, make_supervisor, make_tree
+from tests.support import people
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def node() -> Node:
+    node = make_node()
+    make_tree(node, "shop")
+    make_supervisor(node, "shop", position=0, strategy="one_for_all")
+    make_supervisor(node, "shop/jobs", position=1, parent="shop")
+    make_child(node, "shop/jobs/a", position=2, parent="shop/jobs")
+    make_child(node, "shop/jobs/b", position=3, parent="shop/jobs", state="stopped", pid=None)
+    make_child(node, "shop/web", position=4, parent="shop")
+    return node
+
+
+OPERATOR = (Role.OPERATOR, "shop")
+
+
+def test_the_confirmation_names_what_goes_down_with_it(node: Node) -> None:
+    client = people.browser(people.user("olga", OPERATOR))
+    blast = client.get("/act/stop/shop/jobs").context["blast"]
+    assert [(one["key"], one["why"]) for one in blast["affected"]] == [
+        ("shop/jobs/a", "below it"),
+        ("shop/jobs", "this one"),
+    ]
+    blast = client.get("/act/signal/shop/web").context["blast"]
+    assert [one["key"] for one in blast["affected"]] == ["shop/web", "shop/jobs/a", "shop/jobs"]
+    assert blast["summary"] == "If the signal ends it, 2 others go down with it."
+
+
+@pytest.mark.parametrize(
+    ("verb", "form", "args"),
+    [
+        ("stop", {}, {}),
+        ("start", {}, {}),
+        ("restart", {}, {}),
+        ("hold", {"for": "10m"}, {"seconds": 600.0}),
+        ("release", {}, {}),
+        ("signal", {"signal": "HUP"}, {"signal": "HUP"}),
+    ],
+)
+def test_an_operator_orders_it_with_a_reason(
+    verb: str, form: dict[str, str], args: dict[str, object], node: Node
+) -> None:
+    client = people.browser(people.user("olga", OPERATOR))
+    response = client.post(f"/act/{verb}/shop/web", {"reason": "too loud", "node": "n1", **form})
+    command = Command.objects.get()
+    assert (command.verb, command.key, command.args, command.node_id) == (verb, "shop/web", args, "n1")
+    assert response.status_code == 303
+    assert response["Location"] == f"/process/shop/web?node=n1&command={command.id}"
+    entry = AuditEntry.objects.get(action=f"child.{verb}")
+    assert (entry.actor_name, entry.reason, entry.target) == ("olga", "too loud", "shop/web")
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"for": "for ever"}, "How long"),
+        ({"for": "31d"}, "How long"),
+        ({"reason": "x" * 501}, "at most 500"),
+    ],
+)
+def test_a_form_that_cannot_be_meant_changes_nothing_and_says_why(
+    form: dict[str, str], words: str, node: Node
+) -> None:
+    response = people.browser(people.user("olga", OPERATOR)).post("/act/hold/shop/web", form)
+    assert response.status_code == 400
+    assert words in response.content.decode()
+    assert not Command.objects.exists()
+
+
+def test_a_viewer_may_not_and_an_unknown_key_verb_or_node_is_not_found(node: Node) -> None:
+    viewer = people.browser(people.user("vera", (Role.VIEWER, "shop")))
+    assert viewer.post("/act/stop/shop/web", {}).status_code == 403
+    olga = people.browser(people.user("olga", OPERATOR))
+    assert olga.post("/act/stop/shop/none", {}).status_code in (404, 409)
+    assert olga.get("/act/stop/shop/none").status_code == 404
+    assert olga.get("/act/fly/shop/web").status_code == 404
+    assert olga.post("/act/drain/n1", {}).status_code == 403
+    assert not Command.objects.exists()
+
+
+def test_an_admin_drains_a_node_and_takes_it_back(node: Node) -> None:
+    client = people.browser(people.admin())
+    assert "host-n1" in client.get("/act/drain/n1").content.decode()
+    assert client.post("/act/drain/n1", {"reason": "new disks"})["Location"] == "/nodes"
+    node.refresh_from_db()
+    assert node.draining
+    client.post("/act/undrain/n1", {})
+    node.refresh_from_db()
+    assert not node.draining
+
+
+def test_a_form_from_another_site_is_refused(node: Node) -> None:
+    from django.test import Client
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(people.user("olga", OPERATOR))
+    assert client.post("/act/stop/shop/web", {}).status_code == 403
+    assert not Command.objects.exists()

@@ -1,0 +1,235 @@
+"""Every page: complete HTML from the server, with a number of queries that does not grow, for who may see it."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from controlplane.access.policy import Role, Scope
+from controlplane.dashboard.framework import all_pages
+from supervision.fleet.models import Node
+from supervision.journal.models import ObservedChild
+from supervision.trees.services import apply_tree
+from tests.controlplane.dashboard.facts import (
+    make_child,
+    make_life,
+    make_node,
+    make_record,
+    make_supervisor,
+    make_tree,
+)
+from tests.support import people
+
+pytestmark = pytest.mark.django_db
+
+SHOP = {
+    "version": 1,
+    "tree": "shop",
+    "supervisor": {
+        "strategy": "one_for_one",
+        "children": [{"id": "web", "process": {"command": ["/bin/sleep", "9"]}}],
+    },
+}
+
+
+@pytest.fixture
+def fleet() -> Node:
+    """Two trees on a node; shop is declared, bank is local to its node; one child of bank failed."""
+    node = make_node()
+    apply_tree(document=SHOP, message="first", actor=people.SOMEBODY)
+    for tree in ("shop", "bank"):
+        make_tree(node, tree)
+        make_supervisor(node, tree, position=0)
+        make_child(node, f"{tree}/web", position=1)
+    ObservedChild.objects.filter(key="bank/web").update(
+        state="failed", pid=None, last_exit_reason="exit(3)", restart="temporary"
+    )
+    make_life(node, "shop/web", 1)
+    make_record(node, 1, "stray", body={"pid": 4711, "command": ["sleep"]})
+    return node
+
+
+def admin() -> Client:
+    return people.browser(people.admin())
+
+
+def viewer_of_shop() -> Client:
+    return people.browser(people.user("grace", (Role.VIEWER, "shop")))
+
+
+ADDRESSES = {
+    "overview": "/",
+    "tree": "/tree",
+    "processes": "/processes",
+    "process": "/process/shop/web",
+    "trees": "/trees",
+    "tree-new": "/trees/new",
+    "tree-editor": "/trees/shop",
+    "tree-history": "/trees/shop/history",
+    "tree-rollback": "/trees/shop/rollback/1",
+    "act": "/act/stop/shop/web",
+    "nodes": "/nodes",
+    "audit": "/audit",
+    "settings": "/settings",
+    "welcome": "/welcome",
+}
+
+
+def test_every_page_is_in_this_table() -> None:
+    assert {page.slug for page in all_pages()} == {*ADDRESSES, "process-output"}
+
+
+@pytest.mark.parametrize("slug", ADDRESSES)
+def test_a_page_opens_for_an_admin(slug: str, fleet: Node) -> None:
+    response = admin().get(ADDRESSES[slug])
+    assert response.status_code == 200, response.content[:500]
+    text = response.content.decode()
+    assert "</html>" in text
+    assert "style=" not in text
+    assert " onclick" not in text
+
+
+@pytest.mark.parametrize("slug", ADDRESSES)
+def test_nobody_is_sent_to_the_login_page(slug: str) -> None:
+    response = Client().get(ADDRESSES[slug], headers={"accept": "text/html"})
+    assert response.status_code == 302
+    assert response["Location"].startswith("/login?next=")
+
+
+CLOSED_TO_A_VIEWER_OF_ONE_TREE = {
+    "tree-new": 403,
+    "tree-rollback": 403,
+    "act": 403,
+    "nodes": 403,
+    "audit": 403,
+    "welcome": 403,
+}
+
+
+@pytest.mark.parametrize("slug", ADDRESSES)
+def test_a_viewer_of_one_tree_opens_what_is_about_that_tree_and_reads_nothing_of_another(
+    slug: str, fleet: Node
+) -> None:
+    response = viewer_of_shop().get(ADDRESSES[slug])
+    assert response.status_code == CLOSED_TO_A_VIEWER_OF_ONE_TREE.get(slug, 200)
+    assert b"bank" not in response.content
+
+
+@pytest.mark.parametrize(
+    "address", ["/process/bank/web", "/trees/bank", "/trees/bank/history", "/act/stop/bank/web"]
+)
+def test_another_tree_does_not_even_exist_for_a_viewer_of_one(address: str, fleet: Node) -> None:
+    assert viewer_of_shop().get(address).status_code == 404
+
+
+QUERIES = {
+    "overview": 10,
+    "tree": 9,
+    "processes": 9,
+    "process": 17,
+    "trees": 10,
+    "tree-new": 4,
+    "tree-editor": 5,
+    "tree-history": 7,
+    "tree-rollback": 9,
+    "act": 9,
+    "nodes": 10,
+    "audit": 9,
+    "settings": 9,
+    "welcome": 9,
+}
+"""At most so many, the session's own three among them, without a live reader."""
+
+
+@pytest.mark.parametrize("slug", QUERIES)
+def test_the_number_of_queries_does_not_grow_with_the_fleet(slug: str, fleet: Node) -> None:
+    client = admin()
+    client.get(ADDRESSES[slug])
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
+        client.get(ADDRESSES[slug])
+    for number in range(2, 8):
+        node = make_node(f"n{number}")
+        make_tree(node, "shop")
+        for child in range(20):
+            make_child(node, f"shop/c{child}", position=child)
+    with CaptureQueriesContext(connection) as many:
+        client.get(ADDRESSES[slug])
+    assert len(many) == len(few), [query["sql"] for query in many.captured_queries]
+    assert len(many) <= QUERIES[slug], "\n".join(str(query["sql"])[:150] for query in many.captured_queries)
+
+
+def test_overview_says_in_words_what_needs_attention(fleet: Node) -> None:
+    text = admin().get("/").content.decode()
+    assert "bank/web failed: ended with exit code 3" in text
+
+
+def test_overview_leads_to_the_welcome_while_there_is_no_tree() -> None:
+    response = admin().get("/")
+    assert response.status_code == 302
+    assert response["Location"] == "/welcome"
+
+
+def test_processes_are_filtered_sorted_and_cut_into_pages(fleet: Node) -> None:
+    node = make_node("n2")
+    for number in range(150):
+        make_child(node, f"shop/w{number:03}", restarts=number)
+    client = admin()
+
+    def context(query: str) -> Any:
+        return client.get(f"/processes?{query}").context
+
+    assert [row["key"] for row in context("q=state:failed")["rows"]] == ["bank/web"]
+    found = context("q=restarts:>100&sort=-restarts")
+    assert [row["restarts"] for row in found["rows"][:2]] == [149, 148]
+    assert (context("page=2")["page_number"], context("page=2")["page_count"]) == (2, 2)
+    wrong = context("q=state:blue")
+    assert wrong["q_error"]["at"] == 6
+    assert wrong["total"] == 152
+
+
+def test_the_tree_is_open_where_trouble_is(fleet: Node) -> None:
+    make_supervisor(fleet, "bank/calm", position=2, parent="bank")
+    make_child(fleet, "bank/calm/one", position=3, parent="bank/calm")
+    make_supervisor(fleet, "bank/hot", position=4, parent="bank")
+    make_child(fleet, "bank/hot/two", position=5, parent="bank/hot", state="backoff")
+    client = admin()
+    keys = [row["key"] for row in client.get("/tree").context["outline"]]
+    assert "bank/hot/two" in keys
+    assert "bank/calm" in keys
+    assert "bank/calm/one" not in keys
+    keys = [row["key"] for row in client.get("/tree?open=bank/calm").context["outline"]]
+    assert "bank/calm/one" in keys
+    keys = [row["key"] for row in client.get("/tree?q=state:backoff").context["outline"]]
+    assert keys == ["bank", "bank/hot", "bank/hot/two"]
+
+
+def test_a_page_names_what_its_script_subscribes_to(fleet: Node) -> None:
+    live = admin().get("/process/shop/web").context["live"]
+    assert list(live["topics"]) == ["child:shop/web"]
+    assert live["url"] == "/ws/live"
+    lin = people.browser(people.user("lin", (Role.ADMIN, "")))
+    assert "rss" in lin.get("/processes").context["live"]["fields"]["procs"]["fields"]
+
+
+def test_the_rail_names_the_pages_that_one_may_open(fleet: Node) -> None:
+    titles = [page["title"] for page in viewer_of_shop().get("/processes").context["pages"]]
+    assert titles == ["Overview", "Tree", "Processes", "Trees", "Settings"]
+    keys = [page.g_key for page in all_pages() if page.g_key]
+    assert len(keys) == len(set(keys))
+
+
+def test_the_audit_page_shows_entries_and_follows_the_chain(fleet: Node) -> None:
+    context = admin().get("/audit?q=action:tree.apply").context
+    assert [row["target"] for row in context["rows"]] == ["shop"]
+    assert context["chain"]["ok"]
+
+
+def test_a_token_may_open_pages_too(fleet: Node) -> None:
+    client = people.bearer(people.token(people.admin(), Scope.READ))
+    assert client.get("/processes").status_code == 200
+    assert client.get(reverse("tree-new")).status_code == 403
