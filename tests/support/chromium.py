@@ -21,7 +21,9 @@ def chromium() -> str:
     found = _found()
     if found is None and os.getuid() == 0 and shutil.which("apt-get"):
         for argv in INSTALL:
-            subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=600)
+            subprocess.run(
+                argv, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=600
+            )
         found = _found()
     assert found is not None, "the browser's tests need Chromium: apt-get install chromium"
     return found
