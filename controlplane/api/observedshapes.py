@@ -216,3 +216,11 @@ class ExplanationShape(serializers.Serializer[Any]):
         child=serializers.JSONField(), help_text="The same about what it waits for."
     )
     current = serializers.BooleanField(help_text="False: its node does not answer, this is what was so last.")
+
+
+class FollowedShape(serializers.Serializer[Any]):
+    """Lines behind a cursor."""
+
+    items = NodeLineShape(many=True)
+    cursor = serializers.CharField(help_text="For the next request.")
+    node = serializers.CharField()

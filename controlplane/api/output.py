@@ -1,5 +1,7 @@
 """What children wrote, asked from their nodes, and why they are as they are, read from the journal."""
 
+import base64
+import json
 from typing import Any
 
 from rest_framework.request import Request
@@ -19,6 +21,7 @@ TAG = ["children"]
 LINES = 100
 MAX_LINES = 2000
 MAX_NODES = 20
+MAX_WAIT_S = 20
 ANSWER_S = 5.0
 
 
@@ -77,6 +80,72 @@ class Logs(Endpoint):
             raise Problem("unavailable", first["detail"], extra=extra, headers={"Retry-After": "5"})
         items.sort(key=lambda line: line["time"])
         return Response({"items": items[-most:], "missing": missing})
+
+
+class LogsFollow(Endpoint):
+    """One child at a time, on one node: a cursor is about its files."""
+
+    needs = {"GET": Permission.VIEW}
+    parameters = frozenset({"key", "node", "stream", "cursor", "wait"})
+
+    def tree_asked_for(self, request: Request, **kwargs: Any) -> str:
+        return tree_of(_key(request))
+
+    @schema.says(
+        "What a child writes from now on",
+        operation="follow_logs",
+        description=(
+            "Without `cursor`: where that begins. With the `cursor` of the answer before: what was written since, "
+            "as soon as "
+            "there is something, or nothing after `wait` seconds."
+        ),
+        answers={200: observedshapes.FollowedShape},
+        parameters=[
+            schema.query("key", required=True),
+            schema.query("node", "Id of a node; default: the one that has it."),
+            schema.query("stream", enum=["out", "err"]),
+            schema.query("cursor", "Opaque."),
+            schema.query("wait", "Seconds, 20 at most.", kind=int),
+        ],
+        tags=TAG,
+    )
+    def get(self, request: Request) -> Response:
+        key = _key(request)
+        wait_s = integer(request, "wait", default=0, least=0, most=MAX_WAIT_S)
+        node = _nodes(key, request.query_params.get("node"))[0]
+        args = {
+            "key": key,
+            "stream": choice(request, "stream", ("out", "err")),
+            "cursor": _read_cursor(request),
+        }
+        try:
+            answer = ask_node(node, "follow", args, timeout_s=wait_s + 2.0)
+        except NodeSilentError as error:
+            extra = {"missing": error.missing}
+            raise Problem("unavailable", str(error), extra=extra, headers={"Retry-After": "2"}) from None
+        except NodeRefusedError as error:
+            raise Problem.invalid("cursor", str(error)) from None
+        items = [{**line, "node": node} for line in answer["lines"]]
+        return Response({"items": items, "cursor": _write_cursor(answer["cursor"]), "node": node})
+
+
+def _write_cursor(cursor: dict[str, int]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(cursor, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def _read_cursor(request: Request) -> dict[str, int] | None:
+    text = request.query_params.get("cursor")
+    if text is None:
+        return None
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        cursor = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+        pairs = {str(place): int(offset) for place, offset in cursor.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise Problem.invalid("cursor", "This is no cursor of this endpoint; begin without one.") from None
+    if any(not 0 <= offset < 2**63 for offset in pairs.values()) or len(pairs) > 10_000:
+        raise Problem.invalid("cursor", "This is no cursor of this endpoint; begin without one.")
+    return pairs
 
 
 class Explain(Endpoint):

@@ -39,6 +39,7 @@ urlpatterns = [
     path("incarnations", children.Incarnations.as_view(), name="incarnations"),
     path("events", children.Events.as_view(), name="events"),
     path("logs", output.Logs.as_view(), name="logs"),
+    path("logs/follow", output.LogsFollow.as_view(), name="logs-follow"),
     path("explain", output.Explain.as_view(), name="explain"),
     path("commands", commands.Commands.as_view(), name="commands"),
     path("operations", commands.Operations.as_view(), name="operations"),

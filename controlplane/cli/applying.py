@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controlplane.cli.command import QUICK_TIMEOUT_S, Invocation
+from controlplane.cli.command import Invocation
 from controlplane.cli.confirm import confirm
 from controlplane.cli.exits import CHANGES, CliError, ExitCode
 from controlplane.cli.feed import Feed
@@ -106,7 +106,7 @@ def apply(
         try:
             answer = client.call(
                 "apply",
-                timeout_s=QUICK_TIMEOUT_S,
+                timeout_s=invocation.quick_timeout_s,
                 spec=planned.tree.document,
                 message=message,
                 from_revision=planned.answer.get("from_revision"),

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from controlplane.cli.clients import Client
 from controlplane.cli.command import Invocation
 from controlplane.cli.feed import Feed
 from controlplane.cli.settling import AWAY_S, REFRESH_S, past
-from supervision.runtime.client import ControlClient, ControlError, NodeUnreachableError, Pending
+from supervision.runtime.client import ControlError, NodeUnreachableError, Pending
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ def ask_all(
 
 def _await(
     invocation: Invocation,
-    client: ControlClient,
+    client: Client,
     asked: list[Asked],
     feed: Feed,
     deadline: float | None,

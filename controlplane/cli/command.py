@@ -14,7 +14,10 @@ from typing import Any, ClassVar, NoReturn, TextIO
 from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
 
 from controlplane.cli import problems
+from controlplane.cli.clients import Client
 from controlplane.cli.exits import CliError, ExitCode, from_control
+from controlplane.cli.remote.address import TOKEN, URL, Address, address_of
+from controlplane.cli.remote.client import RemoteClient
 from controlplane.cli.terminal import Terminal, Tone
 from supervision.exceptions import SupervisionError
 from supervision.runtime.client import CONNECT_TIMEOUT_S, ControlClient, ControlError
@@ -24,6 +27,8 @@ from supervision.runtime.paths import Paths
 
 QUICK_TIMEOUT_S = 10.0
 """For requests the node answers from memory. A node that hangs is replaced by its guardian after 2 s."""
+REMOTE_TIMEOUT_S = 150.0
+"""A command is taken by the node within its deadline, or said to have expired."""
 
 
 @dataclass(slots=True)
@@ -34,21 +39,30 @@ class Invocation:
     paths: Paths
     clock: Clock
     options: dict[str, Any]
+    remote: Address | None = None
+    """The control plane that is meant instead of the instance on this host."""
 
-    def connect(self, *, timeout_s: float = CONNECT_TIMEOUT_S) -> ControlClient:
-        """A connection of its own to the node; ControlError when there is none."""
+    def connect(self, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Client:
+        """A connection of its own to the node, or to the control plane; ControlError when there is none."""
+        if self.remote is not None:
+            return RemoteClient(self.remote, clock=self.clock)
         return ControlClient(self.paths.control_socket, clock=self.clock, connect_timeout_s=timeout_s)
 
     def ask(self, op: str, **args: Any) -> Any:
         """One quick question on a connection of its own."""
         with self.connect() as client:
-            return client.call(op, timeout_s=QUICK_TIMEOUT_S, **args)
+            return client.call(op, timeout_s=self.quick_timeout_s, **args)
 
-    def observe(self, client: ControlClient | None = None) -> Observed:
+    @property
+    def quick_timeout_s(self) -> float:
+        """From another machine a request passes a web server, a store and possibly a node."""
+        return QUICK_TIMEOUT_S if self.remote is None else REMOTE_TIMEOUT_S
+
+    def observe(self, client: Client | None = None) -> Observed:
         """What is, now."""
         if client is None:
             return Observed.from_json(self.ask("tree"))
-        return Observed.from_json(client.call("tree", timeout_s=QUICK_TIMEOUT_S))
+        return Observed.from_json(client.call("tree", timeout_s=self.quick_timeout_s))
 
 
 class OperatorParser(CommandParser):
@@ -80,7 +94,16 @@ class OperatorParser(CommandParser):
 class HelpFormatter(DjangoHelpFormatter):
     """Eighty columns at most, whatever the terminal; the options that every command has stand last."""
 
-    show_last = {"--json", "--data-dir", "--no-color", "--force-color", "--help"}
+    show_last = {
+        "--json",
+        "--data-dir",
+        "--url",
+        "--token",
+        "--node",
+        "--no-color",
+        "--force-color",
+        "--help",
+    }
 
     def __init__(self, prog: str, **kwargs: Any) -> None:
         kwargs["width"] = min(80, int(kwargs.get("width") or 80))
@@ -91,6 +114,8 @@ class OperatorCommand(BaseCommand):
     """Base of the commands. Subclasses say `help`, add `arguments` and `run`."""
 
     requires_system_checks = []
+    is_remote: ClassVar[bool] = True
+    """Whether it also works from another machine."""
     example: ClassVar[str] = ""
     """A command line worth copying; shown below --help and in docs/cli.md."""
 
@@ -112,6 +137,12 @@ class OperatorCommand(BaseCommand):
             metavar="DIR",
             help="The instance to talk to (default: $OVERSTORY_DATA_DIR, else ./var).",
         )
+        if self.is_remote:
+            parser.add_argument(
+                "--url", metavar="URL", help=f"A control plane on another machine (default: ${URL})."
+            )
+            parser.add_argument("--token", metavar="TOKEN", help=f"A token for it (default: ${TOKEN}).")
+            parser.add_argument("--node", metavar="NAME", help="With --url: this node alone, by name or id.")
         parser.add_argument("--no-color", action="store_true", help="No colours, as with NO_COLOR set.")
         parser.add_argument("--force-color", action="store_true", help="Colours even into a pipe.")
         # Django reads these three from every command; they mean nothing here.
@@ -156,6 +187,8 @@ def run_safely(command: OperatorCommand, invocation: Invocation, options: dict[s
     terminal = invocation.terminal
     try:
         try:
+            if command.is_remote:
+                invocation.remote = address_of(options, os.environ)
             code = command.run(invocation, options)
             terminal.out.flush()
             return int(code or ExitCode.DONE)

@@ -1,18 +1,22 @@
 """What `explain` reads, and how its answer looks on a terminal."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from controlplane.cli.command import Invocation
 from controlplane.cli.journalread import newest
 from controlplane.cli.keys import not_found
 from controlplane.cli.people import who
+from controlplane.cli.remote.http import Api
+from controlplane.cli.remote.operations import node_id_of
 from controlplane.cli.terminal import Terminal, Tone
 from controlplane.cli.text import cut, printable
+from supervision.explain.chain import Link
 from supervision.explain.explanation import Explanation, explain, known_keys
 from supervision.explain.records import JournalRecord
 from supervision.explain.words import clock_time
-from supervision.runtime.client import NodeUnreachableError
+from supervision.runtime.client import ControlError, NodeUnreachableError
 from supervision.runtime.observed import Observed
 
 MOST_RECORDS = 300_000
@@ -21,6 +25,8 @@ MOST_RECORDS = 300_000
 
 def ask(invocation: Invocation, key: str) -> Explanation:
     """The explanation of `key`; CliError (not found) for a key that neither tree nor journal knows."""
+    if invocation.remote is not None:
+        return _ask_remote(invocation, Api(invocation.remote), key)
     observed: Observed | None = None
     try:
         observed = invocation.observe()
@@ -51,6 +57,32 @@ def ask(invocation: Invocation, key: str) -> Explanation:
     if told is None:
         raise not_found(key, known_keys(observed, records, tree))
     return told
+
+
+def _ask_remote(invocation: Invocation, api: Api, key: str) -> Explanation:
+    try:
+        return explanation_of(api.get("explain", key=key, node=node_id_of(api)).body)
+    except ControlError as error:
+        if error.code != "not_found":
+            raise
+        raise not_found(key, [member.key for member in invocation.observe().walk()]) from None
+
+
+def explanation_of(body: Mapping[str, Any]) -> Explanation:
+    """What another machine explained."""
+    return Explanation(
+        key=body["key"],
+        state=body["state"],
+        headline=body["headline"],
+        chain=tuple(
+            Link(link["text"], link["at"], link["seq"], link["key"], tuple(link["evidence"]))
+            for link in body["chain"]
+        ),
+        next=body["next"],
+        can=tuple(body["can"]),
+        blocked_by=tuple(explanation_of(one) for one in body["blocked_by"]),
+        current=body["current"],
+    )
 
 
 def _is_told(explanation: Explanation) -> bool:

@@ -8,8 +8,9 @@ a zero.
 import select
 from collections.abc import Callable
 
+from controlplane.cli.clients import Client
 from controlplane.cli.command import Invocation
-from supervision.runtime.client import ControlClient, ControlError, Pending
+from supervision.runtime.client import ControlError, Pending
 from supervision.runtime.observed import Observed
 
 EVERY_S = 1.0
@@ -27,12 +28,10 @@ COST_SHARE = 10
 class Feed:
     """The latest reading. Drive it with `advance`, waiting on `fileno` until `wake_at`, or let `wait` do both."""
 
-    def __init__(
-        self, invocation: Invocation, *, connect: Callable[[float], ControlClient] | None = None
-    ) -> None:
+    def __init__(self, invocation: Invocation, *, connect: Callable[[float], Client] | None = None) -> None:
         self._clock = invocation.clock
         self._connect = connect or (lambda timeout_s: invocation.connect(timeout_s=timeout_s))
-        self._client: ControlClient | None = None
+        self._client: Client | None = None
         self._watch: Pending | None = None
         self._read: Pending | None = None
         self._hinted = True

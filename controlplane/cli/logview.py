@@ -8,6 +8,7 @@ import heapq
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from controlplane.cli.command import Invocation
 from controlplane.cli.exits import CliError, ExitCode
@@ -16,7 +17,7 @@ from controlplane.cli.terminal import Terminal, Tone
 from controlplane.cli.text import pad, printable, width
 from supervision.explain.words import clock_time, iso_time
 from supervision.runtime.client import ControlError
-from supervision.runtime.output import OutputLine, OutputStore
+from supervision.runtime.output import OutputLine
 from supervision.runtime.output_files import STREAMS, StreamName
 
 COLOURS = ("36", "35", "34", "33", "32", "96", "95", "94")
@@ -24,6 +25,26 @@ COLOURS = ("36", "35", "34", "33", "32", "96", "95", "94")
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_]|.)?", re.DOTALL)
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+
+
+class Output(Protocol):
+    """Where output is read: files on this host, or a control plane."""
+
+    def keys(self, key: str = "") -> list[str]: ...
+
+    def read(
+        self,
+        key: str,
+        *,
+        since: float | None = None,
+        lines: int | None = None,
+        streams: Iterable[StreamName] = STREAMS,
+        incarnation: int | None = None,
+    ) -> Iterator[OutputLine]: ...
+
+    def follow(
+        self, key: str, *, lines: int = 10, streams: Iterable[StreamName] = STREAMS
+    ) -> Iterator[list[OutputLine]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +67,7 @@ class Selection:
         )
 
 
-def select_keys(invocation: Invocation, store: OutputStore, words: Iterable[str]) -> list[str]:
+def select_keys(invocation: Invocation, store: Output, words: Iterable[str]) -> list[str]:
     """Children with output that `words` mean. Empty when they exist and have written nothing.
 
     CliError (not found) where neither files nor node know a word.
@@ -72,7 +93,7 @@ def _known_to_node(invocation: Invocation) -> list[str] | None:
         return None
 
 
-def past(store: OutputStore, keys: list[str], selection: Selection) -> Iterator[OutputLine]:
+def past(store: Output, keys: list[str], selection: Selection) -> Iterator[OutputLine]:
     """What was written, by time; the last `selection.lines` of all of it."""
     found = heapq.merge(
         *(
@@ -95,7 +116,7 @@ def past(store: OutputStore, keys: list[str], selection: Selection) -> Iterator[
     )
 
 
-def following(store: OutputStore, keys: list[str], selection: Selection) -> Iterator[list[OutputLine]]:
+def following(store: Output, keys: list[str], selection: Selection) -> Iterator[list[OutputLine]]:
     """The last lines, then what comes, in batches, for ever."""
     top = common(selection.words)
     lines = 10 if selection.lines is None else selection.lines

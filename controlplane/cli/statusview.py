@@ -1,14 +1,17 @@
 """The node in a few lines."""
 
+from collections.abc import Mapping
+
 from controlplane.cli.terminal import Terminal, Tone
 from controlplane.cli.text import pad, printable
 from controlplane.cli.treeview import node_warnings, state_counts
 from supervision.explain.words import clock_time, duration
 from supervision.runtime.observed import Observed
-from supervision.runtime.paths import Paths
 
 
-def status_lines(observed: Observed, terminal: Terminal, *, now: float, paths: Paths) -> list[str]:
+def status_lines(
+    observed: Observed, terminal: Terminal, *, now: float, where: Mapping[str, str]
+) -> list[str]:
     """One fact a line; what needs attention last."""
     node = observed.node
     helpers = ", ".join(f"{helper.name} (pid {helper.pid or '-'})" for helper in node.helpers)
@@ -19,8 +22,7 @@ def status_lines(observed: Observed, terminal: Terminal, *, now: float, paths: P
         "children": state_counts(observed.processes()),
         "helpers": helpers or "none",
         "journal": f"{node.journal_seq} records",
-        "data": str(paths.data_dir),
-        "socket": str(paths.control_socket),
+        **where,
     }
     lines = [terminal.paint(pad(name, 10), Tone.IDLE) + printable(value) for name, value in facts.items()]
     for tree in observed.trees:

@@ -73,6 +73,8 @@ def node_lines(observed: Observed, terminal: Terminal, *, now: float) -> list[st
     """Who answered, since when it runs, and how its children are."""
     node = observed.node
     parts = [f"node {node.node_id[:8]}", f"pid {node.pid}", f"up {duration(now - node.started)}"]
+    if not node.pid:  # several nodes, seen through a control plane
+        parts = [node.node_id]
     parts.append(count(len(observed.trees), "tree"))
     parts.append(state_counts(observed.processes()))
     dot = " · " if terminal.unicode else " | "
@@ -86,6 +88,9 @@ def node_warnings(observed: Observed, terminal: Terminal) -> list[str]:
     """What else about the node needs attention."""
     node = observed.node
     warnings = [f"helper {helper.name} is down" for helper in node.helpers if helper.pid is None]
+    if node.state in ("suspect", "down"):
+        seen = "" if node.age_s is None else f" {duration(node.age_s)} ago"
+        warnings.append(f"{node.state}: what is shown was so{seen}")
     if node.stopping:
         warnings.append("the node is stopping")
     if node.journal_short:

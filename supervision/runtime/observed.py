@@ -221,6 +221,10 @@ class Node:
     stopping: bool
     strays: int
     helpers: tuple[Helper, ...]
+    state: str = ""
+    """The fleet's view of it, where a control plane answered: up, suspect, down or drained."""
+    age_s: float | None = None
+    """How old the control plane's knowledge of it is."""
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Node":
@@ -244,6 +248,8 @@ class Node:
                 for helper in _list(body, "helpers")
                 if isinstance(helper, Mapping)
             ),
+            state=_text(body, "state"),
+            age_s=_optional(body, "age_s"),
         )
 
 

@@ -79,14 +79,14 @@ class Api:
         timeout_s: float = 30.0,
     ) -> Answer:
         """Raises ControlError as the node would have refused, NodeUnreachableError, DeadlineError."""
-        until = time.monotonic() + PATIENCE_S  # noqa: TID251  waiting for a server, not deciding
+        until = time.perf_counter() + PATIENCE_S
         while True:
             status, found, content = self._once(method, path, query, body, dict(headers or {}), timeout_s)
             if status < 400:
                 return Answer(status, found, _json(content) if content else None)
             wait = _wait_s(found)
             retry = status in (429, 503) or (status == 409 and _slug(content) == "request-in-progress")
-            if not retry or wait is None or time.monotonic() + wait > until:  # noqa: TID251  as above
+            if not retry or wait is None or time.perf_counter() + wait > until:
                 raise self._error(status, found, content)
             time.sleep(wait)
 

@@ -3,12 +3,14 @@
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from controlplane.cli.remote.http import Api
 from supervision.runtime.client import ControlError
 
-LONG_POLL_S = 20.0
+LONG_POLL_S = 20
 FINAL = frozenset({"done", "failed", "expired"})
 LONGEST_S = 3600.0
 """What a request for a slow stop may take; the command's own --timeout ends the waiting, not the request."""
@@ -80,7 +82,7 @@ def command(verb: str, *, key: str = "key") -> Callable[[Api, Mapping[str, Any]]
             "verb": verb,
             "key": str(args.get(key) or ""),
             "args": rest,
-            "node": _node_id(api),
+            "node": node_id_of(api),
             "deadline_s": LONGEST_S if verb in ("stop", "restart", "terminate", "delete_child") else 120.0,
         }
         operations = api.post("commands", body, key=str(uuid.uuid4())).body["operations"]
@@ -91,7 +93,7 @@ def command(verb: str, *, key: str = "key") -> Callable[[Api, Mapping[str, Any]]
 
 
 def strays(api: Api, _args: Mapping[str, Any]) -> Any:
-    return {"strays": [_stray(row) for row in api.pages("strays", node=_node_id(api), state="found")]}
+    return {"strays": [_stray(row) for row in api.pages("strays", node=node_id_of(api), state="found")]}
 
 
 def end_stray(api: Api, args: Mapping[str, Any]) -> Any:
@@ -117,7 +119,7 @@ def _await(api: Api, operation: Mapping[str, Any]) -> Any:
     )
 
 
-def _node_id(api: Api) -> str | None:
+def node_id_of(api: Api) -> str | None:
     """The id of the node that --node means."""
     wanted = api.address.node
     if wanted is None:
@@ -129,8 +131,6 @@ def _node_id(api: Api) -> str | None:
 
 
 def _on_node_of(api: Api, pid: int) -> Api:
-    from dataclasses import replace
-
     if api.address.node is not None:
         return api
     nodes = {row["node"] for row in api.pages("strays", state="found") if row["pid"] == pid}
@@ -142,7 +142,8 @@ def _on_node_of(api: Api, pid: int) -> Api:
 
 
 def _stray(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "seen_s": row.get("seen_s", 0)}
+    seen = datetime.fromisoformat(row["first_seen"])
+    return {**row, "seen_s": max(0.0, round((datetime.now(UTC) - seen).total_seconds(), 1))}  # noqa: TID251  shown, not decided by
 
 
 def _once(rows: list[Any]) -> list[Any]:

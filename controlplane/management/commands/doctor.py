@@ -16,6 +16,7 @@ LEAD = 27
 
 
 class Command(OperatorCommand):
+    is_remote = False
     help = "Say what this host lacks and what to do about it. Exit code 1 when something fails; needs no node and no store."
     example = "manage.py doctor --json"
 

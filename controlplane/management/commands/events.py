@@ -11,8 +11,10 @@ from controlplane.cli.command import Invocation, OperatorCommand
 from controlplane.cli.eventview import show
 from controlplane.cli.exits import ExitCode
 from controlplane.cli.journalread import NOT_FOR_PEOPLE, follow, newest, seq_before
-from controlplane.cli.keys import covers
+from controlplane.cli.keys import covers, is_pattern
 from controlplane.cli.moments import since
+from controlplane.cli.remote import journal
+from controlplane.cli.remote.http import Api
 from supervision.explain.narration import KINDS, ROUTINE
 from supervision.explain.records import JournalRecord, Step, keys_of
 from supervision.runtime.journal_reader import last_seq, read
@@ -69,6 +71,8 @@ class Command(OperatorCommand):
 
     def run(self, invocation: Invocation, options: dict[str, Any]) -> ExitCode:
         wanted = _filter(options["key"], options["kind"])
+        if invocation.remote is not None:
+            return _remote(invocation, Api(invocation.remote), wanted, options)
         without = NOT_FOR_PEOPLE - (options["kind"] or frozenset())
         directory, clock = invocation.paths.journal_dir, invocation.clock
         limit = options["limit"]
@@ -85,6 +89,27 @@ class Command(OperatorCommand):
                     show(record, invocation.terminal, now=clock.wall())
                     invocation.terminal.out.flush()
         return ExitCode.DONE
+
+
+def _remote(
+    invocation: Invocation, api: Api, wanted: Callable[[JournalRecord], bool], options: dict[str, Any]
+) -> ExitCode:
+    terminal, clock = invocation.terminal, invocation.clock
+    trees = sorted({key.partition("/")[0] for key in options["key"]})
+    if any(is_pattern(tree) for tree in trees):
+        trees = []
+    limit = options["limit"]
+    if limit is None:
+        limit = 0 if options["since"] is not None else LIMIT
+    after = journal.newest_id(api)
+    for record in journal.past(api, wanted, trees=trees, since=options["since"], limit=limit):
+        show(record, terminal, now=clock.wall())
+    if options["follow"]:
+        terminal.out.flush()
+        for record in journal.follow(api, wanted, after=after, trees=trees):
+            show(record, terminal, now=clock.wall())
+            terminal.out.flush()
+    return ExitCode.DONE
 
 
 def _past(

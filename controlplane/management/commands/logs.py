@@ -7,8 +7,10 @@ from django.core.management.base import CommandParser
 from controlplane.cli.arguments import add_keys, count
 from controlplane.cli.command import Invocation, OperatorCommand
 from controlplane.cli.exits import CliError, ExitCode
-from controlplane.cli.logview import LogPrinter, Selection, following, past, select_keys
+from controlplane.cli.logview import LogPrinter, Output, Selection, following, past, select_keys
 from controlplane.cli.moments import since
+from controlplane.cli.remote.http import Api
+from controlplane.cli.remote.output import RemoteOutput
 from supervision.runtime.output import OutputStore
 
 LINES = 50
@@ -56,7 +58,9 @@ class Command(OperatorCommand):
             incarnation=options["incarnation"],
             lines=_lines(options),
         )
-        store = OutputStore(invocation.paths.logs_dir)
+        store: Output = OutputStore(invocation.paths.logs_dir)
+        if invocation.remote is not None:
+            store = RemoteOutput(Api(invocation.remote))
         keys = select_keys(invocation, store, words)
         printer = LogPrinter(
             invocation.terminal, keys=keys, times=options["time"], now=invocation.clock.wall()

@@ -9,6 +9,7 @@ from controlplane.cli.exits import ExitCode
 
 
 class Command(OperatorCommand):
+    is_remote = False
     help = "Run the code now on disk: node and guardian exec themselves under the same pids, and no child notices."
     example = "manage.py reexec"
 

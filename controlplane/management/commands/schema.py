@@ -8,6 +8,7 @@ from supervision.trees.schema import schema_text
 
 
 class Command(OperatorCommand):
+    is_remote = False
     help = "Print the JSON Schema of tree files, for editors and generators. The same as docs/schema/tree-v1.json."
     example = "manage.py schema > tree-v1.json"
 

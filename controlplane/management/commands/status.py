@@ -20,8 +20,9 @@ class Command(OperatorCommand):
             invocation.terminal.document(invocation.ask("status"))
             return ExitCode.DONE
         observed = Observed.from_json(invocation.ask("tree"))
-        for line in status_lines(
-            observed, invocation.terminal, now=invocation.clock.wall(), paths=invocation.paths
-        ):
+        where = {"data": str(invocation.paths.data_dir), "socket": str(invocation.paths.control_socket)}
+        if invocation.remote is not None:
+            where = {"url": invocation.remote.url}
+        for line in status_lines(observed, invocation.terminal, now=invocation.clock.wall(), where=where):
             invocation.terminal.line(line)
         return ExitCode.DONE

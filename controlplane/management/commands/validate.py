@@ -11,6 +11,7 @@ from controlplane.cli.treefiles import load
 
 
 class Command(OperatorCommand):
+    is_remote = False
     help = "Check tree files strictly, with no node and touching nothing: every problem with file, line and column."
     example = "manage.py validate trees/*.yaml"
 

@@ -14,7 +14,9 @@ from tests.support.command_line import ROOT
 TEXT = (ROOT / "docs/cli.md").read_text()
 SECTIONS = {part.split("\n", 1)[0].strip(): part for part in re.split(r"^### ", TEXT, flags=re.MULTILINE)[1:]}
 
-COMMON = {"-h", "--help", "--json", "--data-dir", "--no-color", "--force-color"}
+COMMON = {
+    "-h", "--help", "--json", "--data-dir", "--url", "--token", "--node", "--no-color", "--force-color",
+}  # fmt: skip
 DJANGO = {"--version", "-v", "--verbosity", "--settings", "--pythonpath", "--traceback", "--skip-checks"}
 
 
