@@ -7,6 +7,7 @@ so that no power cut can make the node use a number again that the store has alr
 
 from controlplane.courier.session import Session
 from supervision.journal import services as journal
+from supervision.journal.exceptions import StreamGapError
 from supervision.journal.facts import Batch
 from supervision.journal.replica import Replica
 from supervision.runtime.journal_reader import JournalReader
@@ -59,19 +60,31 @@ class Shipping:
             return 0.0
         assert self._batch is not None  # just made  # noqa: S101
         batch = self._batch
-        with session.deadlines.within(INGEST_LIMIT_S):
-            last = journal.ingest(
-                node_id=session.node_id,
-                stream_epoch=session.stream_epoch,
-                epoch=epoch,
-                batch=batch,
-                may_jump=self._may_jump,
-            )
+        try:
+            with session.deadlines.within(INGEST_LIMIT_S):
+                last = journal.ingest(
+                    node_id=session.node_id,
+                    stream_epoch=session.stream_epoch,
+                    epoch=epoch,
+                    batch=batch,
+                    may_jump=self._may_jump,
+                )
+        except (
+            StreamGapError
+        ) as error:  # the store is an earlier one than we knew: restored, or it lost its last second
+            session.say(f"journal: {error}; read again from there")
+            self._start_over()
+            return BETWEEN_S
         self._batch, self._may_jump = None, False
         session.shipped = last
         self._write_cursor(last)
         session.stored.set()
         return BETWEEN_S
+
+    def _start_over(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader, self._batch, self._read, self._may_jump = None, None, [], False
 
     # -- reading ----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from typing import Protocol
 
 from django.conf import settings
 
@@ -18,10 +19,20 @@ ANN = Actor.system("ann")
 WAIT_S = 60
 
 
+class Urls(Protocol):
+    """Where two stores are."""
+
+    @property
+    def database_url(self) -> str: ...
+
+    @property
+    def redis_url(self) -> str: ...
+
+
 class Joined(Engine):
     """One host of the fleet."""
 
-    def __init__(self, stores: TestStores, database: str) -> None:
+    def __init__(self, stores: Urls, database: str) -> None:
         url = stores.database_url.replace("/overstory?", f"/{database}?")
         super().__init__(
             environment={STORES_VARIABLE: "given", "DATABASE_URL": url, "REDIS_URL": stores.redis_url}
