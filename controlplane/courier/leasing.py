@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,8 @@ EVERY_S = 1.0
 RENEW_LIMIT_S = 2.0
 JOIN_LIMIT_S = 4.0
 TELL_LIMIT_S = 1.0
+NAME_VARIABLE = "OVERSTORY_NODE_NAME"
+"""What the node is called in the fleet; else what its host is called. Two nodes of one machine need it."""
 EPOCH_FILE = "epoch.json"
 """In the data directory: under which epoch this node joined last, so that a new courier does not have to join anew."""
 
@@ -43,7 +46,7 @@ class Leasing:
         session = self.session
         status = self._control.call("status", timeout_s=TELL_LIMIT_S)
         settings = NodeSettings.load(session.paths.node_toml)
-        session.host = socket.gethostname()
+        session.host = os.environ.get(NAME_VARIABLE, "").strip()[:255] or socket.gethostname()
         known = self._known_epoch()
         with session.deadlines.within(JOIN_LIMIT_S):
             node = fleet.register_node(

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 
+from supervision.fleet.services import database_now
 from supervision.trees.models import Placement, PlacementState
 from supervision.trees.notices import notify_desired
 
@@ -17,11 +18,16 @@ def report_problem(*, node_id: str, tree: str, epoch: int, revision: int, proble
 
 
 def end_placement(*, node_id: str, tree: str, epoch: int) -> bool:
-    """Nothing of a tree that was to be removed is left on the node. Whether there was such a placement."""
+    """Nothing of a tree that was to be removed is left on the node. Whether there was such a placement.
+
+    Only from then on may a singleton start elsewhere. The row stays until it has given what it carries to the next place.
+    """
+    removing = Placement.objects.filter(
+        node_id=node_id, tree__name=tree, epoch=epoch, state=PlacementState.REMOVING, removed_at=None
+    )
     with transaction.atomic():
-        ended, _ = Placement.objects.filter(
-            node_id=node_id, tree__name=tree, epoch=epoch, state=PlacementState.REMOVING
-        ).delete()
+        forgotten, _ = removing.filter(tree__deleted_at__isnull=False).delete()
+        ended = forgotten or removing.update(removed_at=database_now())
         if ended:
             notify_desired()
     return bool(ended)

@@ -207,24 +207,3 @@ def _audit(action: str, tree: str, node_id: str, why: str, **details: object) ->
         actor=CONTROLLER, action=action, target=f"{tree} on {name}"[:400], tree=tree, reason=why,
         details={"node": node_id, **details},
     )  # fmt: skip
-
-
-def confirm_removed(*, node_id: str, tree: str, epoch: int) -> bool:
-    """The node says that it has the tree no more, and no order to start it is under way there. Whether it was awaited.
-
-    Only from then on may a singleton start elsewhere.
-    """
-    removing = Placement.objects.filter(
-        node_id=node_id, tree__name=tree, epoch=epoch, state=PlacementState.REMOVING, removed_at=None
-    )
-    won = removing.update(removed_at=database_now()) == 1
-    if won:
-        notify_desired()
-    return won
-
-
-def refuse_placement(*, node_id: str, tree: str, epoch: int, problem: str) -> None:
-    """The node will not run what is placed on it, and says why in words; empty: it does now."""
-    Placement.objects.filter(node_id=node_id, tree__name=tree, epoch=epoch).exclude(problem=problem).update(
-        problem=problem
-    )

@@ -43,7 +43,7 @@ def desired_for(node_id: str, *, without: Iterable[tuple[str, int]] = ()) -> lis
     """What is placed on the node. `without`: (tree, revision) pairs whose documents the caller has: they come empty."""
     known = set(without)
     placements = (
-        Placement.objects.filter(node_id=node_id)
+        Placement.objects.filter(node_id=node_id, removed_at=None)
         .select_related("tree", "revision")
         .defer("revision__document")
         .order_by("tree__name")

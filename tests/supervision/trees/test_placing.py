@@ -14,7 +14,9 @@ from supervision.fleet.models import Leadership, Node
 from supervision.fleet.silence import mark_silent_nodes
 from supervision.journal.models import ObservedChild, ObservedTree
 from supervision.trees.models import Placement, Tree
-from supervision.trees.placing import Placing, confirm_removed
+from supervision.trees.placements import end_placement
+from supervision.trees.placing import Placing
+from supervision.trees.selectors import desired_for
 from supervision.trees.services import apply_tree, delete_tree
 from tests.supervision.trees.fleet_rows import (
     ADA,
@@ -35,7 +37,7 @@ SINGLETON: dict[str, Any] = {"placement": {"singleton": True}}
 def gone(name: str) -> bool:
     row = Placement.objects.get(node__name=name)
     unobserve(name)
-    return confirm_removed(node_id=row.node_id, tree="shop", epoch=row.epoch)
+    return end_placement(node_id=row.node_id, tree="shop", epoch=row.epoch)
 
 
 def test_a_tree_goes_to_the_node_with_its_labels() -> None:
@@ -170,13 +172,28 @@ def test_only_the_node_that_was_asked_to_remove_may_confirm_and_once() -> None:
     placing, leads = Placing(), leader()
     placing.tick(leads)
     epoch = Placement.objects.get().epoch
-    assert not confirm_removed(node_id=a.id, tree="shop", epoch=epoch)
-    delete_tree(name="shop", actor=ADA)
-    assert not confirm_removed(node_id=a.id, tree="shop", epoch=epoch + 1)
-    assert confirm_removed(node_id=a.id, tree="shop", epoch=epoch)
-    assert not confirm_removed(node_id=a.id, tree="shop", epoch=epoch)
+    assert not end_placement(node_id=a.id, tree="shop", epoch=epoch)
+    node("b")
+    apply(placement={"singleton": True})
+    fleet.drain_node(node_id=a.id, actor=ADA)
     placing.tick(leads)
+    assert not end_placement(node_id=a.id, tree="shop", epoch=epoch + 1)
+    assert end_placement(node_id=a.id, tree="shop", epoch=epoch)
+    assert not end_placement(node_id=a.id, tree="shop", epoch=epoch)
+    assert desired_for(a.id) == []
+    placing.tick(leads)
+    assert placed() == [("b", "assigned")]
+
+
+def test_a_deleted_tree_is_forgotten_with_its_last_place() -> None:
+    a = node("a")
+    apply()
+    placing, leads = Placing(), leader()
+    placing.tick(leads)
+    delete_tree(name="shop", actor=ADA)
+    assert end_placement(node_id=a.id, tree="shop", epoch=Placement.objects.get().epoch)
     assert placed() == []
+    assert placing.tick(leads).steps == ()
 
 
 def test_epochs_go_on_growing_after_every_placement_is_gone() -> None:

@@ -9,7 +9,8 @@ from supervision.fleet.leading import CONTROLLER, Leader
 from supervision.fleet.models import Leadership, Node
 from supervision.journal.models import ObservedChild
 from supervision.trees.models import Placement, Rollout, Tree, TreeRevision
-from supervision.trees.placing import Placing, refuse_placement
+from supervision.trees.placements import report_problem
+from supervision.trees.placing import Placing
 from supervision.trees.rollouts import advance_rollouts
 from tests.supervision.trees.fleet_rows import apply, leader, node, observe
 
@@ -117,7 +118,8 @@ def test_goes_back_when_a_supervisor_was_started_again_meanwhile() -> None:
 def test_goes_back_when_the_node_refuses_the_revision() -> None:
     spread(auto_rollback=True)
     row = Placement.objects.select_related("node").order_by("replica")[0]
-    refuse_placement(node_id=row.node_id, tree="shop", epoch=row.epoch, problem="/bin/x is not allowed here")
+    problem = "/bin/x is not allowed here"
+    assert report_problem(node_id=row.node_id, tree="shop", epoch=row.epoch, revision=2, problem=problem)
     [ended] = again()
     assert ended.reason == f"on {row.node.name}: refused: /bin/x is not allowed here"
     assert numbers() == [3, 3, 3]
