@@ -25,6 +25,8 @@ NAME = "system"
 BACKOFF = {"initial": "50ms", "factor": 10, "cap": "10s", "jitter": 0, "reset_after": "30s"}
 """The first restart is at once; the third wait is longer than the period, so that a store whose disk is full, or a port that
 is taken, never uses up the intensity and takes the others down."""
+LOCAL_SOCKET = "web.sock"
+"""In the runtime directory, 0600: what the loopback port serves, for `supervisorctl -s unix://…` and the like."""
 WEB_INSTANCES = 2
 """One answers while the other restarts; both serve one socket."""
 PASSED_ON = (
@@ -90,9 +92,12 @@ class SystemTree:
         }
 
     def _web(self, depends_on: Sequence[str]) -> dict[str, Any]:
-        socket = {"name": "http", "type": "tcp", "address": f"127.0.0.1:{self.port}"}
+        sockets = [
+            {"name": "http", "type": "tcp", "address": f"127.0.0.1:{self.port}"},
+            {"name": "local", "type": "unix", "address": str(self.paths.runtime_dir / LOCAL_SOCKET)},
+        ]
         child = self._program("web", "controlplane.serving.web", depends_on=depends_on, shutdown="10s")
-        return {**child, "instances": WEB_INSTANCES, "process": {**child["process"], "sockets": [socket]}}
+        return {**child, "instances": WEB_INSTANCES, "process": {**child["process"], "sockets": sockets}}
 
     def _program(self, name: str, module: str, *, depends_on: Sequence[str], shutdown: str) -> dict[str, Any]:
         """A process that says itself when it is ready, and proves every two seconds that it is alive."""

@@ -10,12 +10,16 @@ from controlplane.assets.preferences import preferences
 from controlplane.dashboard import framework
 from controlplane.dashboard.live.snapshot import live_snapshot
 from controlplane.operations import views as operations
+from controlplane.xmlrpc import views as xmlrpc
 
 urlpatterns = [
     path("livez", operations.livez, name="livez"),
     path("readyz", operations.readyz, name="readyz"),
     path("readyz/<str:name>", operations.readyz_check, name="readyz-check"),
     path("healthz", operations.readyz, name="healthz"),
+    path("RPC2", xmlrpc.rpc, name="xmlrpc"),
+    path("logtail/<path:name>/<str:channel>", xmlrpc.logtail, name="xmlrpc-logtail"),
+    path("mainlogtail", xmlrpc.mainlogtail, name="xmlrpc-mainlogtail"),
     path("login", access.login, name="login"),
     path("login/link/<str:text>", access.login_link, name="login-link"),
     path("logout", access.logout, name="logout"),

@@ -12,6 +12,10 @@ PUBLIC_VIEWS = frozenset(
         "problem",
         "problems",
         "error-intake",
+        "xmlrpc",
+        "xmlrpc-logtail",
+        "xmlrpc-mainlogtail",
+        "metrics",
     }
 )
-"""Names of URL patterns. Static files come before URLs are looked at."""
+"""Names of URL patterns. The XML-RPC views and `metrics` ask who it is themselves, in their own ways. Static files come before URLs are looked at."""

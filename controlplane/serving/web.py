@@ -8,6 +8,7 @@ page must be able to say that one is away.
 import asyncio
 import os
 import socket
+from pathlib import Path
 
 import uvicorn
 
@@ -15,8 +16,8 @@ from controlplane.serving import notify
 from controlplane.serving.probing import Probing
 from controlplane.serving.subpath import SubPath
 
-HTTP_SOCKET_FD = 3
-"""LISTEN_FDS starts here; the web has one socket."""
+FIRST_FD = 3
+"""LISTEN_FDS starts here: the loopback port, and a Unix socket for programs on this host."""
 GRACE_S = 6
 """What requests in flight may take when we are asked to stop; less than the child's `shutdown`."""
 DRAIN_S = 0.2
@@ -55,7 +56,6 @@ def config() -> uvicorn.Config:
     root = settings.REACHABLE.prefix
     return uvicorn.Config(
         SubPath(Probing(application, checks, root), root),
-        fd=HTTP_SOCKET_FD,
         access_log=False,
         server_header=False,
         lifespan="off",
@@ -68,5 +68,14 @@ def config() -> uvicorn.Config:
     )
 
 
+def listening() -> list[socket.socket]:
+    """The sockets that the node holds open for us. Files of Unix sockets are for their owner only."""
+    found = [socket.socket(fileno=FIRST_FD + number) for number in range(int(os.environ["LISTEN_FDS"]))]
+    for each in found:
+        if each.family == socket.AF_UNIX:
+            Path(each.getsockname()).chmod(0o600)
+    return found
+
+
 if __name__ == "__main__":
-    Server(config()).run()
+    Server(config()).run(listening())
