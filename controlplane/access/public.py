@@ -18,4 +18,5 @@ PUBLIC_VIEWS = frozenset(
         "metrics",
     }
 )
-"""Names of URL patterns. The XML-RPC views and `metrics` ask who it is themselves, in their own ways. Static files come before URLs are looked at."""
+"""Names of URL patterns. The XML-RPC views and `metrics` ask who it is themselves, each in its own way. Static files come
+before URLs are looked at."""

@@ -1,8 +1,8 @@
 """The site with everything that is registered on it: import it from here."""
 
-from controlplane.admin import access, auditlog, fleet, journal, trees
+from controlplane.admin import access, alerts, auditlog, fleet, journal, operations, trees
 from controlplane.admin.site import site
 
-MODULES = (access, auditlog, fleet, journal, trees)
+MODULES = (access, alerts, auditlog, fleet, journal, operations, trees)
 
 __all__ = ["MODULES", "site"]

@@ -27,6 +27,10 @@ RESOURCES = (
     "explain",
     "commands",
     "operations",
+    "alerts",
+    "deliveries",
+    "channels",
+    "silences",
     "audit",
 )
 

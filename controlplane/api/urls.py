@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from controlplane.api import audit, children, commands, fleet, index, output, people, trees
+from controlplane.api import alerts, audit, children, commands, fleet, index, output, people, trees
 
 app_name = "api"
 
@@ -44,6 +44,17 @@ urlpatterns = [
     path("commands", commands.Commands.as_view(), name="commands"),
     path("operations", commands.Operations.as_view(), name="operations"),
     path("operations/<uuid:id>", commands.OperationDetail.as_view(), name="operation"),
+    path("alerts", alerts.Alerts.as_view(), name="alerts"),
+    path("alerts/<int:id>", alerts.AlertDetail.as_view(), name="alert"),
+    path("alerts/<int:id>/acknowledge", alerts.AlertAcknowledge.as_view(), name="alert-acknowledge"),
+    path("alerts/<int:id>/resolve", alerts.AlertResolve.as_view(), name="alert-resolve"),
+    path("deliveries", alerts.Deliveries.as_view(), name="deliveries"),
+    path("channels", alerts.Channels.as_view(), name="channels"),
+    path("channels/<int:id>", alerts.ChannelDetail.as_view(), name="channel"),
+    path("channels/<int:id>/key", alerts.ChannelKey.as_view(), name="channel-key"),
+    path("channels/<int:id>/test", alerts.ChannelTest.as_view(), name="channel-test"),
+    path("silences", alerts.Silences.as_view(), name="silences"),
+    path("silences/<int:id>", alerts.SilenceDetail.as_view(), name="silence"),
     path("audit", audit.Audit.as_view(), name="audit"),
     path("audit/export", audit.AuditExport.as_view(), name="audit-export"),
     path("audit/verify", audit.AuditVerify.as_view(), name="audit-verify"),

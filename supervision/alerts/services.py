@@ -16,7 +16,7 @@ from django.db.models import F, Q
 from supervision.alerts.exceptions import IllegalTransition, InvalidChannel, NotFound
 from supervision.alerts.kinds import Kind, Severity
 from supervision.alerts.mail import parse_addresses
-from supervision.alerts.models import Alert, Channel, Delivery, Silence
+from supervision.alerts.models import Alert, AlertRule, Channel, Delivery, Silence
 from supervision.alerts.selectors import rule_of
 from supervision.alerts.webhook import parse_target
 from supervision.auditlog import services as auditlog
@@ -227,6 +227,30 @@ def delete_old(*, now: dt.datetime, limit: int = 5000) -> int:
     deleted, _ = Alert.objects.filter(pk__in=old).delete()
     Silence.objects.filter(until__lt=before).delete()
     return deleted
+
+
+@transaction.atomic
+def save_rule(*, rule: AlertRule, actor: Actor) -> AlertRule:
+    """What a kind of alert means from now on."""
+    rule.save()
+    auditlog.record(
+        actor=actor,
+        action="rule.change",
+        target=rule.kind,
+        details={
+            "enabled": rule.is_enabled,
+            "severity": rule.severity,
+            "repeat_every_s": rule.repeat_every_s,
+        },
+    )
+    return rule
+
+
+@transaction.atomic
+def delete_rule(*, rule: AlertRule, actor: Actor) -> None:
+    """The kind means again what it meant by itself."""
+    auditlog.record(actor=actor, action="rule.delete", target=rule.kind)
+    rule.delete()
 
 
 def check_target(kind: str, target: str) -> str:

@@ -90,6 +90,21 @@ TABLE: dict[tuple[str, str], Row] = {
     ("operations", "get"): Row(None),
     ("operation", "get"): Row(VIEW, SHOP, path={"id": "operation"}),
     ("operation", "delete"): Row(OPERATE, SHOP, status=204, path={"id": "operation"}, headers=ANY),
+    ("alerts", "get"): Row(None),
+    ("alert", "get"): Row(VIEW, SHOP, path={"id": "alert"}),
+    ("alert-acknowledge", "post"): Row(OPERATE, SHOP, path={"id": "alert"}, body={}),
+    ("alert-resolve", "post"): Row(OPERATE, SHOP, path={"id": "alert"}, body={}),
+    ("deliveries", "get"): Row(ADMIN),
+    ("channels", "get"): Row(ADMIN),
+    ("channels", "post"): Row(ADMIN, status=201, body=world.channel("new")),
+    ("channel", "get"): Row(ADMIN, path={"id": "channel"}),
+    ("channel", "put"): Row(ADMIN, path={"id": "channel"}, body=world.channel("other"), headers=ANY),
+    ("channel", "delete"): Row(ADMIN, status=204, path={"id": "channel"}, headers=ANY),
+    ("channel-key", "get"): Row(ADMIN, path={"id": "channel"}),
+    ("channel-test", "post"): Row(ADMIN, status=202, path={"id": "channel"}),
+    ("silences", "get"): Row(VIEW),
+    ("silences", "post"): Row(OPERATE, SHOP, status=201, body={"tree": "shop", "minutes": 5, "reason": "r"}),
+    ("silence", "delete"): Row(OPERATE, SHOP, status=204, path={"id": "silence"}),
     ("audit", "get"): Row(None),
     ("audit-entry", "get"): Row(VIEW, SHOP, path={"seq": "entry"}),
     ("audit-export", "get"): Row(VIEW),
@@ -231,6 +246,7 @@ def test_everybody_gets_what_the_policy_says(name: str, method: str) -> None:
         "operation": made[0].pk,
         "rollout": rolled.pk,
         "entry": entry,
+        **world.told(),
     }
     wrong: list[str] = []
     for asker in ASKERS:
@@ -255,6 +271,7 @@ LISTS: dict[str, Callable[[Any], set[str]]] = {
     "events": lambda item: {item["tree"]},
     "operations": lambda item: {item["tree"]},
     "audit": lambda item: {item["tree"]},
+    "alerts": lambda item: {item["tree"]},
 }
 
 
@@ -268,6 +285,7 @@ def test_lists_show_what_one_may_see(name: str, asker: Asker) -> None:
     for tree in ("shop", "bank"):
         world.applied(tree, "a")
         commands.request_command(verb="stop", key=f"{tree}/web", actor=people.SOMEBODY)
+        world.alert(tree)
     items = asker.client().get(reverse(f"api:{name}")).json()["items"]
     seen = {tree for item in items for tree in LISTS[name](item) if tree}
     assert seen == {tree for tree in ("shop", "bank") if asker.principal.can(VIEW, tree)}

@@ -1,10 +1,11 @@
 """One small fleet in rows, as the API sees it: two trees on one node, each with a supervisor and a child."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from supervision.alerts.models import Alert, Channel, Silence
 from supervision.auditlog.actor import Actor
 from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree, Stray
@@ -104,3 +105,31 @@ def world() -> Node:
     event(host, 3, kind="node", what="started")
     Stray.objects.create(node=host, pid=4711, start_time=1, first_seen=timezone.now(), command=["sleep", "9"])
     return host
+
+
+def channel(name: str) -> dict[str, Any]:
+    """A body."""
+    return {"name": name, "kind": "webhook", "target": "https://hooks.example/x"}
+
+
+def alert(tree: str) -> Alert:
+    now = timezone.now()
+    return Alert.objects.create(
+        kind="supervisor_gave_up",
+        subject=tree,
+        tree=tree,
+        severity="critical",
+        title="t",
+        raised_at=now,
+        last_at=now,
+    )
+
+
+def told() -> dict[str, int]:
+    """An alert, a channel and a silence of shop: their numbers."""
+    until = timezone.now() + timedelta(hours=1)
+    return {
+        "alert": alert("shop").pk,
+        "channel": Channel.objects.create(name="c", kind="email", target="a@example.com").pk,
+        "silence": Silence.objects.create(tree="shop", until=until, reason="r", created_by="x").pk,
+    }
