@@ -18,7 +18,9 @@ class AlertRule(models.Model):
     is_enabled = models.BooleanField(default=True)
     severity = models.CharField(max_length=16, choices=choices(Severity))
     repeat_every_s = models.PositiveIntegerField(default=0, help_text="Seconds; 0: told once.")
-    runbook_url = models.CharField(max_length=500, blank=True, help_text="Instead of the page in docs/runbooks.")
+    runbook_url = models.CharField(
+        max_length=500, blank=True, help_text="Instead of the page in docs/runbooks."
+    )
 
     class Meta:
         ordering = ["kind"]
