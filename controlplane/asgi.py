@@ -11,8 +11,9 @@ http = get_asgi_application()  # sets Django up, which the imports below need
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from controlplane.bodylimit import BodyLimit  # noqa: E402
 from controlplane.dashboard.live.consumer import LiveConsumer  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": http, "websocket": URLRouter([path("ws/live", LiveConsumer.as_asgi())])}
+    {"http": BodyLimit(http), "websocket": URLRouter([path("ws/live", LiveConsumer.as_asgi())])}
 )

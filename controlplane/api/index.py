@@ -24,6 +24,7 @@ RESOURCES = (
     "incarnations",
     "events",
     "logs",
+    "samples",
     "explain",
     "commands",
     "operations",

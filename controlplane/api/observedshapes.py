@@ -224,3 +224,28 @@ class FollowedShape(serializers.Serializer[Any]):
     items = NodeLineShape(many=True)
     cursor = serializers.CharField(help_text="For the next request.")
     node = serializers.CharField()
+
+
+class SampleShape(serializers.Serializer[Any]):
+    """What was used in one span."""
+
+    at = serializers.DateTimeField()
+    n = serializers.IntegerField(help_text="Samples in it.")
+    cpu_avg = serializers.FloatField(allow_null=True)
+    cpu_max = serializers.FloatField(allow_null=True)
+    rss_avg = serializers.IntegerField(allow_null=True)
+    rss_max = serializers.IntegerField(allow_null=True)
+    pss = serializers.IntegerField(allow_null=True)
+    fds_max = serializers.IntegerField(allow_null=True)
+    threads_max = serializers.IntegerField(allow_null=True)
+    children_max = serializers.IntegerField(allow_null=True)
+
+
+class SamplesShape(serializers.Serializer[Any]):
+    """A child's samples."""
+
+    key = serializers.CharField()
+    node = serializers.CharField()
+    resolution = serializers.ChoiceField(["minute", "hour"])
+    items = SampleShape(many=True)
+    next_since = serializers.DateTimeField(allow_null=True)

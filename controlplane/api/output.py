@@ -30,7 +30,7 @@ class Logs(Endpoint):
     parameters = frozenset({"key", "node", "lines", "stream", "since", "incarnation"})
 
     def tree_asked_for(self, request: Request, **kwargs: Any) -> str:
-        return tree_of(_key(request))
+        return tree_of(key_of(request))
 
     @schema.says(
         "What children wrote",
@@ -52,7 +52,7 @@ class Logs(Endpoint):
         tags=TAG,
     )
     def get(self, request: Request) -> Response:
-        key = _key(request)
+        key = key_of(request)
         most = integer(request, "lines", default=LINES, least=1, most=MAX_LINES)
         args = {
             "key": key,
@@ -63,7 +63,7 @@ class Logs(Endpoint):
         }
         items: list[dict[str, Any]] = []
         missing: list[dict[str, str]] = []
-        nodes = _nodes(key, request.query_params.get("node"))
+        nodes = nodes_of(key, request.query_params.get("node"))
         for node in nodes:
             try:
                 items += [
@@ -89,7 +89,7 @@ class LogsFollow(Endpoint):
     parameters = frozenset({"key", "node", "stream", "cursor", "wait"})
 
     def tree_asked_for(self, request: Request, **kwargs: Any) -> str:
-        return tree_of(_key(request))
+        return tree_of(key_of(request))
 
     @schema.says(
         "What a child writes from now on",
@@ -110,9 +110,9 @@ class LogsFollow(Endpoint):
         tags=TAG,
     )
     def get(self, request: Request) -> Response:
-        key = _key(request)
+        key = key_of(request)
         wait_s = integer(request, "wait", default=0, least=0, most=MAX_WAIT_S)
-        node = _nodes(key, request.query_params.get("node"))[0]
+        node = nodes_of(key, request.query_params.get("node"))[0]
         args = {
             "key": key,
             "stream": choice(request, "stream", ("out", "err")),
@@ -153,7 +153,7 @@ class Explain(Endpoint):
     parameters = frozenset({"key", "node"})
 
     def tree_asked_for(self, request: Request, **kwargs: Any) -> str:
-        return tree_of(_key(request))
+        return tree_of(key_of(request))
 
     @schema.says(
         "Why a child or supervisor is as it is",
@@ -164,20 +164,20 @@ class Explain(Endpoint):
         tags=TAG,
     )
     def get(self, request: Request) -> Response:
-        told = explain_key(_key(request), node=request.query_params.get("node"))
+        told = explain_key(key_of(request), node=request.query_params.get("node"))
         if told is None:
-            raise Problem("not-found", f"There is no {_key(request)}.")
+            raise Problem("not-found", f"There is no {key_of(request)}.")
         return Response(told.to_json())
 
 
-def _key(request: Request) -> str:
+def key_of(request: Request) -> str:
     key = request.query_params.get("key", "").rstrip("/")
     if not key:
         raise Problem.invalid("key", "A key is needed, such as shop/web/api@2.")
     return key
 
 
-def _nodes(key: str, node: str | None) -> list[str]:
+def nodes_of(key: str, node: str | None) -> list[str]:
     rows = ObservedChild.objects.filter(at_or_below(key))
     if node is not None:
         rows = rows.filter(node_id=node)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from controlplane.api import alerts, audit, children, commands, fleet, index, output, people, trees
+from controlplane.api import alerts, audit, children, commands, fleet, index, output, people, samples, trees
 
 app_name = "api"
 
@@ -40,6 +40,7 @@ urlpatterns = [
     path("events", children.Events.as_view(), name="events"),
     path("logs", output.Logs.as_view(), name="logs"),
     path("logs/follow", output.LogsFollow.as_view(), name="logs-follow"),
+    path("samples", samples.Samples.as_view(), name="samples"),
     path("explain", output.Explain.as_view(), name="explain"),
     path("commands", commands.Commands.as_view(), name="commands"),
     path("operations", commands.Operations.as_view(), name="operations"),

@@ -85,6 +85,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("events", "get"): Row(None),
     ("logs", "get"): Row(VIEW, SHOP, status=503, query="key=shop/web"),
     ("logs-follow", "get"): Row(VIEW, SHOP, status=503, query="key=shop/web"),
+    ("samples", "get"): Row(VIEW, SHOP, query="key=shop/web"),
     ("explain", "get"): Row(VIEW, SHOP, query="key=shop/web"),
     ("commands", "post"): Row(OPERATE, SHOP, status=202, body={"verb": "stop", "key": "shop/web"}),
     ("operations", "get"): Row(None),
