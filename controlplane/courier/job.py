@@ -27,9 +27,16 @@ class Job:
     """
 
     def __init__(
-        self, name: str, session: Session, step: Callable[[], float], event: threading.Event | None = None
+        self,
+        name: str,
+        session: Session,
+        step: Callable[[], float],
+        event: threading.Event | None = None,
+        *,
+        retry_max_s: float = RETRY_MAX_S,
     ) -> None:
         self.name, self.session, self._step, self._event = name, session, step, event
+        self._retry_max_s = retry_max_s
         self._trouble = ""
         self._retry_s = RETRY_S
 
@@ -57,7 +64,7 @@ class Job:
         except (*AWAY, DatabaseError) as error:
             self._complain(error)
             _close_connection()
-            self._retry_s, waited = min(self._retry_s * 2, RETRY_MAX_S), self._retry_s
+            self._retry_s, waited = min(self._retry_s * 2, self._retry_max_s), self._retry_s
             return waited
         if self._trouble:
             self.session.say(f"{self.name}: works again")

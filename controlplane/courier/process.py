@@ -28,7 +28,8 @@ from supervision.runtime.clock import SystemClock
 from supervision.runtime.helper_channel import HelperChannel
 from supervision.runtime.paths import Paths
 
-CONNECT_LIMIT_S = 3
+CONNECT_LIMIT_S = 2
+"""libpq's least."""
 STATEMENT_LIMIT_MS = 4000
 REDIS_LIMIT_S = 2.0
 LOOK_EVERY_S = 0.5
@@ -114,7 +115,7 @@ def jobs(session: Session) -> list[Job]:
     shipping, hinted = Shipping(session), session.stored
     listening = Listening(session, settings.CONNECTIONS.database_url)
     return [
-        Job("lease", session, Leasing(session).step),
+        Job("lease", session, Leasing(session).step, retry_max_s=RETRY_S),  # each second of a lease counts
         Job("journal", session, shipping.step),
         Job("desired", session, Placing(session).step, session.desired),
         Job("commands", session, Ordering(session).step, session.ordered),

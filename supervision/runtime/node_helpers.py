@@ -22,7 +22,7 @@ COURIER_FIRST_ANSWER_LIMIT_S = 60.0
 """It imports the framework and the clients of both stores before it hears, beside everything else that starts."""
 STORES_VARIABLE = "OVERSTORY_STORES"
 """Set for a guardian, and so for its nodes, that is to use stores: `embedded` or `given`."""
-COURIERS_OWN = frozenset({"DATABASE_URL", "REDIS_URL", "HOME", "TZ"})
+COURIERS_OWN = frozenset({"DATABASE_URL", "REDIS_URL", "DATABASE_URL_FILE", "REDIS_URL_FILE", "HOME", "TZ"})
 
 
 def uses_stores(environ: Mapping[str, str]) -> bool:

@@ -1,10 +1,16 @@
 """The courier with real stores: what happens on a host arrives once and in order, what is wanted comes to be."""
 
+import json
 import os
 import signal
+import time
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 
 from supervision.auditlog.models import AuditEntry
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree
@@ -13,7 +19,7 @@ from supervision.trees import commands, services
 from supervision.trees.models import Command, CommandState, Placement, PlacementState, Tree, Verb
 from tests.controlplane.courier.joined import ANN, WAIT_S, Joined, joined
 from tests.support.database import TestStores
-from tests.support.engine import child, tree
+from tests.support.engine import child, python, tree
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,6 +126,56 @@ def test_commands_are_carried_out_and_finished_with_what_came_of_them(engine: Jo
     assert [r.get("what") for r in records] == [None, "ended"]
     engine.wait_shipped()
     assert not AuditEntry.objects.filter(actor_kind="local", action="child.stop").exists()
+
+
+def test_only_the_courier_is_told_of_the_stores(engine: Joined) -> None:
+    engine.apply(tree("shop", child("a")))
+    pid = engine.wait_state("shop/a", "running")["pid"]
+    helpers = {helper["name"]: helper["pid"] for helper in engine.call("status")["helpers"]}
+    courier = Path(f"/proc/{helpers.pop('courier')}/environ").read_bytes()
+    assert b"DATABASE_URL=" in courier
+    for other in [pid, *helpers.values()]:
+        told = Path(f"/proc/{other}/environ").read_bytes()
+        for name in (b"DATABASE_URL", b"REDIS_URL", b"OVERSTORY_STORES", b"SECRET"):
+            assert name not in told
+
+
+def test_questions_are_answered_over_redis(engine: Joined, stores: TestStores) -> None:
+    hello = python("import time; print('hello', flush=True); time.sleep(3600)")
+    engine.apply(tree("shop", child("a", hello)))
+    engine.wait_state("shop/a", "running")
+    client = redis.Redis.from_url(stores.redis_url, socket_timeout=WAIT_S)
+
+    def ask(op: str, **args: Any) -> dict[str, Any]:
+        reply = f"overstory:answer:{uuid.uuid4()}"
+        question = {"op": op, "args": args, "reply": reply, "deadline": time.time() + 20}
+        client.rpush(f"overstory:ask:{engine.node_id()}", json.dumps(question))
+        found: Any = client.blpop([reply], timeout=30)
+        assert found is not None, engine.log()[-2000:]
+        assert 0 < client.ttl(reply) <= 60 or client.ttl(reply) == -2
+        answer: dict[str, Any] = json.loads(found[1])
+        return answer
+
+    with client:
+        lines = wait_for(lambda: ask("logs", key="shop/a", lines=10)["result"]["lines"], timeout=WAIT_S)
+        assert [line["text"] for line in lines] == ["hello"]
+        plan = ask("plan", spec=tree("shop", child("a", hello), child("b", ["/no/such"])))["result"]
+        assert any("/no/such" in finding["message"] for finding in plan["findings"])
+        assert ask("plan", spec={"tree": 3})["error"]["code"] == "bad_request"
+        assert ask("logs", key="../node.json")["error"]["code"] == "bad_request"
+        assert ask("stop", key="shop/a")["error"]["code"] == "bad_request"
+        samples = wait_for(lambda: ask("samples", key="shop/a")["result"]["samples"], timeout=WAIT_S)
+        assert samples[-1]["rss"] > 0
+        channel = f"overstory:samples:{engine.node_id()}"
+        with client.pubsub(ignore_subscribe_messages=True) as heard:  # type: ignore[no-untyped-call]  # redis-py
+            heard.subscribe(channel, "overstory:hint")
+
+            def frame() -> Any:
+                message: Any = heard.get_message(timeout=1.0)
+                told = message is not None and message["channel"].decode() == channel
+                return json.loads(message["data"]) if told else None
+
+            assert wait_for(frame, timeout=WAIT_S)["key"] == ["shop/a"]
 
 
 def test_what_is_done_by_hand_is_audited_by_uid(engine: Joined) -> None:
