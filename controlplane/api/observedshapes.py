@@ -108,6 +108,7 @@ class EventShape(serializers.Serializer[Any]):
 
     seq = serializers.IntegerField()
     at = serializers.DateTimeField()
+    boot = serializers.FloatField(help_text="The node's CLOCK_BOOTTIME, seconds.")
     kind = serializers.CharField()
     tree = serializers.CharField()
     key = serializers.CharField()

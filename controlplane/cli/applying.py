@@ -139,8 +139,10 @@ def _judged(
 ) -> Judgement:
     """How far the tree is from what the revision says: everything up, what restarts in its next life, what goes gone."""
     tree = observed.tree(name)
-    if tree is None:
+    if tree is None and before.tree(name) is not None:
         raise CliError(f"{name} was deleted meanwhile", code="superseded")
+    if tree is None or tree.revision < revision:  # a control plane has it, and the node gets it in a moment
+        return Judgement(0, 0, (), (), (name,))
     if tree.revision > revision:
         raise CliError(f"revision {tree.revision} of {name} was applied meanwhile", code="superseded")
     restarted = {step.key for step in steps if step.do == "restart"}

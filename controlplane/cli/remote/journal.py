@@ -57,4 +57,5 @@ def follow(api: Api, wanted: Wanted, *, after: int, trees: Sequence[str]) -> Ite
 def record_of(row: Mapping[str, Any]) -> JournalRecord:
     """A row of the API as the record it was."""
     at = datetime.fromisoformat(row["at"]).timestamp()
-    return {**row["body"], "seq": row["seq"], "t": at, "k": row["kind"], "node": row["node"], "id": row["id"]}
+    about = {"seq": row["seq"], "t": at, "b": row["boot"], "k": row["kind"]}
+    return {**row["body"], **about, "node": row["node"], "id": row["id"]}

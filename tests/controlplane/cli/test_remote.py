@@ -208,6 +208,23 @@ def test_a_document_that_only_the_server_refuses_is_named_with_its_line(remote: 
     assert refused.json["error"]["problems"][0]["line"] == 3
 
 
+def test_apply_waits_for_a_node_to_take_it(remote: str, tmp_path: Path) -> None:
+    file = tmp_path / "new.json"
+    file.write_text(json.dumps(world.document("new")))
+    late = manage("apply", str(file), "--yes", "--timeout", "1", "--json")
+    assert (late.code, late.json["revision"], late.json["ok"]) == (5, 1, False)
+    world.observed(Node.objects.get(pk=world.NODE), "new")
+    ObservedTree.objects.filter(name="new").update(digest=late.json["digest"])
+    assert manage("apply", str(file), "--yes").code == 0
+
+
+def test_events_of_a_key_are_found_by_what_they_are_about(remote: str) -> None:
+    host = Node.objects.get(pk=world.NODE)
+    started = {"event": ["started", "shop/web", 1], "actions": [], "ref": "x"}
+    world.event(host, 20, tree="shop", key="shop/web", **started)
+    assert [record["seq"] for record in manage("events", "--json", "--key", "shop/web").records] == [20]
+
+
 def test_the_watch_goes_on_while_things_change(remote: str) -> None:
     with spawn("tree", "--watch", "--json", "shop/web") as running:
         first = json.loads(running.line())
