@@ -1,11 +1,15 @@
 """What stands beside an abnormal exit: the last lines of stderr and what the machine knew. Never on the restart path."""
 
+import os
+
 from supervision.runtime.journal import Journal, JournalFull
 from supervision.runtime.kinship import Leader
 from supervision.runtime.output import OutputStore
 
 LINES = 20
 MAX_LINE = 500
+VMSTAT_BYTES = 64 * 1024
+OOM_KILLS = b"\noom_kill "
 NORMAL_ENDS = frozenset({"normal", "shutdown"})
 
 
@@ -44,10 +48,14 @@ class Evidence:
 def read_oom_kills() -> int:
     """Processes the kernel's OOM killer ended since boot; 0 where it does not say."""
     try:
-        with open("/proc/vmstat", "rb") as file:
-            for line in file:
-                if line.startswith(b"oom_kill "):
-                    return int(line.split()[1])
+        descriptor = os.open("/proc/vmstat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        pass
-    return 0
+        return 0
+    try:
+        text = b""
+        while piece := os.read(descriptor, VMSTAT_BYTES):  # the kernel gives a page or so at a time
+            text += piece
+    finally:
+        os.close(descriptor)
+    at = text.find(OOM_KILLS)
+    return int(text[at + len(OOM_KILLS) :].partition(b"\n")[0]) if at >= 0 else 0

@@ -38,6 +38,7 @@ STATUS_RETRIES = 50
 """An adopted child's status is known once the guardian recorded it: asked again for a second, then `lost`."""
 IDENTITY_DELAY_S = 0.02
 """Reading /proc right after a spawn blocks 0.4 ms; later it costs microseconds."""
+LIST_EVERY = 10
 MAX_DEPTH = 1000
 """Ancestors looked at; more only where pids are recycled while we look."""
 
@@ -88,6 +89,7 @@ class ProcessTable:
         self._counter = OwnChildrenCounter()
         self._unidentified: list[Leader] = []
         self._started_in = -2
+        self._scans = 0
 
     # -- start, adopt -----------------------------------------------------------------------------------------------
 
@@ -335,13 +337,19 @@ class ProcessTable:
 
     def discover(self) -> list[Relative]:
         """Direct children of node and guardian that we did not know yet."""
-        found = self._look_again(lambda: direct_children(os.getpid()))
-        if self.guardian_pid is not None:
-            above = self.guardian_pid
-            found += self._look_again(lambda: direct_children(above))
-            guardian = read_stat(above)
-            if guardian is None or guardian.is_exiting:  # so what we read of it may not be all there is
-                self.guardian_died()
+        return self._discover_ours() + self._discover_guardians()
+
+    def _discover_ours(self) -> list[Relative]:
+        return self._look_again(lambda: direct_children(os.getpid()))
+
+    def _discover_guardians(self) -> list[Relative]:
+        above = self.guardian_pid
+        if above is None:
+            return []
+        found = self._look_again(lambda: direct_children(above))
+        guardian = read_stat(above)
+        if guardian is None or guardian.is_exiting:  # so what we read of it may not be all there is
+            self.guardian_died()
         return found
 
     def discover_outside(self) -> None:
@@ -424,8 +432,15 @@ class ProcessTable:
                 self.events.stray("adopted", relative)
 
     def scan(self) -> None:
-        """Once a second: find what came up since, end strays whose time is over and what a child left that is to be down."""
-        self.discover()
+        """Once a second: find what came up since, end strays whose time is over and what a child left that is to be down.
+
+        Our own children are counted, and listed where there is one too many; each tenth time they are listed whatever the
+        count says.
+        """
+        self._scans += 1
+        if self._scans % LIST_EVERY == 0 or not self._counter.is_at_most(self._own):
+            self._discover_ours()
+        self._discover_guardians()
         if not self.relatives:
             return
         now = self.clock.boot()
