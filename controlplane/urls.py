@@ -17,6 +17,7 @@ urlpatterns = [
     path("readyz", operations.readyz, name="readyz"),
     path("readyz/<str:name>", operations.readyz_check, name="readyz-check"),
     path("healthz", operations.readyz, name="healthz"),
+    path("metrics", operations.metrics, name="metrics"),
     path("RPC2", xmlrpc.rpc, name="xmlrpc"),
     path("logtail/<path:name>/<str:channel>", xmlrpc.logtail, name="xmlrpc-logtail"),
     path("mainlogtail", xmlrpc.mainlogtail, name="xmlrpc-mainlogtail"),

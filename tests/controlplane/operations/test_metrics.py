@@ -1,0 +1,139 @@
+"""/metrics, read by Prometheus' own parsers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from prometheus_client import parser
+from prometheus_client.openmetrics import parser as open_parser
+
+from controlplane.access.policy import Role, Scope
+from controlplane.operations import views
+from controlplane.operations.checks import Check, Checks
+from controlplane.operations.models import RestartCount
+from supervision.alerts.addresses import parse_networks
+from supervision.fleet.models import Node
+from supervision.journal.models import ObservedChild
+from supervision.samples.models import SampleMinute
+from tests.controlplane.api import world
+from tests.support import people
+
+pytestmark = pytest.mark.django_db
+parse_open: Any = open_parser.text_string_to_metric_families
+parse_text: Any = parser.text_string_to_metric_families  # Any: half typed
+OPEN = "application/openmetrics-text; version=1.0.0"
+
+
+@pytest.fixture(autouse=True)
+def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Checks]:
+    async def fine() -> str:
+        return ""
+
+    made = Checks([Check("db", fine, decides=True)])
+    monkeypatch.setattr(views, "readiness", lambda: made)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def client() -> Client:
+    return people.bearer(people.token(people.user("prometheus", (Role.VIEWER, "")), Scope.READ))
+
+
+def samples(client: Client) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in parse_text(answer.content.decode())
+        for sample in family.samples
+    }
+
+
+def value(found: dict[Any, float], name: str, **labels: str) -> float:
+    return found[f"overstory_{name}", tuple(sorted(labels.items()))]
+
+
+def test_both_formats_are_read_by_their_parsers(client: Client) -> None:
+    world.world()
+    plain = client.get("/metrics")
+    assert plain["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert list(parse_text(plain.content.decode()))
+    answer = client.get("/metrics", headers={"Accept": OPEN})
+    assert answer["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.content.endswith(b"# EOF\n")
+    assert list(parse_open(answer.content.decode()))
+
+
+def test_it_says_what_the_rows_say(client: Client) -> None:
+    node = world.world()
+    RestartCount.objects.create(supervisor="shop", reason="exit", total=7)
+    SampleMinute.objects.create(node=node, key="shop/web", at=timezone.now(), n=60, rss_avg=1000)
+    ObservedChild.objects.filter(key="shop").update(window_used=1, intensity=4)
+    found = samples(client)
+    assert value(found, "children", node="host", state="running") == 2
+    assert value(found, "children", node="host", state="failed") == 0, (
+        "a number that is known is there, also when it is 0"
+    )
+    assert value(found, "restarts_total", supervisor="shop", reason="exit") == 7
+    assert value(found, "child_memory_bytes", node="host", supervisor="shop") == 1000
+    assert value(found, "restart_intensity_ratio", node="host", supervisor="shop") == 0.25
+    assert value(found, "strays") == 1
+    assert value(found, "node_state", node="host", state="up") == 1
+
+
+def test_series_of_a_node_that_was_removed_are_gone(client: Client) -> None:
+    world.world()
+    Node.objects.all().delete()
+    assert not [labels for _, labels in samples(client) if dict(labels).get("node")]
+
+
+def test_two_hosts_of_one_name_are_told_apart(client: Client) -> None:
+    world.world()
+    world.node("m" * 32)
+    names = {dict(labels).get("node") for _, labels in samples(client)} - {None}
+    assert names == {"host-nnnnnnnn", "host-mmmmmmmm"}
+
+
+def test_no_label_is_a_pid_or_a_key_of_a_child(client: Client) -> None:
+    world.world()
+    for _, labels in samples(client):
+        assert set(dict(labels)) <= {
+            "node", "state", "supervisor", "reason", "check", "kind", "role", "job", "quantile", "version", "code",
+        }  # fmt: skip
+        assert dict(labels).get("supervisor") != "shop/web"
+
+
+def test_its_cost_does_not_grow_with_what_there_is(
+    client: Client, django_assert_max_num_queries: Any
+) -> None:
+    world.world()
+    with django_assert_max_num_queries(20):
+        client.get("/metrics")
+
+
+def test_with_the_database_away_it_says_so_and_nothing_wrong(
+    client: Client, checks: Checks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> str:
+        raise ConnectionError
+
+    gone = Checks([Check("db", away, decides=True)])
+    monkeypatch.setattr(views, "readiness", lambda: gone)
+    try:
+        found = samples(client)
+        assert value(found, "check_ok", check="db") == 0
+        assert not [name for name, _ in found if name.startswith("overstory_children")]
+    finally:
+        gone.stop()
+
+
+def test_it_is_for_who_may_see_everything_and_for_listed_networks(settings: Any) -> None:
+    assert Client().get("/metrics").status_code == 401
+    some = people.bearer(people.token(people.user("some", (Role.VIEWER, "shop")), Scope.READ))
+    assert some.get("/metrics").status_code == 403
+    settings.METRICS_NETWORKS = parse_networks("127.0.0.0/8")
+    assert Client().get("/metrics").status_code == 200
+    assert Client(REMOTE_ADDR="10.0.0.1").get("/metrics").status_code == 401
