@@ -9,6 +9,7 @@ from supervision.journal.models import (
     ObservedChild,
     ObservedTree,
     Stray,
+    StreamBase,
     StreamCursor,
 )
 from supervision.samples.models import SampleHour, SampleMinute
@@ -34,6 +35,7 @@ __all__ = [
     "SampleMinute",
     "Silence",
     "Stray",
+    "StreamBase",
     "StreamCursor",
     "Tree",
     "TreeRevision",

@@ -17,6 +17,11 @@ class FactAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     compressed_fields = True
     warn_unsaved_form = False
 
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """Every column, also those that no form would hold."""
+        left_out = self.exclude or ()
+        return [field.name for field in self.model._meta.concrete_fields if field.name not in left_out]
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

@@ -10,6 +10,7 @@ from supervision.journal.models import (
     ObservedChild,
     ObservedTree,
     Stray,
+    StreamBase,
     StreamCursor,
 )
 
@@ -56,3 +57,8 @@ class StrayAdmin(FactAdmin):
 @admin.register(StreamCursor, site=site)
 class StreamCursorAdmin(FactAdmin):
     list_display = ("node_id", "stream_epoch", "seq")
+
+
+@admin.register(StreamBase, site=site)
+class StreamBaseAdmin(FactAdmin):
+    list_display = ("node_id", "stream_epoch", "seq", "at")

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Q
 
 from supervision.explain.explanation import Explanation, explain
+from supervision.journal.columns import record_of
 from supervision.journal.models import JournalRecord, ObservedChild, ObservedTree
 from supervision.journal.selectors import member
 from supervision.runtime.observed import Observed
@@ -43,10 +44,7 @@ def records_of(node_id: str, tree: str) -> list[dict[str, Any]]:
         .exclude(kind="snapshot")
         .order_by("-id")[:RECORDS]
     )
-    return [
-        {**row.body, "seq": row.seq, "t": row.at.timestamp(), "b": row.boot, "k": row.kind}
-        for row in reversed(rows)
-    ]
+    return [record_of(row) for row in reversed(rows)]
 
 
 def observed_of(node_id: str, tree: str) -> Observed | None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from supervision.journal.facts import Record
+from supervision.journal.models import JournalRecord
 
 HEADER = ("v", "seq", "t", "b", "k")
 _SUSPECT = re.compile(r"\\u0000|\\ud[89a-f]", re.IGNORECASE)
@@ -28,6 +29,11 @@ def body_of(record: Record) -> dict[str, Any]:
     body = {name: value for name, value in record.items() if name not in HEADER}
     clean: dict[str, Any] = storable(body) if _SUSPECT.search(json.dumps(body)) else body
     return clean
+
+
+def record_of(row: JournalRecord) -> Record:
+    """The record a row was made of, in the journal's own form; its time to the microsecond."""
+    return {**row.body, "seq": row.seq, "t": row.at.timestamp(), "b": row.boot, "k": row.kind}
 
 
 def subject_of(record: Record) -> tuple[str, str]:

@@ -13,3 +13,7 @@ class StreamGapError(JournalError):
     def __init__(self, expected: int, came: int) -> None:
         super().__init__(f"record {expected} is wanted next, {came} came")
         self.expected = expected
+
+
+class NoHistoryError(JournalError):
+    """Nothing is kept from which the state at that moment follows."""

@@ -55,6 +55,24 @@ class JournalRecord(models.Model):
         return f"{self.node_id[:8]}/{self.seq} {self.kind}"
 
 
+class StreamBase(models.Model):
+    """The node's state behind the last record that retention took of a stream: what later records are folded onto."""
+
+    node_id = models.CharField(max_length=32)
+    stream_epoch = models.BigIntegerField()
+    seq = models.BigIntegerField()
+    at = models.DateTimeField(help_text="The node's clock.")
+    boot = models.FloatField(help_text="CLOCK_BOOTTIME of the node, seconds.")
+    body = models.JSONField(help_text="As the body of a snapshot record.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["node_id", "stream_epoch"], name="stream_base_one")]
+        ordering = ["node_id", "stream_epoch"]
+
+    def __str__(self) -> str:
+        return f"{self.node_id[:8]}/{self.stream_epoch}: {self.seq}"
+
+
 class ObservedTree(models.Model):
     """A tree as a node has it."""
 

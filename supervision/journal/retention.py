@@ -1,7 +1,7 @@
 """How long what nodes report is kept: partitions of a month, made ahead and dropped whole, and rows that ended long ago.
 
-A dropped partition takes its records with it; one snapshot of each stream is kept from it in the following partition's time,
-because every segment of a journal opens with one: replay and time travel begin at the oldest snapshot there is.
+A dropped partition takes its records with it. Before that the state behind the last of them is kept for each stream
+(StreamBase), so that every record which stays can still be folded: time travel goes back as far as there are records.
 """
 
 import re
@@ -9,8 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Exists, Max, OuterRef
 
-from supervision.journal.models import Incarnation, ObservedChild, Stray
+from supervision.fleet.models import Node
+from supervision.journal.columns import storable
+from supervision.journal.exceptions import NoHistoryError
+from supervision.journal.history import state_behind
+from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, Stray, StreamBase
+from supervision.runtime import snapshot
 
 TABLE = "supervision_journalrecord"
 AHEAD = 2
@@ -90,6 +96,7 @@ def drop_old(*, now: datetime, months: int = JOURNAL_MONTHS, days: int = ROWS_DA
     """Drop partitions that ended `months` months ago, records of the default partition of that age, and rows of lives,
     strays and removed members that ended `days` days ago. Each kind of row at most ROWS_AT_ONCE at a time."""
     edge = month_of(now, plus=-months)
+    keep_bases(edge)
     partitions = []
     for month in months_in_use():
         if month < edge:
@@ -97,13 +104,56 @@ def drop_old(*, now: datetime, months: int = JOURNAL_MONTHS, days: int = ROWS_DA
                 cursor.execute(f"DROP TABLE {name_of(month)}")
             partitions.append(name_of(month))
     old = now - timedelta(days=days)
+    records = _drop_from_default(edge)
+    _drop_bases()
     return Dropped(
         tuple(partitions),
-        _drop_from_default(edge),
+        records,
         _drop_rows(Incarnation, "ended_at < %s", old),
         _drop_rows(Stray, "ended_at < %s", old),
         _drop_rows(ObservedChild, "removed AND since < %s", now - timedelta(days=REMOVED_DAYS)),
     )
+
+
+def keep_bases(edge: datetime) -> int:
+    """Keep the state behind the last record of each stream that was received before `edge`; how many were new.
+
+    A state that nothing kept leads to is left out: that stream's history begins with its next snapshot.
+    """
+    streams = (
+        JournalRecord.objects.filter(received_at__lt=edge)
+        .order_by()
+        .values_list("node_id", "stream_epoch")
+        .annotate(last=Max("seq"))
+    )
+    kept = 0
+    for node_id, stream_epoch, last in list(streams):
+        if StreamBase.objects.filter(node_id=node_id, stream_epoch=stream_epoch, seq__gte=last).exists():
+            continue
+        try:
+            past = state_behind(node_id=node_id, stream_epoch=stream_epoch, seq=last)
+        except NoHistoryError:
+            continue
+        if not past.is_whole:
+            continue
+        values = {
+            "seq": last,
+            "at": past.at,
+            "boot": past.boot,
+            "body": storable(snapshot.of_recovered(past.state)),
+        }
+        StreamBase.objects.update_or_create(node_id=node_id, stream_epoch=stream_epoch, defaults=values)
+        kept += 1
+    return kept
+
+
+def _drop_bases() -> int:
+    """Of streams that ended and have no record left: the node writes another one, or was forgotten."""
+    stream = {"node_id": OuterRef("node_id"), "stream_epoch": OuterRef("stream_epoch")}
+    over = StreamBase.objects.exclude(Exists(JournalRecord.objects.filter(**stream))).exclude(
+        Exists(Node.objects.filter(id=OuterRef("node_id"), stream_epoch=OuterRef("stream_epoch")))
+    )
+    return over.delete()[0]
 
 
 def _drop_from_default(edge: datetime) -> int:
