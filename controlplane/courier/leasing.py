@@ -64,14 +64,14 @@ class Leasing:
 
     def _renew(self, epoch: int) -> None:
         session = self.session
-        trees = dict(session.fenced)
+        trees = None if session.fenced is None else dict(session.fenced)
         sent = session.clock.boot()
         with session.deadlines.within(RENEW_LIMIT_S):
             renewal = fleet.renew_lease(node_id=session.node_id, epoch=epoch)
         if renewal is None:
             session.lose_epoch(epoch)
             return
-        if session.epoch == epoch:  # nobody else learnt meanwhile that it is over
+        if trees is not None and session.epoch == epoch:  # nobody else learnt meanwhile that it is over
             self._control.call(
                 "lease", timeout_s=TELL_LIMIT_S, sent=sent, ttl_s=fleet.LEASE_TTL_S, trees=trees
             )

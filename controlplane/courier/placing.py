@@ -17,6 +17,7 @@ from supervision.trees import placements
 from supervision.trees.selectors import DesiredPlacement, desired_for
 
 EVERY_S = 1.0
+UNKNOWN_AGAIN_S = 0.2
 READ_LIMIT_S = 3.0
 ASK_LIMIT_S = 2.0
 APPLY_LIMIT_S = 30.0
@@ -42,9 +43,10 @@ class Placing:
         if epoch is None:
             return EVERY_S
         here = self._control.call("trees", timeout_s=ASK_LIMIT_S)
-        if here["local_seq"] > session.shipped:
-            return 0.1
+        knows_all = here["local_seq"] <= session.shipped
         desired = self._desired(epoch)
+        if not knows_all:
+            return UNKNOWN_AGAIN_S
         by_name = {one.tree: one for one in desired}
         wanted = [
             Wanted(one.tree, one.revision, one.digest, one.epoch, one.is_fenced, one.state) for one in desired

@@ -27,8 +27,9 @@ class Session:
     """Under which the node's row knows us; None: not joined, or told that it is over. Nothing is written meanwhile."""
     shipped: int = -1
     """The last record of the journal that is stored."""
-    fenced: dict[str, int] = field(default_factory=dict)
-    """Fenced trees that are placed here, by the newest reading under this epoch, and their epochs."""
+    fenced: dict[str, int] | None = None
+    """Fenced trees that are placed here, by the newest reading under this epoch, and their epochs; None before the first: a
+    renewal that named none of them would end them all."""
     confirmed: dict[str, int] = field(default_factory=dict)
     """What the node was told with the last confirmed renewal."""
     beat_at: float = 0.0
@@ -54,5 +55,5 @@ class Session:
     def lose_epoch(self, epoch: int) -> None:
         """The database says that `epoch` is over: nothing is covered, nothing is written, until we joined anew."""
         if self.epoch == epoch:
-            self.fenced, self.confirmed = {}, {}
+            self.fenced, self.confirmed = None, {}
             self.epoch = None

@@ -67,6 +67,7 @@ class NodeFencing:
                 self._begin(tree)
         else:
             self.fences[tree] = Fence(epoch, self.is_down(tree))
+            self._write()
         self.check()
 
     def forget(self, tree: str) -> None:
@@ -77,8 +78,7 @@ class NodeFencing:
     def renewed(self, sent: float, ttl_s: float, trees: Mapping[str, int]) -> None:
         """A renewal that was sent at `sent` is confirmed."""
         self.lease = newer(self.lease, Lease(sent, ttl_s, dict(trees)))
-        if self.fences:
-            self._write()
+        self._write()
         self.check()
 
     # -- what is done -----------------------------------------------------------------------------------------------
@@ -171,7 +171,8 @@ class NodeFencing:
     # -- file -------------------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        assert self.lease is not None  # just renewed  # noqa: S101
+        if self.lease is None or not self.fences:
+            return
         path = os.path.join(self.node.paths.runtime_dir, LEASE_FILE)
         body = {
             "v": 1,

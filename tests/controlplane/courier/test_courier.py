@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 import redis
+from django.db import transaction
 
 from supervision.auditlog.models import AuditEntry
+from supervision.fleet import services as fleet
+from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree
 from supervision.runtime.journal_segments import read_cursor
 from supervision.trees import commands, services
@@ -176,6 +179,27 @@ def test_questions_are_answered_over_redis(engine: Joined, stores: TestStores) -
                 return json.loads(message["data"]) if told else None
 
             assert wait_for(frame, timeout=WAIT_S)["key"] == ["shop/a"]
+
+
+def test_a_node_whose_epoch_is_over_learns_it_before_it_writes_and_keeps_only_what_is_still_its_own(
+    engine: Joined,
+) -> None:
+    engine.apply(tree("mine", child("a")))
+    engine.apply(tree("theirs", child("a")))
+    engine.wait_shipped()
+    wait_for(lambda: all(one["origin"] == "store" for one in engine.call("trees")["trees"]), timeout=WAIT_S)
+    pid = engine.wait_state("mine/a", "running")["pid"]
+    epoch = engine.row().epoch
+    other = Node.objects.create(id="f" * 32, name="elsewhere", joined_at=engine.row().joined_at)
+    with transaction.atomic():
+        assert fleet.end_epoch(node_id=engine.node_id(), epoch=epoch)
+        Placement.objects.filter(tree__name="theirs").update(node=other, epoch=2)
+    wait_for(lambda: engine.row().epoch == epoch + 2, timeout=WAIT_S)
+    wait_for(lambda: [one["name"] for one in engine.call("trees")["trees"]] == ["mine"], timeout=WAIT_S)
+    assert engine.child("mine/a")["pid"] == pid
+    last = engine.wait_shipped()
+    assert numbers(engine)[:last] == list(range(1, last + 1))
+    assert Placement.objects.get(tree__name="theirs").node_id == other.pk
 
 
 def test_what_is_done_by_hand_is_audited_by_uid(engine: Joined) -> None:
