@@ -37,6 +37,7 @@ class TreeShape(serializers.Serializer[Any]):
     author = serializers.CharField(source="head.author")
     changed_at = serializers.DateTimeField(source="head.created_at")
     created_at = serializers.DateTimeField()
+    problem = serializers.CharField(help_text="Why it is not where it should be, in words; else empty.")
 
 
 class PlacementShape(serializers.Serializer[Any]):

@@ -11,11 +11,10 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-from controlplane.controller.deadlines import Deadlines
 from controlplane.controller.wakeups import Wakeups
+from controlplane.deadlines import Deadlines
 from supervision.fleet import services as fleet
 from supervision.fleet.leading import CONTROLLER, LEADER_TTL_S, Leader, NotLeadingError, led
 from supervision.fleet.silence import mark_silent_nodes
@@ -26,7 +25,7 @@ from supervision.trees.placing import Placing
 from supervision.trees.rollouts import advance_rollouts
 
 EVERY_S = 1.0
-LEAST_S = 0.1
+LEAST_S = 0.25
 """Between two ticks, however often something asks for one."""
 ROUND_S = 5.0
 """For everything of one duty; each statement has its own, shorter limit on the server."""
@@ -52,7 +51,6 @@ class Controller:
     _placing: Placing = field(default_factory=Placing)
     _stopping: bool = False
     _trouble: str = ""
-    _connection: BaseDatabaseWrapper = field(init=False)
 
     def stop(self) -> None:
         """From a signal handler: the loop ends within a round, and another controller may lead at once."""
@@ -60,8 +58,8 @@ class Controller:
         self.wakeups.wake()
 
     def run(self) -> None:
-        self._connection = connections[DEFAULT_DB_ALIAS]  # itself: `connection` is another one in each thread
         deadlines = Deadlines(self.clock)
+        deadlines.start()
         try:
             while not self._stopping:
                 began = self.clock.boot()
@@ -70,8 +68,7 @@ class Controller:
                 self._pause(began)
             self._resign(deadlines)
         finally:
-            deadlines.stop()
-            self._connection.close()
+            connection.close()
 
     @property
     def status(self) -> str:
@@ -98,7 +95,7 @@ class Controller:
         )
         for duty in duties:
             try:
-                with deadlines.within(self._connection, ROUND_S):
+                with deadlines.within(ROUND_S):
                     duty()
             except NotLeadingError as error:
                 self._follow(str(error))
@@ -108,13 +105,13 @@ class Controller:
                 return
             except DatabaseError as error:  # such as a deadlock with somebody's apply: the others go on
                 log.warning("duty failed: %s: %s", duty.__name__, error)
-                self._connection.close()
+                connection.close()
         if self._trouble:
             log.info("the database answers again")
             self._trouble = ""
 
     def _lost(self, error: Exception) -> None:
-        self._connection.close()
+        connection.close()
         words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if not self._trouble:
             log.warning("the database does not answer: %s", words)
@@ -175,7 +172,7 @@ class Controller:
         if leader is None:
             return
         try:
-            with deadlines.within(self._connection, ROUND_S):
+            with deadlines.within(ROUND_S):
                 fleet.resign(name=CONTROLLER, holder=self.holder, term=leader.term)
         except DatabaseError as error:
             log.info("could not resign: %s", error)

@@ -1,4 +1,4 @@
-"""Waiting for the next tick: at most a second, less when something was applied, observed or asked for meanwhile."""
+"""Waiting for the next tick: at most a second, less when something was applied or asked for meanwhile."""
 
 import contextlib
 import os
@@ -9,8 +9,8 @@ import psycopg
 
 from supervision.trees.notices import DESIRED
 
-OBSERVED = "overstory_observed"
-CHANNELS = (DESIRED, OBSERVED)
+CHANNELS = (DESIRED,)
+"""Not what is observed: a busy fleet says that all the time, and the second is soon enough for it."""
 CONNECT_S = 3
 AGAIN_S = 5.0
 """A listening connection that failed is opened again after so long; until then the second counts."""

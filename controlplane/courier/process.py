@@ -12,7 +12,6 @@ from redis.retry import Retry
 
 from controlplane.courier.answering import Answering
 from controlplane.courier.control import NodeControl
-from controlplane.courier.deadlines import Deadlines
 from controlplane.courier.job import RETRY_S, Job
 from controlplane.courier.leasing import Leasing
 from controlplane.courier.listening import Listening
@@ -22,6 +21,7 @@ from controlplane.courier.placing import Placing
 from controlplane.courier.sampling import Hinting, Minutes, Publishing
 from controlplane.courier.session import Session
 from controlplane.courier.shipping import Shipping
+from controlplane.deadlines import Deadlines
 from supervision.journal.handlers import on_ingest
 from supervision.runtime.client import ControlError
 from supervision.runtime.clock import SystemClock

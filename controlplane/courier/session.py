@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from controlplane.courier.deadlines import Deadlines
+from controlplane.deadlines import Deadlines
 from supervision.runtime.clock import Clock, SystemClock
 from supervision.runtime.paths import Paths
 

@@ -32,12 +32,12 @@ def main() -> None:
     """Run until SIGTERM; another controller may lead at once then."""
     django.setup()
     # After setup: they bring models.
-    from controlplane.controller.deadlines import bound_connection
+    from controlplane.controller.limits import limit
     from controlplane.controller.loop import Controller
     from controlplane.controller.wakeups import Wakeups
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    bound_connection(connection, "overstory controller")
+    limit(connection, "overstory controller")
     wakeups = Wakeups(settings.CONNECTIONS.database_url)
     controller = Controller(wakeups, alive=Told())
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -17,6 +17,7 @@ from supervision.journal.facts import Record
 from supervision.journal.handlers import Ingested
 from supervision.journal.models import ObservedChild, Stray
 from supervision.trees.models import Rollout, RolloutState
+from supervision.trees.rollouts import failures
 
 CALM_S = 60
 """A supervisor that has run so long after it gave up has recovered."""
@@ -116,11 +117,8 @@ def _watch_nodes(now: dt.datetime) -> int:
 
 def _watch_rollouts(now: dt.datetime) -> int:
     changed = 0
-    ended = Rollout.objects.filter(
-        state__in=(RolloutState.ROLLED_BACK, RolloutState.FAILED),
-        finished_at__gt=now - dt.timedelta(days=LOOK_BACK_DAYS),
-    ).select_related("tree", "to_revision")
-    for rollout in ended.order_by("id")[:MOST_AT_ONCE]:
+    failed = failures(since=now - dt.timedelta(days=LOOK_BACK_DAYS))
+    for rollout in failed[:MOST_AT_ONCE]:
         what = "was rolled back" if rollout.state == RolloutState.ROLLED_BACK else "failed"
         name = rollout.tree.name
         changed += (

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
 from supervision.fleet.leading import Leader, led
@@ -11,7 +13,7 @@ from supervision.trees.models import Placement, PlacementState, Rollout, Rollout
 from supervision.trees.notices import notify_desired
 from supervision.trees.readiness import Readiness, readiness
 from supervision.trees.rolling import Advance, Bounds, Place, Standing, advance
-from supervision.trees.services import RolloutOptions, rollback_tree
+from supervision.trees.services import SUPERSEDED, RolloutOptions, rollback_tree
 
 CONTROLLER = Actor.system("controller")
 
@@ -106,3 +108,13 @@ def _roll_back(tree: Tree, failed: TreeRevision, back: TreeRevision, reason: str
     )
     if applied.changed:
         Placement.objects.filter(tree=tree, revision=back).update(revision=applied.revision)
+
+
+def failures(*, since: datetime) -> QuerySet[Rollout]:
+    """Rollouts that failed by themselves since then, rolled back or not: what somebody should hear of."""
+    ended = Rollout.objects.filter(
+        state__in=(RolloutState.ROLLED_BACK, RolloutState.FAILED),
+        finished_at__gt=since,
+        tree__deleted_at=None,
+    )
+    return ended.exclude(reason__startswith=SUPERSEDED).select_related("tree", "to_revision").order_by("id")

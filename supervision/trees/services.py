@@ -17,6 +17,9 @@ from supervision.trees.exceptions import IllegalTransitionError, NotFoundError, 
 from supervision.trees.models import Placement, PlacementState, Rollout, RolloutState, Tree, TreeRevision
 from supervision.trees.notices import notify_desired
 
+SUPERSEDED = "superseded by revision"
+"""How the reason of a rollout begins that ended because another revision came."""
+
 
 @dataclass(frozen=True, slots=True)
 class RolloutOptions:
@@ -254,7 +257,7 @@ def _begin_rollout(
     under_way = tree.rollouts.filter(state=RolloutState.RUNNING).select_related("to_revision").first()
     if under_way is not None and under_way.to_revision.source != "rollback":
         before = under_way.from_revision or before
-    _end_rollouts(tree, f"superseded by revision {revision.number}")
+    _end_rollouts(tree, f"{SUPERSEDED} {revision.number}")
     placements = list(tree.placements.exclude(state=PlacementState.REMOVING).order_by("replica", "id"))
     if not placements:
         return None

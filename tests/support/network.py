@@ -2,8 +2,8 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,9 @@ from controlplane.embedded.connections import DATABASE, ROLE
 from controlplane.embedded.postgres_server import SETTINGS_FILE, PostgresServer
 from controlplane.embedded.privileges import choose
 from controlplane.embedded.redis_server import installed_binaries
+from tests.support.schema import migrate
 from tests.support.waiting import wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
 
@@ -71,6 +71,8 @@ def network() -> Iterator[Network]:
 
 
 def _ip(*arguments: str) -> None:
+    if shutil.which("ip") is None:
+        subprocess.run(["apt-get", "install", "-y", "iproute2"], check=True, capture_output=True, timeout=300)
     subprocess.run(["ip", *arguments], check=True, capture_output=True, timeout=30)
 
 
@@ -112,13 +114,7 @@ def remote_stores(directory: Path, net: Network) -> Iterator[RemoteStores]:
             f"postgresql://{ROLE}@/{DATABASE}?host={directory}",
         )
         wait_for(lambda: _connects(made.local_url), timeout=60, what="PostgreSQL answers")
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity=0"],
-            cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": made.local_url},
-            check=True,
-            timeout=120,
-        )
+        migrate(made.local_url)
         yield made
 
 

@@ -11,7 +11,7 @@ from supervision.journal.models import ObservedChild
 from supervision.trees.models import Placement, Rollout, Tree, TreeRevision
 from supervision.trees.placements import report_problem
 from supervision.trees.placing import Placing
-from supervision.trees.rollouts import advance_rollouts
+from supervision.trees.rollouts import advance_rollouts, failures
 from tests.supervision.trees.fleet_rows import apply, leader, node, observe
 
 pytestmark = pytest.mark.django_db
@@ -169,3 +169,15 @@ def test_a_revision_that_comes_in_between_goes_back_to_what_last_was_whole() -> 
     head = Tree.objects.get().head
     assert head is not None
     assert head.digest == TreeRevision.objects.get(number=1).digest
+
+
+def test_what_was_superseded_or_deleted_is_no_failure_to_hear_of() -> None:
+    spread()
+    apply("three", placement=EVERYWHERE)
+    began = Rollout.objects.earliest("pk").started_at - timedelta(minutes=1)
+    assert Rollout.objects.earliest("pk").reason == "superseded by revision 3"
+    assert list(failures(since=began)) == []
+    observe(by_replica()[0], state="failed", root="failed")
+    [ended] = again()
+    assert list(failures(since=began)) == [ended]
+    assert list(failures(since=began + timedelta(hours=1))) == []

@@ -6,7 +6,7 @@ import signal
 import pytest
 from django.db import OperationalError, connection
 
-from controlplane.courier.deadlines import Deadlines
+from controlplane.deadlines import Deadlines
 from supervision.runtime.clock import SystemClock
 
 CLOCK = SystemClock()
