@@ -17,7 +17,7 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Any
 
-from bench import adoption, document, peers, restarts, sampler, separate, thousand
+from bench import adoption, document, peers, pixel, restarts, sampler, separate, thousand
 from bench.engine import EngineError
 from bench.entry import Entry, Options
 from bench.native import CompilerError
@@ -32,7 +32,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def entries() -> tuple[Entry, ...]:
     """Every entry, in the order they run."""
-    return (*restarts.ENTRIES, *thousand.ENTRIES, *adoption.ENTRIES, *sampler.ENTRIES, *separate.ENTRIES)
+    return (
+        *restarts.ENTRIES,
+        *thousand.ENTRIES,
+        *adoption.ENTRIES,
+        *sampler.ENTRIES,
+        *pixel.ENTRIES,
+        *separate.ENTRIES,
+    )
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:

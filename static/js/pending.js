@@ -36,12 +36,13 @@ export async function follow(id, { patienceMs = PATIENCE_MS } = {}) {
   return { state: "unknown" };
 }
 
-/** Show a command on a state element, and say how it ended. */
+/** Show a command on a state element, and say how it ended. What was observed meanwhile stands in data-next. */
 export async function showCommand({ id, verb, element, stateOf = () => null }) {
   const before = element?.dataset.state;
   if (element) setState(element, before, { pending: WORDS[verb] ?? "asked…" });
   const command = await follow(id);
-  if (element?.isConnected) setState(element, stateOf() ?? before);
+  if (element?.isConnected) setState(element, stateOf() ?? element.dataset.next ?? before);
+  delete element?.dataset.next;
   if (command.state === "done") toast(`${command.verb ?? verb} done`, { forMs: 2500 });
   else if (command.state === "failed") toast(`Failed: ${command.error?.detail ?? command.error?.message ?? "the node gave no reason"}`, { tone: "crit" });
   else if (command.state === "expired") toast("Not done: the node did not take it in time.", { tone: "crit" });

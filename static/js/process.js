@@ -28,7 +28,9 @@ export function attach(head) {
 
 function show(now) {
   const state = document.querySelector('[data-now="state"] .state');
-  if (state && !state.hasAttribute("data-pending") && state.dataset.state !== now.state) {
+  if (state?.hasAttribute("data-pending")) {
+    state.dataset.next = now.state;
+  } else if (state && state.dataset.state !== now.state) {
     setState(state, now.state);
     tint(state);
   }

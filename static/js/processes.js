@@ -136,7 +136,8 @@ class ProcessList {
     const value = (name) => this.table.values[name]?.[at];
     const { parts } = row;
     const state = value("state");
-    if (parts.state.dataset.state !== state && !parts.state.hasAttribute("data-pending")) setState(parts.state, state);
+    if (parts.state.hasAttribute("data-pending")) parts.state.dataset.next = state;
+    else if (parts.state.dataset.state !== state) setState(parts.state, state);
     const key = value("key");
     if (parts.key !== key) {
       parts.key = key;

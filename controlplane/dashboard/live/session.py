@@ -170,6 +170,7 @@ class Session:
     def _due(self, stream: Stream, now: float) -> tuple[str | None, float]:
         late = stream.unacked[0][1] + ACK_WITHIN_S if stream.unacked else float("inf")
         table = stream.table
+        table.used_at = now
         if stream.seq is None:
             text = self.source.snap_text(table, stream.wanted)
             stream.seq = table.seq

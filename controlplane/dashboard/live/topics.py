@@ -57,7 +57,8 @@ TOPICS = {
         Topic("audit", AUDIT, AUDIT, permission=Permission.ADMIN),
     )
 }
-CHILD_TOPIC = Topic("child", CHILD, ("what",))
+CHILD_TOPIC = Topic("child", CHILD, ("at",))
+"""`at` of what runs now is when its state changed; its samples are in `data` and can wait."""
 
 
 def topic_of(name: str) -> Topic | None:

@@ -253,3 +253,20 @@ def test_equal_subscriptions_are_encoded_once() -> None:
     one, two = (session.due(now=world.clock.boot())[0] for session in (world.session, other))
     first, second = (next(text for text in outputs if '"procs"' in str(text)) for outputs in (one, two))
     assert first is second
+
+
+def test_a_table_of_ones_own_lives_as_long_as_somebody_looks_at_it_although_nothing_changes() -> None:
+    world = World()
+    world.say(op="sub", topics={"child:shop/web": {}, "summary": {}})
+    for _minute in range(5):
+        world.say(op="beat")
+        world.due(25)
+        with world.hub.batch():
+            world.hub.write_summaries()
+    assert list(world.hub.children) == ["shop/web"]
+    world.session.streams.clear()
+    world.clock.jump(61)
+    with world.hub.batch():
+        world.hub.write_summaries()
+    assert not world.hub.children
+    assert not world.hub.summaries
