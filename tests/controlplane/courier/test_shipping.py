@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from controlplane.courier.deadlines import Deadlines
 from django.db import connection
 from django.utils import timezone
 
-from controlplane.courier.deadlines import Deadlines
 from controlplane.courier.session import Session
 from controlplane.courier.shipping import Shipping
 from supervision.fleet.exceptions import StaleEpochError
