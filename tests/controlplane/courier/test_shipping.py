@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from controlplane.courier.deadlines import Deadlines
 from django.db import connection
 from django.utils import timezone
 
 from controlplane.courier.session import Session
 from controlplane.courier.shipping import Shipping
+from controlplane.deadlines import Deadlines
 from supervision.fleet.exceptions import StaleEpochError
 from supervision.fleet.models import Node
 from supervision.journal.models import JournalRecord, ObservedTree, StreamCursor
