@@ -1,43 +1,62 @@
-"""`guardian --join`: what a host must say before it takes orders from elsewhere."""
+"""Who may join a fleet: a host that knows the stores, and whose owner has said what may run on it."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from django.core.management.base import CommandError
 
-ROOT = Path(__file__).resolve().parents[2]
-URLS = {"DATABASE_URL": "postgresql://x@127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
-EXPLICIT = 'executables = ["/usr/bin/*"]\nusers = ["nobody"]\n'
+from controlplane.embedded.connections import Connections
+from controlplane.foreground.guardian_process import guardian_environment
+from controlplane.management.commands.guardian import refuse_to_join_unprepared
+from supervision.runtime.node_helpers import STORES_VARIABLE, courier_environment, uses_stores
+from supervision.runtime.paths import Paths
 
-
-def refusal(data_dir: Path, *, node_toml: str = "", **environment: str) -> str:
-    """What it says; it must not have started."""
-    data_dir.mkdir(mode=0o700)
-    if node_toml:
-        (data_dir / "node.toml").write_text(node_toml)
-    done = subprocess.run(
-        [sys.executable, "manage.py", "guardian", "--join", "--data-dir", str(data_dir)],
-        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert not (data_dir / "journal").exists()
-    return done.stderr
+URLS = {"DATABASE_URL": "postgresql://o@db/o", "REDIS_URL": "redis://r:6379/0"}
 
 
-def test_needs_both_stores(data_dir: Path) -> None:
-    said = refusal(data_dir, node_toml=EXPLICIT, DATABASE_URL=URLS["DATABASE_URL"])
-    assert "--join needs REDIS_URL" in said
+def prepared(directory: Path, toml: str) -> Paths:
+    (directory / "node.toml").write_text(toml)
+    return Paths(directory)
 
 
-@pytest.mark.parametrize("node_toml", ["", '[labels]\nzone = "a"\n', 'executables = ["/usr/bin/*"]\n'])
-def test_needs_a_list_of_what_may_run_as_whom(data_dir: Path, node_toml: str) -> None:
-    said = refusal(data_dir, node_toml=node_toml, **URLS)
-    assert "--join needs a list of what may run on this host" in said
-    assert str(data_dir / "node.toml") in said
+def test_a_prepared_host_may_join(tmp_path: Path) -> None:
+    paths = prepared(tmp_path, f'executables = ["/usr/bin/*"]\nusers = ["{os.getuid()}"]\n')
+    refuse_to_join_unprepared(paths, Connections.from_environment(paths, URLS))
 
 
-def test_names_the_fault_of_a_node_toml_that_cannot_be_read(data_dir: Path) -> None:
-    said = refusal(data_dir, node_toml="executables = 5\n", **URLS)
-    assert "/executables" in said
+@pytest.mark.parametrize(
+    ("toml", "environ", "words"),
+    [
+        ('executables = ["*"]\nusers = ["*"]\n', {}, "DATABASE_URL and REDIS_URL"),
+        ('executables = ["*"]\nusers = ["*"]\n', {"DATABASE_URL": URLS["DATABASE_URL"]}, "needs REDIS_URL"),
+        ("", URLS, "executables"),
+        ("nonsense = 1\n", URLS, "nonsense"),
+    ],
+)
+def test_others_are_told_what_is_missing(
+    tmp_path: Path, toml: str, environ: dict[str, str], words: str
+) -> None:
+    paths = prepared(tmp_path, toml)
+    with pytest.raises(CommandError, match=words):
+        refuse_to_join_unprepared(paths, Connections.from_environment(paths, environ))
+
+
+def test_only_who_is_told_of_stores_runs_a_courier_and_it_is_told_nothing_else(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    environ = {
+        **URLS,
+        "PATH": "/bin",
+        STORES_VARIABLE: "given",
+        "OVERSTORY_SECRET_KEY": "s",
+        "SECRET_KEY": "k",
+    }
+    connections = Connections.from_environment(paths, environ)
+    bare = guardian_environment(environ, paths, connections)
+    assert not uses_stores(bare)
+    told = guardian_environment(environ, paths, connections, stores=connections.origin)
+    assert uses_stores(told)
+    ours = courier_environment(told, str(tmp_path))
+    assert ours["DATABASE_URL"] == URLS["DATABASE_URL"]
+    assert ours["OVERSTORY_DATA_DIR"] == str(tmp_path)
+    assert not {"OVERSTORY_SECRET_KEY", "SECRET_KEY", "EXAMPLE_STATE_DIR"} & ours.keys()
