@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from supervision.kernel.events import Begin, StopRoot
 from supervision.runtime.fencing import GUARDIAN_AFTER_S, Fence, Lease, judge, newer
 from supervision.runtime.identity import boot_id
+from supervision.runtime.kinship import Relative
 from supervision.runtime.loop import Timer
 from supervision.runtime.paths import LEASE_FILE
 
@@ -114,8 +115,11 @@ class NodeFencing:
         for leader in list(node.table.leaders.values()):
             if leader.key.partition("/")[0] == tree:
                 node.table.kill(leader, "brutal_kill")
+        left = [one for one in node.table.relatives.values() if _tree_of(one) == tree]
+        for relative in left:
+            node.table.end_relative(relative)
         runner = node.trees.runners.get(tree)
-        if runner is not None and not runner.is_down:
+        if left or (runner is not None and not runner.is_down):
             node.loop.call_later(KILL_AGAIN_S, lambda: self._kill(tree))
 
     def _release(self, tree: str) -> None:
@@ -195,3 +199,9 @@ class NodeFencing:
             return Lease(float(body["sent"]), float(body["ttl_s"]), dict(body["trees"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def _tree_of(relative: Relative) -> str | None:
+    """Of the child that it belongs to, or certainly came from."""
+    key = relative.owner or relative.origin
+    return None if key is None else key.partition("/")[0]

@@ -155,6 +155,8 @@ class NodeTrees:
         runner = self.runner_of(key)
         if runner is None or self.node.stopping or runner.name in self.removing:
             return False
+        if self.node.fencing.is_down(runner.name):
+            return False
         parts = key.split("/")
         views = (runner.kernel.child("/".join(parts[:depth])) for depth in range(len(parts), 0, -1))
         return all(view is not None and view.wanted for view in views)

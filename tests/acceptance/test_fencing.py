@@ -24,7 +24,7 @@ LEFT_BEHIND = python(
 
 
 def apply(engine: Engine, *, epoch: int = 1, fence: bool = True, revision: int = 1, **carry: Any) -> None:
-    document = tree("one", child("a"), child("b", LEFT_BEHIND))
+    document = tree("one", child("a"), child("b", LEFT_BEHIND, process={"descendants": "keep"}))
     engine.call(
         "apply",
         spec=document,
@@ -75,7 +75,7 @@ def test_a_fenced_tree_starts_with_its_first_confirmed_renewal_and_is_killed_whe
         wait_for(lambda: not any(map(is_alive, before)), timeout=20)
         assert deadline - 0.05 <= CLOCK.boot()
         wait_for(lambda: view(engine)["fenced"], timeout=5)
-        assert not [key for key in engine.processes().values() if "sleep" in key]
+        wait_for(lambda: not [argv for argv in engine.processes().values() if "sleep" in argv], timeout=20)
         renew(engine, ago_s=100)  # an answer that was a hundred seconds under way
         assert view(engine)["fenced"]
         renew(engine)
@@ -159,7 +159,7 @@ def test_what_was_stopped_elsewhere_is_not_started_here() -> None:
 
 def test_equal_documents_of_the_store_only_get_another_number() -> None:
     with Engine() as engine:
-        engine.apply(tree("one", child("a"), child("b", LEFT_BEHIND)))
+        engine.apply(tree("one", child("a"), child("b", LEFT_BEHIND, process={"descendants": "keep"})))
         assert view(engine)["origin"] == "local"
         before = pids(engine)
         apply(engine, fence=False, revision=7, epoch=3)
