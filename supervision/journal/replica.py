@@ -44,6 +44,7 @@ class Replica:
         self.is_synced = False
         """Whether a snapshot, or the very first record of the stream, was seen."""
         self._rows: dict[str, dict[str, Row]] = {}
+        self._trees: dict[str, Row] = {}
         self._offset = 0.0
         self._changes = Changes()
         self._touched: dict[str, set[str] | None] = {}
@@ -64,9 +65,13 @@ class Replica:
         """All rows there are, for who begins with nothing."""
         changes = Changes(whole=True)
         for name, tree in self.state.trees.items():
-            changes.trees[name] = tree_row(tree)
+            changes.trees[name] = self._tree_row(tree)
             changes.members.update(self._rows.get(name, {}))
         return changes
+
+    def _tree_row(self, tree: RecoveredTree) -> Row:
+        rows = [row for row in self._rows.get(tree.name, {}).values() if row["dynamic"]]
+        return tree_row(tree, [row["key"] for row in sorted(rows, key=lambda row: row["position"])])
 
     # -- one record -------------------------------------------------------------------------------------------------
 
@@ -189,10 +194,13 @@ class Replica:
             before = self._rows.setdefault(name, {})
             if keys is None or not self._look_at(tree, keys, before, changes):
                 self._look_at_all(tree, before, changes)
-            changes.trees[name] = tree_row(tree)
+            row = self._tree_row(tree)
+            if row != self._trees.get(name):
+                self._trees[name] = changes.trees[name] = row
         return changes
 
     def _tree_gone(self, name: str, changes: Changes) -> None:
+        self._trees.pop(name, None)
         changes.gone |= self._rows.pop(name, {}).keys()
         changes.trees_gone.add(name)
 

@@ -86,7 +86,8 @@ def _of_child(view: ChildView, process: RecoveredProcess | None) -> Row:
     }
 
 
-def tree_row(tree: RecoveredTree) -> Row:
+def tree_row(tree: RecoveredTree, dynamic: list[str]) -> Row:
+    """`dynamic`: keys of its dynamic children, in start order."""
     root = tree.kernel.child(tree.name)
     return {
         "name": tree.name,
@@ -96,5 +97,5 @@ def tree_row(tree: RecoveredTree) -> Row:
         "applied_at": tree.applied_at or None,
         "state": str(root.state) if root is not None else "stopped",
         "ended": "" if tree.ended is None else term_words(tree.ended)[:MAX_REASON],
-        "dynamic": [view.key for view in tree.kernel.children() if view.dynamic],
+        "dynamic": dynamic,
     }

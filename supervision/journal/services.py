@@ -52,12 +52,8 @@ def ingest(*, node_id: str, stream_epoch: int, epoch: int, batch: Batch, may_jum
         new = [record for record in batch.records if int(record["seq"]) > cursor.seq]
         _insert_records(node_id, stream_epoch, new)
         _write_changes(node, batch.changes, last)
-        cursor.seq = last
-        cursor.save(update_fields=["seq"])
         handlers.run(handlers.Ingested(node, new, batch))
-        _still(node, journal_seq=last, stream_epoch=stream_epoch)
-        with connection.cursor() as sql:
-            sql.execute("SELECT pg_notify(%s, %s)", [OBSERVED, node_id])
+        _advance(node, cursor, last)
     return last
 
 
@@ -66,7 +62,8 @@ def write_everything(*, node_id: str, epoch: int, changes: Changes, seq: int) ->
     with transaction.atomic():
         node = _node(node_id, epoch)
         _write_changes(node, changes, seq)
-        _still(node, journal_seq=seq)
+        if Node.objects.filter(pk=node.pk, epoch=node.epoch).update(journal_seq=seq) == 0:
+            raise StaleEpochError
 
 
 def _node(node_id: str, epoch: int) -> Node:
@@ -77,17 +74,54 @@ def _node(node_id: str, epoch: int) -> Node:
     return node
 
 
-def _still(node: Node, **values: int) -> None:
-    """The last statement of a transaction: what it wrote counts only under the epoch that it began with."""
-    if Node.objects.filter(pk=node.pk, epoch=node.epoch).update(**values) == 0:
-        raise StaleEpochError
+_ADVANCE = """
+WITH node AS (
+    UPDATE supervision_node
+    SET journal_seq = %(seq)s,
+        stream_epoch = %(stream_epoch)s
+    WHERE id = %(node)s
+      AND epoch = %(epoch)s
+    RETURNING id
+), stream AS (
+    UPDATE supervision_streamcursor
+    SET seq = %(seq)s
+    WHERE id = %(cursor)s
+)
+SELECT pg_notify(%(channel)s, id)
+FROM node
+"""
+"""Say how far the stream is stored, and wake who waits for it, if the node's epoch is still the one that was begun with."""
+
+
+def _advance(node: Node, cursor: StreamCursor, seq: int) -> None:
+    """The last statement of a transaction: what it wrote counts only under the epoch that it began with.
+
+    The node's row is locked from here to the commit only, so that its lease is renewed beside a long ingest.
+    """
+    with connection.cursor() as sql:
+        sql.execute(
+            _ADVANCE,
+            {
+                "node": node.pk,
+                "epoch": node.epoch,
+                "seq": seq,
+                "stream_epoch": cursor.stream_epoch,
+                "cursor": cursor.pk,
+                "channel": OBSERVED,
+            },
+        )
+        if sql.fetchone() is None:
+            raise StaleEpochError
 
 
 def _locked_cursor(node_id: str, stream_epoch: int) -> StreamCursor:
+    streams = StreamCursor.objects.select_for_update().filter(node_id=node_id, stream_epoch=stream_epoch)
+    for cursor in streams:
+        return cursor
     StreamCursor.objects.bulk_create(
         [StreamCursor(node_id=node_id, stream_epoch=stream_epoch)], ignore_conflicts=True
     )
-    return StreamCursor.objects.select_for_update().get(node_id=node_id, stream_epoch=stream_epoch)
+    return streams.get()
 
 
 def _insert_records(node_id: str, stream_epoch: int, records: list[Record]) -> None:
