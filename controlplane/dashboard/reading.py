@@ -43,14 +43,16 @@ class Reading:
 
 
 def read_hub() -> Hub:
-    """Tables made from PostgreSQL now: five queries."""
+    """Tables made from PostgreSQL now: six queries."""
     hub = Hub(link=site_link)
     nodes, trees, strays = ask(queries.NODES), ask(queries.TREES), ask(queries.STRAYS)
+    unplaced = ask(queries.UNPLACED)
     members, ends = ask(queries.MEMBERS), ask(queries.RESTARTS)
     with hub.batch() as now:
         hub.fleet.set_nodes(nodes, now=now)
         hub.fleet.set_trees(trees)
         hub.fleet.strays = {row["node_id"]: row["strays"] for row in strays}
+        hub.fleet.unplaced = list(unplaced)
         hub.fleet.set_history(*history(ends))
         hub.fleet.set_members(members, now=now)
         hub.fleet.write_nodes()

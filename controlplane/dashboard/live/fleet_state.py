@@ -42,6 +42,7 @@ class FleetState:
         self.node_facts: dict[str, Facts] = {}
         self.trees: dict[Place, Facts] = {}
         self.strays: dict[str, int] = {}
+        self.unplaced: list[Record] = []
         self.restarts: dict[Place, int] = {}
         self.minutes: dict[str, tuple[int, Sequence[int], Sequence[int]]] = {}
         """Tree: first minute, restarts and failures of each minute of the last hour."""
@@ -257,6 +258,7 @@ class FleetState:
             nodes=list(self.node_facts.values()) if visible is None else [],
             trees=[facts for facts in self.trees.values() if seen(facts["tree"])],
             strays=self.strays if visible is None else {},
+            unplaced=[dict(record) for record in self.unplaced if seen(record["tree"])],
             sees_nodes=visible is None,
             since_minute=minute - 59,
             restarts=restarts,

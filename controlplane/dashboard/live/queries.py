@@ -66,6 +66,22 @@ ORDER BY name, node_id
 LIMIT 10000
 """
 
+UNPLACED = """
+SELECT t.name AS tree, t.problem AS why,
+       EXISTS (SELECT 1 FROM supervision_placement AS p WHERE p.tree_id = t.id AND p.state <> 'removing') AS runs
+FROM supervision_tree AS t
+WHERE t.deleted_at IS NULL AND t.problem <> ''
+UNION ALL
+SELECT t.name, 'node ' || n.name || ' refuses it: ' || p.problem, false
+FROM supervision_placement AS p
+JOIN supervision_tree AS t ON t.id = p.tree_id
+JOIN supervision_node AS n ON n.id = p.node_id
+WHERE t.deleted_at IS NULL AND p.problem <> ''
+ORDER BY tree, why
+LIMIT 1000
+"""
+"""Trees that are not where they should be, and why, in the controller's or a node's words."""
+
 STRAYS = """
 SELECT node_id, count(*) AS strays
 FROM supervision_stray

@@ -143,6 +143,7 @@ class Reader:
         nodes = await self.store.rows(queries.NODES)
         trees = await self.store.rows(queries.TREES)
         strays = await self.store.rows(queries.STRAYS)
+        unplaced = await self.store.rows(queries.UNPLACED)
         fleet = self.hub.fleet
         whole = [
             (record["id"], record["stream_epoch"])
@@ -153,6 +154,7 @@ class Reader:
             fleet.set_nodes(nodes, now=now)
             fleet.set_trees(trees)
             fleet.strays = {record["node_id"]: record["strays"] for record in strays}
+            fleet.unplaced = list(unplaced)
             fleet.write_nodes()
         for node, stream_epoch in whole:
             await self._read_node(node, stream_epoch)

@@ -36,6 +36,8 @@ class Fleet:
     restarts: Sequence[int] = ()
     failures: Sequence[int] = ()
     marks: Sequence[Facts] = ()
+    unplaced: Sequence[Facts] = ()
+    """Trees that are not where they should be: `tree`, `why`, and whether they run (`runs`) all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Concern:
 def _action(concern: Concern, link: Callable[[str], str]) -> Facts:
     if concern.kind in ("node", "stray"):
         return {"label": "Nodes", "url": link("nodes")}
+    if concern.kind == "tree":
+        return {"label": "Trees", "url": link("trees")}
     if concern.verb:
         return {
             "label": concern.verb.capitalize(),
@@ -111,12 +115,15 @@ def verdict(concerns: Sequence[Concern], *, total: int, trees: int, nodes: Seque
         everything = count(total, "process", "processes")
         return {"level": "good", "text": f"All is well: {everything} as declared.", "since": None}
     worst = concerns[0]
-    children = sum(one.covers for one in concerns if one.kind not in ("node", "stray"))
+    children = sum(one.covers for one in concerns if one.kind not in ("node", "stray", "tree"))
+    unplaced = sum(one.kind == "tree" for one in concerns)
     others = sum(one.kind in ("node", "stray") for one in concerns)
     parts = []
     if children:
         needs = "needs" if children == 1 else "need"
         parts.append(f"{children} of {count(total, 'process', 'processes')} {needs} attention")
+    if unplaced:
+        parts.append(f"{count(unplaced, 'tree is', 'trees are')} not placed as declared")
     if others:
         parts.append(count(others, "matter of the nodes", "matters of the nodes"))
     many = ", worst: " if len(concerns) > 1 else ": "
@@ -131,6 +138,7 @@ def concerns_of(fleet: Fleet, *, now: float) -> Iterable[Concern]:
     """In no order. Below a supervisor that is down only the supervisor is named."""
     if fleet.sees_nodes:
         yield from _of_nodes(fleet, now)
+    yield from _of_trees(fleet)
     by_place: dict[tuple[str, str], Facts] = {(m["node"], m["key"]): m for m in fleet.members}
     covered: dict[tuple[str, str], int] = {}
     own: list[Facts] = []
@@ -173,6 +181,13 @@ def _of_nodes(fleet: Fleet, now: float) -> Iterable[Concern]:
         if strays:
             text = f"{count(strays, 'stray process', 'stray processes')} on {host}"
             yield Concern("", node["node"], host, "stray", "stray", "warning", text, None, 40, covers=strays)
+
+
+def _of_trees(fleet: Fleet) -> Iterable[Concern]:
+    for tree in fleet.unplaced:
+        level, weight = ("warning", 60) if tree["runs"] else ("trouble", 85)
+        text = f"{tree['tree']} is not placed as declared: {tree['why']}"
+        yield Concern(tree["tree"], "", "", "tree", "unplaced", level, text, None, weight)
 
 
 def _of_member(member: Facts, below: int, now: float) -> Concern | None:

@@ -30,6 +30,7 @@ def select(request: PageRequest) -> Context:
                 "author": head.author if head else "",
                 "at": seconds(head.created_at) if head else None,
                 "nodes": hosts.get(tree.name, []),
+                "problem": tree.problem,
             }
         )
     rows += [_local(tree, hosts) for tree in observed.values()]

@@ -66,7 +66,8 @@ def test_an_epoch_that_is_over_ends_what_was_known_under_it(desk: Desk) -> None:
     session.epoch, session.fenced, session.confirmed = 4, {"one": 2}, {"one": 2}
     desk.raises = StaleEpochError()
     desk.job.once()
-    assert (session.epoch, session.fenced, session.confirmed) == (None, None, {})
+    known: tuple[object, ...] = (session.epoch, session.fenced, session.confirmed)
+    assert known == (None, None, {})
     session.epoch, session.fenced = 5, {"one": 3}
     session.lose_epoch(4)  # heard late
     assert (session.epoch, session.fenced) == (5, {"one": 3})

@@ -144,3 +144,15 @@ def test_counts_are_split_by_node_and_by_tree() -> None:
         ("bank", None, {"failed": 1}),
         ("shop", 3, {"running": 1}),
     ]
+
+
+def test_a_tree_that_is_not_where_it_should_be_is_named_with_its_reason() -> None:
+    nowhere = {"tree": "shop", "why": "no node has the labels zone=b", "runs": False}
+    stays = {"tree": "jobs", "why": "every node is drained: a; it stays on a", "runs": True}
+    found = told(fleet(facts(supervisor("jobs")), facts(member("jobs/web")), unplaced=[stays, nowhere]))
+    assert found["verdict"]["level"] == "trouble"
+    assert found["verdict"]["text"] == (
+        "2 trees are not placed as declared, worst: shop is not placed as declared: no node has the labels zone=b"
+    )
+    assert [one["level"] for one in found["attention"]] == ["trouble", "warning"]
+    assert found["attention"][0]["action"] == {"label": "Trees", "url": "/trees"}

@@ -129,7 +129,7 @@ QUERIES = {
     "overview": 10,
     "tree": 9,
     "processes": 9,
-    "process": 17,
+    "process": 18,
     "trees": 10,
     "tree-new": 4,
     "tree-editor": 5,
