@@ -10,6 +10,7 @@ from django.utils import timezone
 from supervision.auditlog.actor import Actor
 from supervision.auditlog.chain import BEGINNING, ChainVerdict, Link, digest, verify
 from supervision.auditlog.models import AuditEntry, AuditSegment, Outcome
+from supervision.auditlog.plain import plain, plain_address, plain_text
 
 LOCK = 0x6F766572_61756469 & 0x7FFFFFFFFFFFFFFF
 """Advisory lock of the chain's end: whoever writes holds it until the transaction ends, so numbers have no gap."""
@@ -35,16 +36,16 @@ def record(
             seq=last_seq + 1,
             at=timezone.now(),
             actor_kind=actor.kind,
-            actor_id=actor.id[:200],
-            actor_name=actor.name[:200],
-            ip=actor.ip,
-            request_id=(actor.request_id or "")[:64],
+            actor_id=plain_text(actor.id, 200),
+            actor_name=plain_text(actor.name, 200),
+            ip=plain_address(actor.ip),
+            request_id=plain_text(actor.request_id or "", 64),
             action=action,
-            target=target[:400],
-            tree=tree[:64],
-            reason=reason,
+            target=plain_text(target, 400),
+            tree=plain_text(tree, 64),
+            reason=plain_text(reason),
             outcome=outcome,
-            details=dict(details or {}),
+            details=plain(dict(details or {})),
             previous_hash=last_hash,
         )
         entry.hash = digest(last_hash, content(entry))

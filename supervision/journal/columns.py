@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from supervision.journal.facts import Record
-from supervision.journal.models import JournalRecord
+from supervision.journal.models import KEY_LENGTH, JournalRecord
 
 HEADER = ("v", "seq", "t", "b", "k")
 _SUSPECT = re.compile(r"\\u0000|\\ud[89a-f]", re.IGNORECASE)
@@ -37,7 +37,16 @@ def record_of(row: JournalRecord) -> Record:
 
 
 def subject_of(record: Record) -> tuple[str, str]:
-    """(tree, key) that a record is about; empty where it is about the node."""
+    """(tree, key) that a record is about, fit for their columns; empty where it is about the node.
+
+    Cut where it is longer than any that exists: a request that a node refused stands in its journal as it was asked, and
+    one record that the database refuses would stop all that follow.
+    """
+    tree, key = _subject(record)
+    return storable(tree)[:64], storable(key).encode()[:KEY_LENGTH].decode(errors="ignore")
+
+
+def _subject(record: Record) -> tuple[str, str]:
     kind = record["k"]
     if kind == "step":
         event = record["event"]
@@ -49,8 +58,8 @@ def subject_of(record: Record) -> tuple[str, str]:
     if kind == "command":
         args = record.get("args") or {}
         key = str(args.get("key") or args.get("supervisor") or "")
-        return str(record.get("tree") or args.get("tree") or key.partition("/")[0])[:64], key
-    return str(record.get("tree") or "")[:64], ""
+        return str(record.get("tree") or args.get("tree") or key.partition("/")[0]), key
+    return str(record.get("tree") or ""), ""
 
 
 def moment(seconds: float | None) -> datetime | None:

@@ -22,6 +22,7 @@ CHILD_FIELDS = [
 ]
 TREE_FIELDS = ["revision", "digest", "message", "applied_at", "state", "ended", "dynamic", "seq"]
 ROWS_A_STATEMENT = 1000
+KIND_LENGTH = 16
 OBSERVED = "overstory_observed"
 """NOTIFY channel; the payload is the node's id. A hint only."""
 
@@ -136,9 +137,9 @@ def _insert_records(node_id: str, stream_epoch: int, records: list[Record]) -> N
                 seq=record["seq"],
                 at=moment(record["t"]) or now,
                 boot=record["b"],
-                kind=record["k"],
-                tree=storable(tree),
-                key=storable(key),
+                kind=str(record["k"])[:KIND_LENGTH],
+                tree=tree,
+                key=key,
                 body=body_of(record),
                 received_at=now,
             )

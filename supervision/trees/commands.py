@@ -15,6 +15,7 @@ from django.db.models import Q
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
 from supervision.fleet.services import database_now
+from supervision.journal.columns import storable
 from supervision.journal.models import ObservedChild, Stray
 from supervision.trees.documents import SYSTEM_TREE
 from supervision.trees.exceptions import IllegalTransitionError, NotFoundError
@@ -159,8 +160,8 @@ def finish_command(
             ).update(
                 state=state,
                 finished_at=database_now(),
-                result=None if result is None else dict(result),
-                error=None if error is None else dict(error),
+                result=None if result is None else storable(dict(result)),
+                error=None if error is None else storable(dict(error)),
             )
             == 1
         )

@@ -2,13 +2,16 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from supervision.auditlog import services
-from supervision.auditlog.actor import Actor
+from supervision.auditlog.actor import Actor, ActorKind
 from supervision.auditlog.chain import BEGINNING
 from supervision.auditlog.models import AuditEntry, AuditSegment
 
@@ -54,6 +57,40 @@ def test_a_change_is_noticed_and_placed(change: str, broken_at: int) -> None:
     verdict = services.verify_chain()
     assert (verdict.holds, verdict.broken_at) == (False, broken_at)
     assert verdict.why
+
+
+@given(
+    details=st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=8,
+        ),
+    ),
+    words=st.text(),
+    ip=st.ip_addresses().map(lambda address: address.exploded)
+    | st.sampled_from(["::FFFF:10.0.0.1", "FE80::1%eth0", "x"]),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(details={"seconds": 1e16, "n": -0.0, "\0": "\ud800"}, words="\0\ud800", ip="2001:DB8:0:0::1")
+@example(details={"big": 1.5e300, "small": 5e-324}, words="", ip="")
+def test_whatever_somebody_sends_the_chain_holds(details: dict[str, Any], words: str, ip: str) -> None:
+    actor = Actor(ActorKind.USER, words, words, ip, words)
+    services.record(
+        actor=actor,
+        action="test",
+        target=words,
+        tree=words,
+        reason=words,
+        details={**details, "pair": (1, 2.5)},
+    )
+    assert services.verify_chain().holds
+
+
+def test_numbers_that_are_keys_are_sorted_as_the_database_has_them() -> None:
+    services.record(actor=ACTOR, action="test", details={"ages": {2: "a", 10: "b"}})
+    assert services.verify_chain().holds
 
 
 def test_what_is_rolled_back_leaves_no_entry_and_no_gap() -> None:

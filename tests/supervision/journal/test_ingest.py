@@ -135,6 +135,29 @@ def test_a_handler_sees_each_record_once(told: Told, node: Node, monkeypatch: py
     assert seen == [record["seq"] for record in told[0]]
 
 
+def test_one_odd_record_does_not_stop_the_line(node: Node) -> None:
+    """A node journals also what it refuses, as it was asked; and a newer node may know kinds of its own."""
+    head = {"v": 1, "t": 1_795_000_000.0, "b": 1.0}
+    keys = ["a/" + "x" * 9000, "\U0001f333" * 3000, "\0\ud800/b", "t" * 200]
+    records = [{**head, "seq": 1, "k": "node", "what": "started"}]
+    records += [
+        {
+            **head,
+            "seq": at,
+            "k": "command",
+            "op": "stop",
+            "args": {"key": key},
+            "error": {"code": "not_found"},
+        }
+        for at, key in enumerate(keys, 2)
+    ]
+    records.append({**head, "seq": 6, "k": "a_kind_of_a_later_version", "more": [1, 2]})
+    records.append({**head, "seq": 7, "t": 1e18, "k": "command", "op": "stop", "args": {}})
+    assert take(node, Replica().fold(records)) == 7
+    assert stored() == [1, 2, 3, 4, 5, 6, 7]
+    assert selectors.records(key="t" * 200).exists()
+
+
 def test_counts_take_two_queries(told: Told, node: Node, django_assert_num_queries: Any) -> None:
     (batch,) = batches(told[0], [])
     take(node, batch)

@@ -91,6 +91,16 @@ def test_a_dead_claimers_orders_go_to_its_successor_and_a_living_ones_stay() -> 
     assert (one.state, one.error) == (CommandState.DONE, None)
 
 
+def test_an_outcome_that_no_database_takes_as_it_is_ends_the_order_all_the_same() -> None:
+    node("n1")
+    (one,) = order()
+    assert commands.finish_command(
+        command_id=one.id, error={"code": "failed", "message": "said \0 and \ud800"}
+    )
+    one.refresh_from_db()
+    assert one.error == {"code": "failed", "message": "said \ufffd and \ufffd"}
+
+
 def test_past_its_deadline_an_order_ends_and_says_how_far_it_came() -> None:
     here = node("n1")
     taken, waiting = order(), order("restart")
