@@ -30,7 +30,9 @@ from supervision.runtime.paths import Paths
 
 CONNECT_LIMIT_S = 2
 """libpq's least."""
-STATEMENT_LIMIT_MS = 4000
+STATEMENT_LIMIT_MS = 60_000
+"""Of what a courier that was killed left behind; a living one has shorter deadlines of its own."""
+UNACKNOWLEDGED_MS = 4000
 REDIS_LIMIT_S = 2.0
 LOOK_EVERY_S = 0.5
 GREET_LIMIT_S = 2.0
@@ -131,8 +133,8 @@ def limit_database() -> None:
     """Bounds that the driver and the server keep by themselves; Deadlines stands behind them."""
     options = connections[DEFAULT_DB_ALIAS].settings_dict.setdefault("OPTIONS", {})
     options["connect_timeout"] = CONNECT_LIMIT_S
-    options["tcp_user_timeout"] = STATEMENT_LIMIT_MS
-    limits = f"-c statement_timeout={STATEMENT_LIMIT_MS} -c idle_in_transaction_session_timeout={STATEMENT_LIMIT_MS}"
+    options["tcp_user_timeout"] = UNACKNOWLEDGED_MS
+    limits = f"-c statement_timeout={STATEMENT_LIMIT_MS} -c idle_in_transaction_session_timeout={UNACKNOWLEDGED_MS}"
     options["options"] = f"{options.get('options', '')} {limits}".strip()
     options["application_name"] = "overstory courier"
 

@@ -5,6 +5,11 @@ the cursor, which is compared and set in the transaction that inserts. Records r
 so that no power cut can make the node use a number again that the store has already seen.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import OperationalError
+
 from controlplane.courier.session import Session
 from supervision.journal import services as journal
 from supervision.journal.exceptions import StreamGapError
@@ -22,13 +27,17 @@ from supervision.runtime.journal_segments import (
     write_cursor,
 )
 
+T = TypeVar("T")
+
 READ_LIMIT_S = 4.0
 INGEST_LIMIT_S = 5.0
+INGEST_LIMIT_MAX_S = 60.0
+"""A batch that did not fit into its time is given twice as much: on a slow day it must come to its end at last."""
 IDLE_S = 1.0
 BETWEEN_S = 0.05
 """So that a busy node's records come in batches and not one by one."""
 CURSOR_EVERY_S = 1.0
-MOST = 1000
+MOST = 500
 """Records of a batch."""
 
 
@@ -45,6 +54,7 @@ class Shipping:
         self._may_jump = False
         self._cursor_written = -1.0
         self._on_disk = -1
+        self._limit_s = INGEST_LIMIT_S
 
     def step(self) -> float:
         """Offer one batch; how long to wait for the next."""
@@ -55,23 +65,23 @@ class Shipping:
         if self._reader is None:
             self._begin()
         if session.resync.is_set():
-            self._write_everything(epoch)
+            self._in_time(lambda: self._write_everything(epoch))
         if self._batch is None and not self._next_batch():
             return 0.0
         assert self._batch is not None  # just made  # noqa: S101
         batch = self._batch
         try:
-            with session.deadlines.within(INGEST_LIMIT_S):
-                last = journal.ingest(
+            last = self._in_time(
+                lambda: journal.ingest(
                     node_id=session.node_id,
                     stream_epoch=session.stream_epoch,
                     epoch=epoch,
                     batch=batch,
                     may_jump=self._may_jump,
                 )
-        except (
-            StreamGapError
-        ) as error:  # the store is an earlier one than we knew: restored, or it lost its last second
+            )
+        except StreamGapError as error:
+            # The store is an earlier one than we knew: restored, or it lost its last second.
             session.say(f"journal: {error}; read again from there")
             self._start_over()
             return BETWEEN_S
@@ -80,6 +90,20 @@ class Shipping:
         self._write_cursor(last)
         session.stored.set()
         return BETWEEN_S
+
+    def _in_time(self, work: Callable[[], T]) -> T:
+        """Do it before the deadline; what was cut off has more time at the next try."""
+        clock = self.session.clock
+        began = clock.boot()
+        try:
+            with self.session.deadlines.within(self._limit_s):
+                done = work()
+        except OperationalError:
+            if clock.boot() - began >= self._limit_s:
+                self._limit_s = min(2 * self._limit_s, INGEST_LIMIT_MAX_S)
+            raise
+        self._limit_s = INGEST_LIMIT_S
+        return done
 
     def _start_over(self) -> None:
         if self._reader is not None:
@@ -137,13 +161,12 @@ class Shipping:
             return  # first the batch under way; without a snapshot yet nothing is known
         session.resync.clear()
         try:
-            with session.deadlines.within(INGEST_LIMIT_S):
-                journal.write_everything(
-                    node_id=session.node_id,
-                    epoch=epoch,
-                    changes=self._replica.everything(),
-                    seq=session.shipped,
-                )
+            journal.write_everything(
+                node_id=session.node_id,
+                epoch=epoch,
+                changes=self._replica.everything(),
+                seq=session.shipped,
+            )
         except BaseException:
             session.resync.set()
             raise
