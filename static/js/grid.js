@@ -16,7 +16,7 @@ export class VirtualGrid {
     this.focused = null;
     this.pool = [];
     this.shown = new Map();
-    this.space = make("div", { class: "grid-space", role: "rowgroup" });
+    this.space = make("div", { class: "grid-space", role: "presentation" });
     holder.replaceChildren(this.space);
     this.measure();
     this.listen();
