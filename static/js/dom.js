@@ -67,6 +67,14 @@ export function rollupElement(states) {
   return svg;
 }
 
+/** What is known of a state now; while a command is pending its word stands, and this follows when it ends. True when it was drawn anew. */
+export function knowState(element, word) {
+  element.dataset.known = word;
+  if (element.hasAttribute("data-pending") || element.dataset.state === word) return false;
+  setState(element, word);
+  return true;
+}
+
 /** Write only what differs: an equal write would still cost a layout and disturb a selection. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -36,13 +36,12 @@ export async function follow(id, { patienceMs = PATIENCE_MS } = {}) {
   return { state: "unknown" };
 }
 
-/** Show a command on a state element, and say how it ended. What was observed meanwhile stands in data-next. */
-export async function showCommand({ id, verb, element, stateOf = () => null }) {
-  const before = element?.dataset.state;
+/** Show a command on a state element, and say how it ended. */
+export async function showCommand({ id, verb, element }) {
+  const before = element?.dataset.known ?? element?.dataset.state;
   if (element) setState(element, before, { pending: WORDS[verb] ?? "asked…" });
   const command = await follow(id);
-  if (element?.isConnected) setState(element, stateOf() ?? element.dataset.next ?? before);
-  delete element?.dataset.next;
+  if (element?.isConnected) setState(element, element.dataset.known ?? before);
   if (command.state === "done") toast(`${command.verb ?? verb} done`, { forMs: 2500 });
   else if (command.state === "failed") toast(`Failed: ${command.error?.detail ?? command.error?.message ?? "the node gave no reason"}`, { tone: "crit" });
   else if (command.state === "expired") toast("Not done: the node did not take it in time.", { tone: "crit" });
@@ -50,7 +49,7 @@ export async function showCommand({ id, verb, element, stateOf = () => null }) {
 }
 
 /** Take up the command in this page's address, once. */
-export function settle({ element, stateOf }) {
+export function settle(element) {
   const url = new URL(location.href);
   const id = url.searchParams.get("command");
   if (!id) return;
@@ -58,7 +57,7 @@ export function settle({ element, stateOf }) {
   url.searchParams.delete("command");
   url.searchParams.delete("verb");
   history.replaceState(null, "", url);
-  showCommand({ id, verb, element, stateOf });
+  showCommand({ id, verb, element });
 }
 
 /** A key of our own: crypto.randomUUID is missing where a page came by plain HTTP from another host. */

@@ -1,5 +1,5 @@
 // [data-process]: the head and the figures of one child, from the topic child:KEY; its samples go on to the charts.
-import { setState, setText, tint } from "./dom.js";
+import { knowState, setText, tint } from "./dom.js";
 import { bytes, count, duration, percent } from "./lib/format.js";
 import { live } from "./live.js";
 import { settle } from "./pending.js";
@@ -23,17 +23,12 @@ export function attach(head) {
     live.dispatchEvent(new CustomEvent("sample", { detail: { at: live.now() - ageS, row: ageS < 3 ? now : {} } }));
   });
   live.addEventListener("tick", () => now?.since && write("since", duration(live.now() - now.since)));
-  settle({ key: head.dataset.process, element: document.querySelector('[data-now="state"] .state'), stateOf: () => now?.state });
+  settle(document.querySelector('[data-now="state"] .state'));
 }
 
 function show(now) {
   const state = document.querySelector('[data-now="state"] .state');
-  if (state?.hasAttribute("data-pending")) {
-    state.dataset.next = now.state;
-  } else if (state && state.dataset.state !== now.state) {
-    setState(state, now.state);
-    tint(state);
-  }
+  if (state && knowState(state, now.state)) tint(state);
   write("pid", now.pid === null ? "–" : String(now.pid), true);
   write("exit", now.exit ?? "–");
   write("status", now.status ?? "");

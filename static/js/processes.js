@@ -3,7 +3,7 @@ import { FilterBox } from "./filterbox.js";
 import { VirtualGrid } from "./grid.js";
 import { Sparks } from "./rowsparks.js";
 import { Picks } from "./picks.js";
-import { make, setState, setText, stateElement, symbol, tint } from "./dom.js";
+import { knowState, make, setText, stateElement, symbol, tint } from "./dom.js";
 import { bytes, count, duration, percent } from "./lib/format.js";
 import { keyOf, pressed, readSort, writeSort } from "./lib/sorting.js";
 import { glyphOf, severityOf, toneOf } from "./lib/states.js";
@@ -129,15 +129,15 @@ class ProcessList {
     const at = this.table.index.get(id);
     if (row.dataset.id !== id) {
       row.dataset.id = id;
-      row.parts.tinted = false;
+      row.parts.state.removeAttribute("data-pending"); // it belonged to the row that was here
+      delete row.parts.state.dataset.state;
     }
     row.toggleAttribute("data-gone", at === undefined);
     if (at === undefined) return;
     const value = (name) => this.table.values[name]?.[at];
     const { parts } = row;
     const state = value("state");
-    if (parts.state.hasAttribute("data-pending")) parts.state.dataset.next = state;
-    else if (parts.state.dataset.state !== state) setState(parts.state, state);
+    knowState(parts.state, state);
     const key = value("key");
     if (parts.key !== key) {
       parts.key = key;

@@ -1,0 +1,138 @@
+"""Chromium, driven by Playwright, for tests of the pages."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.support.waiting import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--no-first-run",
+]
+WIDE, NARROW = (1440, 900), (360, 740)
+
+
+def chromium_path() -> str | None:
+    """The system's Chromium; none is ever downloaded."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser until the block ends. Playwright keeps an event loop in this thread as long: hold it for one module only."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Watched:
+    """A page, and everything it did that it should not."""
+
+    page: Page
+    origin: str
+    faults: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        self.page.on("console", self._said)
+        self.page.on("request", self._request)
+
+    def _said(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.faults.append(said.text)
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith((self.origin, self.origin.replace("http", "ws"), "data:", "blob:")):
+            self.faults.append(f"foreign: {request.url}")
+
+    def open(self, path: str) -> Page:
+        """The page at `path`, with its script attached and its first live data there."""
+        self.page.goto(self.origin + path, wait_until="load")
+        self.page.wait_for_selector("html[data-js]")
+        if self.page.query_selector("[data-live-pill]"):
+            self.page.wait_for_selector("[data-live-pill][data-live=live]")
+        return self.page
+
+    def until(self, expression: str, *, timeout_s: float = 30) -> Any:
+        """The value of an expression once it is true. Asked from here: the pages' policy lets no string become a program."""
+        return wait_for(lambda: self.page.evaluate(expression), timeout=timeout_s, what=expression)
+
+    def overflow_px(self) -> int:
+        """How far the page can be scrolled sideways."""
+        return int(
+            self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        )
+
+
+class Site:
+    """A running instance, and one person who is logged in to it."""
+
+    def __init__(self, browser: Browser, data_dir: Path, origin: str) -> None:
+        self.browser = browser
+        self.data_dir = data_dir
+        self.origin = origin
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(origin + self._login_path())
+        assert page.locator("button[type=submit]").count() == 1, page.inner_text("body")
+        page.click("button[type=submit]")
+        page.wait_for_selector("nav.rail")
+        self.session: Any = context.storage_state()  # Playwright's own type, passed back as it is
+        context.close()
+
+    def manage(self, *arguments: str) -> str:
+        """What a command printed."""
+        environment = {**os.environ, "OVERSTORY_DATA_DIR": str(self.data_dir)}
+        environment.pop("DJANGO_SETTINGS_MODULE", None)
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _login_path(self) -> str:
+        found = re.search(r"/login/link/\S+", self.manage("login_link"))
+        assert found is not None
+        return found.group()
+
+    @contextlib.contextmanager
+    def visit(
+        self,
+        *,
+        size: tuple[int, int] = WIDE,
+        theme: str = "light",
+        script: bool = True,
+        anonymous: bool = False,
+        bypass_csp: bool = False,
+    ) -> Iterator[Watched]:
+        """A page of its own in a fresh context."""
+        context: BrowserContext = self.browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if theme == "dark" else "light",
+            java_script_enabled=script,
+            storage_state=None if anonymous else self.session,
+            bypass_csp=bypass_csp,
+        )
+        context.set_default_timeout(30_000)
+        try:
+            yield Watched(context.new_page(), self.origin)
+        finally:
+            context.close()
