@@ -11,6 +11,7 @@ from controlplane.access.actors import actor_of
 from controlplane.access.credentials import digest
 from controlplane.access.exceptions import LinkSpentError, TooManyAttemptsError, WrongCredentialsError
 from controlplane.access.models import LoginLink
+from controlplane.access.notices import rights_change
 from controlplane.access.principals import principal_of, principal_of_user
 from controlplane.access.services import spend_login_link
 from supervision.auditlog import services as auditlog
@@ -64,6 +65,7 @@ def log_out(request: HttpRequest) -> None:
     if principal is not None:
         auditlog.record(actor=actor_of(request), action="logout", target=principal.name)
     auth.logout(request)
+    rights_change()
 
 
 def _begin(request: HttpRequest, user: User, *, how: str) -> None:

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from controlplane.access import credentials
 from controlplane.access.exceptions import AccessConflictError, InvalidAccessError
 from controlplane.access.models import Grant, LoginLink, Token
+from controlplane.access.notices import rights_change
 from controlplane.access.policy import EVERY_TREE, Role, Scope
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
@@ -55,6 +56,7 @@ def set_active(*, user: User, active: bool, actor: Actor) -> User:
     with _KeepAnAdmin():
         user.is_active = active
         user.save(update_fields=["is_active"])
+    rights_change()
     auditlog.record(
         actor=actor, action="user.activate" if active else "user.deactivate", target=user.username
     )
@@ -68,6 +70,7 @@ def delete_user(*, user: User, actor: Actor) -> None:
     name = user.username
     with _KeepAnAdmin():
         user.delete()
+    rights_change()
     auditlog.record(actor=actor, action="user.delete", target=name)
 
 
@@ -92,6 +95,7 @@ def set_password(*, user: User, password: str, actor: Actor) -> None:
         raise InvalidAccessError("password", " ".join(error.messages)) from None
     user.set_password(password)
     user.save(update_fields=["password"])
+    rights_change()
     auditlog.record(actor=actor, action="user.password", target=user.username)
 
 
@@ -113,6 +117,7 @@ def set_grants(*, user: User, grants: Iterable[tuple[Role, str]], actor: Actor) 
             Grant(user=user, role=role.value, tree=tree) for role, tree in wanted
         )
         _mark_staff(user)
+    rights_change()
     details = {"grants": [{"role": role.value, "tree": tree} for role, tree in wanted]}
     auditlog.record(actor=actor, action="user.grant", target=user.username, details=details)
     return rows
@@ -191,6 +196,7 @@ def revoke_token(*, token: Token, now: datetime, actor: Actor) -> Token:
     if Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now):
         target = f"{token.user.username}/{token.name}"
         auditlog.record(actor=actor, action="token.revoke", target=target, details={"id": token.pk})
+        rights_change()
     token.refresh_from_db()
     return token
 

@@ -13,10 +13,13 @@ READ = 100
 
 def latest_events(visible: frozenset[str] | None, hub: Hub, *, most: int) -> list[dict[str, Any]]:
     """The newest that are worth reading and may be seen, newest first."""
-    records = ask(queries.EVENTS_LATEST, {"limit": READ})
+    if visible is None:
+        records = ask(queries.EVENTS_LATEST, {"limit": READ})
+    else:
+        records = ask(queries.EVENTS_OF_TREES, {"limit": READ, "trees": sorted(visible)})
     told = [
         {"id": str(record["id"]), **event_facts(record, hub.fleet.node_facts)}
         for record in records
-        if is_worth_reading(record) and (visible is None or record["tree"] in visible)
+        if is_worth_reading(record)
     ]
     return told[:most]

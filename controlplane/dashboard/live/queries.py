@@ -110,6 +110,14 @@ ORDER BY id DESC
 LIMIT %(limit)s
 """
 
+EVENTS_OF_TREES = """
+SELECT id, node_id, stream_epoch, seq, at, boot, kind, tree, key, body
+FROM supervision_journalrecord
+WHERE tree = ANY(%(trees)s)
+ORDER BY id DESC
+LIMIT %(limit)s
+"""
+
 EVENTS_SINCE = """
 SELECT r.id, r.node_id, r.stream_epoch, r.seq, r.at, r.boot, r.kind, r.tree, r.key, r.body
 FROM supervision_journalrecord AS r

@@ -4,20 +4,16 @@ The layer may lose one, or be away: connections check each minute anyway.
 """
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-log = logging.getLogger("overstory.live")
+from controlplane.access.notices import GROUP
 
-GROUP = "overstory.access"
 AWAY = (RedisError, OSError, TimeoutError)
 JOIN_AGAIN_S = 3600.0
-SEND_WITHIN_S = 2.0
 
 
 async def follow(told: Callable[[], None]) -> None:
@@ -48,17 +44,3 @@ async def _receive(told: Callable[[], None]) -> None:
                 told()
     except TimeoutError:
         return
-
-
-def rights_changed() -> None:
-    """Tell every server process; called after the change was committed. Never fails: the minute's check is the floor."""
-    try:
-        async_to_sync(_send)()
-    except AWAY as error:
-        log.warning("open pages are checked within a minute, not at once: %s", error)
-
-
-async def _send() -> None:
-    layer = get_channel_layer()
-    if layer is not None:
-        await asyncio.wait_for(layer.group_send(GROUP, {"type": "access.changed"}), SEND_WITHIN_S)

@@ -17,7 +17,6 @@ from controlplane.access.models import Grant, Token
 from controlplane.access.policy import Permission, Role, Scope
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.live.records import seconds
-from controlplane.dashboard.live.ticks import rights_changed
 from supervision.trees import selectors
 
 MOST_USERS = 500
@@ -87,7 +86,6 @@ def act(request: PageRequest) -> HttpResponse:
         return show(PAGE, request, select(request) | {"errors": [{"detail": str(error)}]}, status=400)
     except AccessConflictError as error:
         return show(PAGE, request, select(request) | {"errors": [{"detail": str(error)}]}, status=409)
-    rights_changed()
     if shown:
         return show(PAGE, request, select(request) | shown)
     return HttpResponseRedirect(reverse("settings"), status=303)

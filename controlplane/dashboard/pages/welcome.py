@@ -21,11 +21,8 @@ def select(request: PageRequest) -> Context:
     summary = request.reading.summary(request.visible, now=request.now)
     theirs = [tree for tree in summary["trees"] if tree["tree"] != "system"]
     running = any(tree["states"].get("running") for tree in theirs)
-    restarted = any(
-        member.get("restarts")
-        for member in request.reading.hub.fleet.members.values()
-        if member["tree"] != "system"
-    )
+    members = list(request.reading.hub.fleet.members.values())
+    restarted = any(member.get("restarts") for member in members if member["tree"] != "system")
     return {
         "lines": [{"text": text, "why": why} for text, why in LINES],
         "checklist": [

@@ -12,11 +12,12 @@ import pytest_asyncio
 import redis.asyncio
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
+from django.contrib.auth.models import User
 
-from controlplane.access.models import Grant
+from controlplane.access import services as access
 from controlplane.access.policy import Role
 from controlplane.asgi import application
-from controlplane.dashboard.live import service, ticks
+from controlplane.dashboard.live import service
 from controlplane.dashboard.live.hub import Hub
 from supervision.fleet.models import Node
 from supervision.journal.models import ObservedChild
@@ -224,9 +225,25 @@ async def test_a_grant_that_is_revoked_takes_effect_at_once() -> None:
     async with connected(await in_thread(cookie_of, "ada", shop="viewer", bank="viewer")) as socket:
         await socket.sub("procs")
         await socket.until(lambda: len(socket.copies["procs"].rows) == 2)
-        await in_thread(Grant.objects.filter(tree="bank").delete)
-        await in_thread(ticks.rights_changed)
+        await in_thread(_keep_only_shop)
         await socket.until(lambda: list(socket.copies["procs"].rows) == ["n1:shop/web"])
+
+
+def _keep_only_shop() -> None:
+    owner = User.objects.get(username="ada")
+    access.set_grants(user=owner, grants=[(Role.VIEWER, "shop")], actor=people.SOMEBODY)
+
+
+async def test_who_is_deactivated_is_cut_off_at_once() -> None:
+    async with connected(await in_thread(cookie_of, "grace", all="viewer")) as socket:
+        await socket.until(lambda: any(one["op"] == "hello" for one in socket.others))
+        await in_thread(_deactivate, "grace")
+        await socket.until(lambda: socket.code is not None)
+        assert socket.code == 4401
+
+
+def _deactivate(name: str) -> None:
+    access.set_active(user=User.objects.get(username=name), active=False, actor=people.SOMEBODY)
 
 
 async def test_a_viewer_of_one_tree_hears_nothing_of_another() -> None:
