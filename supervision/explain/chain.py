@@ -66,7 +66,7 @@ class Chains:
             text = f"{end.key} could not be started: {end.reason}"
         sent = self.history.signalled(end.key, before=end.seq) if end.reason.startswith("signal(") else None
         if sent is not None:
-            text = f"{end.key} was ended by {end.reason}, which {self.who(sent.uid)} (pid {sent.pid}) had sent to it"
+            text = f"{end.key} was ended by {end.reason}, which {sent.caller(self.who)} had sent to it"
         if found is not None and found.cause:
             text += f" ({found.cause})"
         return Link(text, end.at, end.seq, end.key, () if found is None else found.stderr)
@@ -107,7 +107,7 @@ class Chains:
         words = {"stop": "to stop", "restart": "to restart"}.get(op, f"({op})")
         text = f"somebody{self._by(command)} asked {target} {words}"
         if command is not None:
-            text = f"{self.who(command.uid)} (pid {command.pid}) asked {target} {words}"
+            text = f"{command.caller(self.who)} asked {target} {words}"
         return Link(text, step.at, step.seq, step.key)
 
     def _tree_stopped(self, step: Step) -> Link:
@@ -116,13 +116,13 @@ class Chains:
         if node is not None and node.what == "stopping":
             text = f"the node was stopping, and with it the tree {step.tree}"
         elif command is not None:
-            text = f"{self.who(command.uid)} (pid {command.pid}) deleted the tree {step.tree}"
+            text = f"{command.caller(self.who)} deleted the tree {step.tree}"
         else:
             text = f"the tree {step.tree} was asked to stop"
         return Link(text, step.at, step.seq, step.tree)
 
     def _by(self, command: Command | None) -> str:
-        return "" if command is None else f" by {self.who(command.uid)}"
+        return "" if command is None else f" by {command.asker(self.who)}"
 
     def _trigger(self, step: Step, decision: Decision) -> list[Link]:
         """The end of the child that made its supervisor decide, which may lie before a backoff or a failed start."""
@@ -190,7 +190,7 @@ class Chains:
                 links += self._consequences(decision.supervisor, step)
         asked = self.history.command(["start", "restart", "release"], key, before=until)
         if asked is not None and asked.seq > end.seq:
-            text = f"{self.who(asked.uid)} (pid {asked.pid}) asked: {asked.op} {asked.args.get('key', key)}"
+            text = f"{asked.caller(self.who)} asked: {asked.op} {asked.args.get('key', key)}"
             links.append(Link(text, asked.at, asked.seq, key))
         for decided in [self.history.about_supervisor(key, kind) for kind in ("retry", "stay_down")]:
             if decided is not None and decided[0].seq >= end.seq:

@@ -124,7 +124,7 @@ class _Explainer:
         target = command.args.get("key")
         what = f", who {ops[0]}ped {target}" if target != facts.key and ops == ["stop"] else ""
         at = clock_time(command.at, now=self.now)
-        return f" by {self.who(command.uid)} at {at} ({duration(self.now - command.at)} ago){what}"
+        return f" by {command.asker(self.who)} at {at} ({duration(self.now - command.at)} ago){what}"
 
 
 def _own(told: Account, blocked_by: list[Explanation]) -> tuple[str, ...]:

@@ -23,6 +23,16 @@ class Command:
     pid: int
     op: str
     args: Mapping[str, Any]
+    by: str = ""
+    """Who asked the control plane, when it passed the request on."""
+
+    def asker(self, who: Callable[[int], str]) -> str:
+        """Who asked, in words; `who` names a user by uid."""
+        return self.by or who(self.uid)
+
+    def caller(self, who: Callable[[int], str]) -> str:
+        """The same with the process, where it was one on the host."""
+        return self.by or f"{who(self.uid)} (pid {self.pid})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +219,7 @@ class History:
                 int(record.get("pid", 0)),
                 str(record.get("op", "")),
                 args if isinstance(args, Mapping) else {},
+                str(record.get("by") or ""),
             )
         )
 
