@@ -230,7 +230,7 @@ class TreeExport(Endpoint):
         "A tree as a file",
         operation="export_tree",
         description="YAML that parses to the same tree, without what equals its default.",
-        answers={(200, "application/yaml"): schema.TEXT},
+        answers={(200, "application/yaml"): schema.OBJECT},
         parameters=[schema.query("revision", "Default: the head.", kind=int)],
         tags=TAG,
     )

@@ -216,8 +216,8 @@ class OperationShape(serializers.Serializer[Any]):
     deadline_at = serializers.DateTimeField()
     claimed_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
-    result = serializers.JSONField(allow_null=True)
-    error = serializers.JSONField(allow_null=True)
+    result = serializers.DictField(allow_null=True)
+    error = serializers.DictField(allow_null=True)
 
 
 class ReachShape(serializers.Serializer[Any]):
