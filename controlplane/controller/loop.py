@@ -22,7 +22,7 @@ from supervision.runtime.clock import Clock, SystemClock
 from supervision.trees.commands import expire_commands
 from supervision.trees.notices import notify_desired
 from supervision.trees.placing import Placing
-from supervision.trees.rollouts import advance_rollouts
+from supervision.trees.rollouts import advance_rollout, running_rollouts
 
 EVERY_S = 1.0
 LEAST_S = 0.25
@@ -51,6 +51,8 @@ class Controller:
     _placing: Placing = field(default_factory=Placing)
     _stopping: bool = False
     _trouble: str = ""
+    _rolled: int = 0
+    """The rollout that was looked at last."""
 
     def stop(self) -> None:
         """From a signal handler: the loop ends within a round, and another controller may lead at once."""
@@ -156,7 +158,15 @@ class Controller:
     def _roll(self) -> None:
         if self.leader is None:
             return
-        for rollout in advance_rollouts(self.leader):
+        began = self.clock.boot()
+        running = running_rollouts()
+        for pk in [pk for pk in running if pk > self._rolled] + [pk for pk in running if pk <= self._rolled]:
+            if self.clock.boot() - began > ROUND_S / 2:
+                return  # the next tick goes on behind this one
+            self._rolled = pk
+            rollout = advance_rollout(self.leader, pk)
+            if rollout is None:
+                continue
             log.info("rollout %d ended: %s %s", rollout.pk, rollout.state, rollout.reason)
 
     def _expire(self) -> None:

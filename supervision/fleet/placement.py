@@ -48,6 +48,18 @@ def decide(nodes: Iterable[NodeView], trees: Iterable[TreeView], rows: Iterable[
     return Decision(tuple(steps), problems)
 
 
+def compares(nodes: Mapping[str, NodeView], tree: TreeView, rows: Sequence[Row]) -> bool:
+    """Whether it counts for `decide` which of the tree's rows are ready: somebody has to go, or waits to."""
+    active = [row for row in rows if row.is_active]
+    want = tree.wish.replicas if tree.wish.mode == REPLICAS else 1
+    if tree.deleted or tree.wish.mode == EVERY:
+        return False
+    if len(active) > want or any(row.state is RowState.DRAINING for row in active):
+        return True
+    known = [nodes[row.node] for row in active if row.node in nodes]
+    return any(node.draining or not fits(node, tree) for node in known)
+
+
 class _Fleet:
     """The nodes, their load counted on while assignments are decided."""
 

@@ -1,7 +1,7 @@
 """Placement in the rows: reads the fleet, asks `supervision.fleet.placement`, does the steps, in one transaction."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,17 +12,19 @@ from supervision.auditlog.actor import Actor
 from supervision.fleet.leading import Leader, led
 from supervision.fleet.leases import Standing
 from supervision.fleet.models import Node, NodeState
-from supervision.fleet.placement import Decision, decide
+from supervision.fleet.placement import Decision, compares, decide
 from supervision.fleet.services import database_now
-from supervision.fleet.views import Assign, Change, Forget, NodeView, Row, RowState, TreeView, Wish
+from supervision.fleet.views import Assign, Change, Forget, NodeView, Row, RowState, Step, TreeView, Wish
 from supervision.runtime.treewalk import declared
 from supervision.trees.carry import carry_of
 from supervision.trees.models import Placement, PlacementState, Tree, TreeRevision
 from supervision.trees.notices import notify_desired
-from supervision.trees.readiness import readiness
+from supervision.trees.readiness import Place, readiness_of
 
 _STANDINGS = {NodeState.SUSPECT: Standing.SUSPECT, NodeState.DOWN: Standing.DOWN}
 CONTROLLER = Actor.system("controller")
+MOST_STEPS = 50
+"""In one transaction: it must end well within the deadline of a tick, also on a slow machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,15 @@ class Placing:
         """One step nearer to what the trees ask for; what was done. Raises NotLeadingError."""
         with led(leader):
             decision = self._decide()
-            names = {step.tree for step in decision.steps}
+            names = _first_trees(decision.steps)
             changed = self._changed_problems(decision)
             if names or changed:
                 # Under the trees' locks everything is looked at again: an apply may have come in between.
                 list(Tree.objects.select_for_update().filter(name__in=names | set(changed)).order_by("name"))
                 decision = self._decide()
-                self._do(decision, names)
+                done = tuple(step for step in decision.steps if step.tree in names)
+                decision = Decision(done, decision.problems)
+                self._do(done)
                 self._note_problems(decision)
             self._mark_drained()
         return decision
@@ -90,7 +94,7 @@ class Placing:
             and (tree.deleted_at is None or tree.pk in placed)
         ]
         nodes = [_node_view(node) for node in Node.objects.all()]
-        return decide(nodes, views, _rows(placements), database_now().timestamp())
+        return decide(nodes, views, _rows(placements, nodes, views), database_now().timestamp())
 
     def _changed_problems(self, decision: Decision) -> dict[str, str]:
         told = dict(Tree.objects.exclude(problem="").values_list("name", "problem"))
@@ -101,14 +105,13 @@ class Placing:
 
     # -- writing --------------------------------------------------------------------------------------------------------
 
-    def _do(self, decision: Decision, locked: set[str]) -> None:
-        steps = [step for step in decision.steps if step.tree in locked]
+    def _do(self, steps: tuple[Step, ...]) -> None:
         if not steps:
             return
-        rows = {
-            (placement.tree.name, placement.node_id): placement
-            for placement in Placement.objects.select_related("tree").filter(tree__name__in=locked)
-        }
+        trees = {tree.name: tree for tree in Tree.objects.filter(name__in={step.tree for step in steps})}
+        placements = Placement.objects.select_related("tree").filter(tree__in=trees.values())
+        rows = {(placement.tree.name, placement.node_id): placement for placement in placements}
+        called = dict(Node.objects.values_list("pk", "name"))
         carries = {
             (step.tree, step.carry_from): _carry(rows.get((step.tree, step.carry_from)))
             for step in steps
@@ -116,12 +119,15 @@ class Placing:
         }
         now = database_now()
         for step in steps:
+            where = f"{step.tree} on {called.get(step.node, step.node)}"
             if isinstance(step, Forget):
                 rows[step.tree, step.node].delete()
             elif isinstance(step, Change):
-                _change(rows[step.tree, step.node], step)
+                _change(rows[step.tree, step.node], step, where)
             else:
-                _assign(step, carries.get((step.tree, step.carry_from or ""), {}), now)
+                _assign(
+                    trees[step.tree], step, carries.get((step.tree, step.carry_from or ""), {}), now, where
+                )
         notify_desired()
 
     def _note_problems(self, decision: Decision) -> None:
@@ -147,28 +153,42 @@ def _node_view(node: Node) -> NodeView:
     )
 
 
-def _rows(placements: list[Placement]) -> list[Row]:
-    several: dict[int, int] = {}
+def _first_trees(steps: Iterable[Step]) -> set[str]:
+    """Whole trees, until about MOST_STEPS are together: what is written tells this controller that there is more to do."""
+    names: set[str] = set()
+    for number, step in enumerate(steps):
+        if number >= MOST_STEPS and step.tree not in names:
+            break
+        names.add(step.tree)
+    return names
+
+
+def _rows(placements: list[Placement], nodes: list[NodeView], trees: list[TreeView]) -> list[Row]:
+    """Readiness is looked up only where it decides something."""
+    rows: dict[str, list[Row]] = {}
+    digests: dict[Place, str] = {}
     for placement in placements:
-        several[placement.tree_id] = several.get(placement.tree_id, 0) + 1
+        rows.setdefault(placement.tree.name, []).append(_row(placement))
+        digests[placement.node_id, placement.tree.name] = placement.revision.digest
+    by_id = {node.id: node for node in nodes}
+    asked = {tree.name for tree in trees if compares(by_id, tree, rows.get(tree.name, ()))}
+    found = readiness_of({place: digest for place, digest in digests.items() if place[1] in asked})
     return [
-        Row(
-            tree=placement.tree.name,
-            node=placement.node_id,
-            replica=placement.replica,
-            epoch=placement.epoch,
-            state=RowState(placement.state),
-            # A lone placement is compared with nothing: whether it is ready decides nothing.
-            ready=several[placement.tree_id] > 1 and _is_ready(placement),
-            gone=placement.removed_at is not None,
-        )
-        for placement in placements
+        replace(row, ready=found[row.node, name].is_ready) if name in asked else row
+        for name, listed in rows.items()
+        for row in listed
     ]
 
 
-def _is_ready(placement: Placement) -> bool:
-    found = readiness(node_id=placement.node_id, tree=placement.tree.name, digest=placement.revision.digest)
-    return found.is_ready
+def _row(placement: Placement) -> Row:
+    return Row(
+        tree=placement.tree.name,
+        node=placement.node_id,
+        replica=placement.replica,
+        epoch=placement.epoch,
+        state=RowState(placement.state),
+        gone=placement.removed_at is not None,
+    )
 
 
 def _carry(placement: Placement | None) -> dict[str, Any]:
@@ -178,19 +198,18 @@ def _carry(placement: Placement | None) -> dict[str, Any]:
     return dict(placement.carry) if removed else carry_of(placement)
 
 
-def _change(placement: Placement, step: Change) -> None:
+def _change(placement: Placement, step: Change, where: str) -> None:
     placement.state = step.state.value
     fields = ["state"]
     if step.state is RowState.REMOVING:
         placement.carry = carry_of(placement)  # the node will report nothing of it any more
         placement.removed_at = None
         fields += ["carry", "removed_at"]
-        _audit("placement.remove", step.tree, step.node, step.why)
+        _audit("placement.remove", step.tree, where, step.why, node=step.node)
     placement.save(update_fields=fields)
 
 
-def _assign(step: Assign, carry: dict[str, Any], now: datetime) -> None:
-    tree = Tree.objects.get(name=step.tree)
+def _assign(tree: Tree, step: Assign, carry: dict[str, Any], now: datetime, where: str) -> None:
     if tree.head_id is None:
         return
     Placement.objects.create(
@@ -198,12 +217,9 @@ def _assign(step: Assign, carry: dict[str, Any], now: datetime) -> None:
         assigned_at=now,
     )  # fmt: skip
     Tree.objects.filter(pk=tree.pk, epoch__lt=step.epoch).update(epoch=step.epoch)
-    _audit("placement.assign", step.tree, step.node, step.why, epoch=step.epoch, carry_from=step.carry_from)
+    details = {"node": step.node, "epoch": step.epoch, "carry_from": step.carry_from}
+    _audit("placement.assign", step.tree, where, step.why, **details)
 
 
-def _audit(action: str, tree: str, node_id: str, why: str, **details: object) -> None:
-    name = Node.objects.filter(pk=node_id).values_list("name", flat=True).first() or node_id
-    auditlog.record(
-        actor=CONTROLLER, action=action, target=f"{tree} on {name}"[:400], tree=tree, reason=why,
-        details={"node": node_id, **details},
-    )  # fmt: skip
+def _audit(action: str, tree: str, where: str, why: str, **details: object) -> None:
+    auditlog.record(actor=CONTROLLER, action=action, target=where, tree=tree, reason=why, details=details)

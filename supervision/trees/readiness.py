@@ -1,6 +1,6 @@
 """Whether a node has a revision of a tree, and all of it is ready: what rollouts and surges wait for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from supervision.journal.models import ObservedChild, ObservedTree
@@ -62,12 +62,32 @@ def _is_within(key: str, above: str) -> bool:
     return key == above or key.startswith(f"{above}/")
 
 
-def readiness(*, node_id: str, tree: str, digest: str) -> Readiness:
-    """Of the revision with this digest, as the node's journal has it so far."""
-    observed = ObservedTree.objects.filter(node_id=node_id, name=tree).first()
-    if observed is None:
-        return Readiness(missing="the node does not have the tree yet")
+Place = tuple[str, str]
+"""Node and tree."""
+
+
+def readiness_of(digests: Mapping[Place, str]) -> dict[Place, Readiness]:
+    """Of the revisions with these digests, as the nodes' journals have them so far. Two queries, however many there are."""
+    if not digests:
+        return {}
+    nodes, trees = ({place[part] for place in digests} for part in (0, 1))
+    observed = {
+        (node, name): (digest, ended)
+        for node, name, digest, ended in ObservedTree.objects.filter(
+            node_id__in=nodes, name__in=trees
+        ).values_list("node_id", "name", "digest", "ended")
+    }
+    members: dict[Place, list[Member]] = {place: [] for place in digests}
     fields = ("key", "state", "wanted", "is_supervisor", "restarts", "last_exit_reason")
-    rows = ObservedChild.objects.filter(node_id=node_id, tree=tree, removed=False).order_by("position")
-    members = [Member(*row) for row in rows.values_list(*fields)]
-    return judge(digest=observed.digest, wanted_digest=digest, ended=observed.ended, members=members)
+    rows = ObservedChild.objects.filter(node_id__in=nodes, tree__in=trees, removed=False).order_by("position")
+    for node, name, *member in rows.values_list("node_id", "tree", *fields):
+        if (node, name) in members:
+            members[node, name].append(Member(*member))
+    return {
+        place: judge(
+            digest=observed[place][0], wanted_digest=digest, ended=observed[place][1], members=members[place]
+        )
+        if place in observed
+        else Readiness(missing="the node does not have the tree yet")
+        for place, digest in digests.items()
+    }

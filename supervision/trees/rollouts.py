@@ -11,24 +11,29 @@ from supervision.fleet.models import NodeState
 from supervision.fleet.services import database_now
 from supervision.trees.models import Placement, PlacementState, Rollout, RolloutState, Tree, TreeRevision
 from supervision.trees.notices import notify_desired
-from supervision.trees.readiness import Readiness, readiness
+from supervision.trees.readiness import Readiness, readiness_of
 from supervision.trees.rolling import Advance, Bounds, Place, Standing, advance
 from supervision.trees.services import SUPERSEDED, RolloutOptions, rollback_tree
 
 CONTROLLER = Actor.system("controller")
 
 
-def advance_rollouts(leader: Leader) -> list[Rollout]:
-    """Lead each rollout that is under way one step on; those that ended. Raises NotLeadingError."""
-    ended = []
-    running = Rollout.objects.filter(state=RolloutState.RUNNING).order_by("pk").values_list("pk", "tree_id")
-    for pk, tree_id in list(running):
-        with led(leader):
-            tree = Tree.objects.select_for_update().get(pk=tree_id)
-            rollout = Rollout.objects.filter(pk=pk, state=RolloutState.RUNNING).first()
-            if rollout is not None and _advance(tree, rollout):
-                ended.append(rollout)
-    return ended
+def running_rollouts() -> list[int]:
+    """Ids of the rollouts that are under way, the oldest first."""
+    return list(
+        Rollout.objects.filter(state=RolloutState.RUNNING).order_by("pk").values_list("pk", flat=True)
+    )
+
+
+def advance_rollout(leader: Leader, pk: int) -> Rollout | None:
+    """Lead a rollout one step on, in one transaction; it, if it ended. Raises NotLeadingError."""
+    with led(leader):
+        found = Rollout.objects.filter(pk=pk).values_list("tree_id", flat=True).first()
+        if found is None:
+            return None
+        tree = Tree.objects.select_for_update().get(pk=found)
+        rollout = Rollout.objects.filter(pk=pk, state=RolloutState.RUNNING).first()
+        return rollout if rollout is not None and _advance(tree, rollout) else None
 
 
 def _advance(tree: Tree, rollout: Rollout) -> bool:
@@ -39,7 +44,12 @@ def _advance(tree: Tree, rollout: Rollout) -> bool:
     placements = list(
         Placement.objects.filter(tree=tree).exclude(state=PlacementState.REMOVING).select_related("node")
     )
-    places = [_place(placement, rollout, target, tree.name) for placement in placements]
+    moved = [placement.node_id for placement in placements if placement.revision_id == target.pk]
+    found = readiness_of({(node_id, tree.name): target.digest for node_id in moved})
+    places = [
+        _place(placement, rollout, target, found.get((placement.node_id, tree.name)))
+        for placement in placements
+    ]
     bounds = Bounds(rollout.max_unavailable, rollout.ready_deadline_s)
     step = advance(places, bounds, now.timestamp())
     for pk in step.move:
@@ -54,16 +64,15 @@ def _advance(tree: Tree, rollout: Rollout) -> bool:
     return step.done is not None
 
 
-def _place(placement: Placement, rollout: Rollout, target: TreeRevision, tree: str) -> Place:
+def _place(placement: Placement, rollout: Rollout, target: TreeRevision, found: Readiness | None) -> Place:
     node = placement.node
-    if placement.revision_id != target.pk:
+    if placement.revision_id != target.pk or found is None:
         return Place(placement.pk, node.name, Standing.OLD)
     told = rollout.progress.setdefault(str(placement.pk), {"at": rollout.started_at.timestamp()})
     if node.state == NodeState.DOWN:
         return Place(placement.pk, node.name, Standing.AWAY)
     if placement.problem:
         return Place(placement.pk, node.name, Standing.FAILED, words=f"refused: {placement.problem}")
-    found = readiness(node_id=node.pk, tree=tree, digest=target.digest)
     standing, words = _standing(found, told)
     return Place(placement.pk, node.name, standing, float(told["at"]), words)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from supervision.fleet.leases import Standing
-from supervision.fleet.placement import decide
+from supervision.fleet.placement import compares, decide
 from supervision.fleet.views import Assign, Change, NodeView, Row, RowState, TreeView, Wish
 from tests.supervision.fleet.world import World
 
@@ -226,3 +226,22 @@ class TestWords:
         assert draining.why == (
             "a does not fit any more: its label zone is x, not b; it stays until its replacement is ready"
         )
+
+
+class TestCompares:
+    """Whether it has to be known which rows are ready."""
+
+    def asked(self, *rows: Row, nodes: tuple[NodeView, ...] = (), **wish: Any) -> bool:
+        given = nodes or (node("a"), node("b"))
+        return compares({each.id: each for each in given}, tree(**wish), rows)
+
+    def test_not_where_everything_is_in_its_place(self) -> None:
+        assert not self.asked(Row("t", "a"))
+        assert not self.asked(Row("t", "a"), Row("t", "b", 1), mode="replicas", replicas=2)
+        assert not self.asked(Row("t", "a"), Row("t", "b", 1), mode="every")
+
+    def test_where_one_is_too_many_or_has_to_go(self) -> None:
+        assert self.asked(Row("t", "a"), Row("t", "b", 1))
+        assert self.asked(Row("t", "a", state=RowState.DRAINING))
+        assert self.asked(Row("t", "a"), nodes=(node("a", draining=True),))
+        assert self.asked(Row("t", "a"), labels={"zone": "x"})

@@ -15,7 +15,7 @@ from supervision.fleet.silence import mark_silent_nodes
 from supervision.journal.models import ObservedChild, ObservedTree
 from supervision.trees.models import Placement, Tree
 from supervision.trees.placements import end_placement
-from supervision.trees.placing import Placing
+from supervision.trees.placing import MOST_STEPS, Placing
 from supervision.trees.selectors import desired_for
 from supervision.trees.services import apply_tree, delete_tree
 from tests.supervision.trees.fleet_rows import (
@@ -238,3 +238,17 @@ def test_a_child_that_is_gone_is_not_carried() -> None:
     mark_silent_nodes()
     placing.tick(leads)
     assert Placement.objects.get(node__name="b").carry["stopped"] == []
+
+
+def test_many_steps_are_done_in_several_transactions() -> None:
+    for name in ("a", "b"):
+        node(name)
+    for number in range(60):
+        apply_named(f"t{number:02}")
+    Node.objects.update(lease_until=fleet.database_now() + timedelta(hours=1))
+    placing, leads = Placing(), leader()
+    first = placing.tick(leads)
+    assert len(first.steps) == MOST_STEPS == Placement.objects.count()
+    placing.tick(leads)
+    assert Placement.objects.count() == 60
+    assert placing.tick(leads).steps == ()

@@ -11,7 +11,7 @@ from supervision.journal.models import ObservedChild
 from supervision.trees.models import Placement, Rollout, Tree, TreeRevision
 from supervision.trees.placements import report_problem
 from supervision.trees.placing import Placing
-from supervision.trees.rollouts import advance_rollouts, failures
+from supervision.trees.rollouts import advance_rollout, failures, running_rollouts
 from tests.supervision.trees.fleet_rows import apply, leader, node, observe
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,9 @@ def numbers() -> list[int]:
 
 def again() -> list[Rollout]:
     row = Leadership.objects.get()
-    return advance_rollouts(Leader(CONTROLLER, row.holder, row.term))
+    leads = Leader(CONTROLLER, row.holder, row.term)
+    steps = [advance_rollout(leads, pk) for pk in running_rollouts()]
+    return [rollout for rollout in steps if rollout is not None]
 
 
 def by_replica() -> list[str]:
