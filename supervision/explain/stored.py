@@ -40,7 +40,7 @@ def records_of(node_id: str, tree: str) -> list[dict[str, Any]]:
     """Records of the tree and of the node as a whole, oldest first, in the journal's own form."""
     rows = (
         JournalRecord.objects.filter(node_id=node_id)
-        .filter(Q(tree=tree) | Q(kind__in=NODE_KINDS))
+        .filter(Q(tree=tree) | Q(tree="", kind__in=NODE_KINDS))
         .exclude(kind="snapshot")
         .order_by("-id")[:RECORDS]
     )
