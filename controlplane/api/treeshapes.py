@@ -220,6 +220,14 @@ class OperationShape(serializers.Serializer[Any]):
     error = serializers.DictField(allow_null=True)
 
 
+class TakenDownShape(serializers.Serializer[Any]):
+    """Something alive that goes down."""
+
+    node = serializers.CharField()
+    key = serializers.CharField()
+    why = serializers.CharField(help_text="itself, below, or the supervisor's strategy.")
+
+
 class ReachShape(serializers.Serializer[Any]):
     """What a command would reach."""
 
@@ -227,6 +235,7 @@ class ReachShape(serializers.Serializer[Any]):
     keys = serializers.ListField(child=serializers.CharField(), help_text="The first 1,000.")
     count = serializers.IntegerField()
     nodes = serializers.ListField(child=serializers.CharField())
+    takes_down = TakenDownShape(many=True)
 
 
 class CommandedShape(serializers.Serializer[Any]):
