@@ -1,17 +1,22 @@
-"""Draw what `manage.py tree` shows of a running instance as docs/images/tree.svg.
+"""Draw the pictures of the README from a running instance: the terminal's tree, and pages of the dashboard.
 
-Usage, while `make run` runs (with the same OVERSTORY_DATA_DIR): .venv/bin/python docs/screenshot.py
+Usage, while `make run` runs (with the same OVERSTORY_DATA_DIR), after `make setup-test`, with Chromium on the system:
+    .venv/bin/python docs/screenshot.py terminal
+    .venv/bin/python docs/screenshot.py dashboard [--url http://127.0.0.1:8400]
 """
 
+import argparse
+import json
 import os
 import re
 import subprocess
 import sys
 from html import escape
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT / "docs" / "images" / "tree.svg"
+IMAGES = ROOT / "docs" / "images"
 COLUMNS = 80
 CHAR_W, LINE_H, PAD = 8.4, 19, 18
 COLOURS = {
@@ -25,14 +30,21 @@ COLOURS = {
 }
 FOREGROUND, BACKGROUND = "#adbac7", "#1c2128"
 _SGR = re.compile(r"\x1b\[([0-9;]*)m")
+PAGES = {
+    "overview": ("/", "dark", (1280, 800), "[data-attention] li"),
+    "processes": ("/processes?sort=-restarts", "light", (1440, 800), ".grid-row[data-id]"),
+}
+"""Picture: page, theme, size, and what has to be there: the overview waits until something needs attention."""
+SETTLE_MS = 20_000
+"""Until sparklines have something to show."""
 
 
-def tree_text() -> str:
-    """The command's output with its colours."""
-    command = [sys.executable, str(ROOT / "manage.py"), "tree", "--force-color"]
-    environment = {**os.environ, "COLUMNS": str(COLUMNS)}
-    environment.pop("NO_COLOR", None)
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+def manage(*arguments: str, **environment: str) -> str:
+    """What a command of the running instance printed."""
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    full = {**os.environ, **environment}
+    full.pop("NO_COLOR", None)
+    return subprocess.run(command, env=full, capture_output=True, text=True, check=True).stdout
 
 
 def spans(line: str) -> list[tuple[str, str, bool]]:
@@ -81,7 +93,57 @@ def svg(text: str) -> str:
     )
 
 
+def draw_terminal() -> list[Path]:
+    """What `manage.py tree` shows."""
+    target = IMAGES / "tree.svg"
+    target.write_text(svg(manage("tree", "--force-color", COLUMNS=str(COLUMNS))))
+    return [target]
+
+
+def draw_dashboard(url: str) -> list[Path]:
+    """The pages of PAGES, as somebody sees them who is logged in."""
+    sys.path.insert(0, str(ROOT))
+    from tests.support.chromium import browser
+
+    link = urlsplit(json.loads(manage("login_link", "--json"))["url"]).path
+    drawn = []
+    with browser() as chromium:
+        first = chromium.new_context()
+        page = first.new_page()
+        page.goto(url + link)
+        page.click("button[type=submit]")
+        page.wait_for_selector("nav.rail")
+        session = first.storage_state()
+        for name, (path, theme, (width, height), wanted) in PAGES.items():
+            context = chromium.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if theme == "dark" else "light",
+                storage_state=session,
+            )
+            page = context.new_page()
+            page.goto(url + path)
+            page.wait_for_selector("[data-live-pill][data-live=live]")
+            page.wait_for_timeout(SETTLE_MS)
+            page.wait_for_selector(wanted, timeout=120_000)
+            target = IMAGES / f"{name}.png"
+            page.screenshot(path=str(target))
+            drawn.append(target)
+            context.close()
+    return drawn
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["terminal", "dashboard"])
+    parser.add_argument("--url", default="http://127.0.0.1:8400", help="where the instance answers")
+    arguments = parser.parse_args()
+    IMAGES.mkdir(exist_ok=True)
+    drawn = draw_terminal() if arguments.what == "terminal" else draw_dashboard(arguments.url.rstrip("/"))
+    for target in drawn:
+        sys.stdout.write(f"{target.relative_to(ROOT)}\n")
+
+
 if __name__ == "__main__":
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(svg(tree_text()))
-    sys.stdout.write(f"{TARGET.relative_to(ROOT)}\n")
+    main()

@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.support.browser import NARROW, WIDE, Site, chromium, chromium_path
+from tests.support.browser import NARROW, WIDE, Site
+from tests.support.chromium import browser as chromium
 from tests.support.foreground import RUNNING, up
 from tests.support.waiting import wait_for
 
-pytestmark = [
-    pytest.mark.skipif(chromium_path() is None, reason="no Chromium on this system"),
-    pytest.mark.timeout(600),
-]
+pytestmark = pytest.mark.timeout(600)
 TREE = """version: 1
 tree: shop
 supervisor:

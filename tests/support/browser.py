@@ -1,9 +1,8 @@
-"""Chromium, driven by Playwright, for tests of the pages."""
+"""Somebody who looks at the pages of a running instance, and notes what they do that they should not."""
 
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,36 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-quic",
-    "--no-first-run",
-]
 WIDE, NARROW = (1440, 900), (360, 740)
-
-
-def chromium_path() -> str | None:
-    """The system's Chromium; none is ever downloaded."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
-
-
-@contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser until the block ends. Playwright keeps an event loop in this thread as long: hold it for one module only."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 @dataclass
