@@ -1,0 +1,241 @@
+"""The platform as a whole: restarts that nobody notices, an upgrade, supervisorctl, an alert that arrives, a proxy."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervision.runtime.client import ControlClient
+from supervision.runtime.paths import Paths
+from tests.support.foreground import ROOT, RUNNING, Up, up
+from tests.support.http_sink import http_sink
+from tests.support.memory_programs import supervisorctl
+from tests.support.stores import short_directory
+from tests.support.waiting import wait_for
+from tests.support.writers import Writers, make_token
+
+SHOP = {
+    "version": 1,
+    "tree": "shop",
+    "on_failure": {"action": "stay_down"},
+    "supervisor": {
+        "children": [
+            {
+                "id": "api",
+                "process": {
+                    "command": ["sh", "-c", "echo hello; while :; do echo oops >&2; sleep 0.5; done"]
+                },
+            },
+            {"id": "job", "process": {"command": ["sleep", "100000"]}},
+        ]
+    },
+}
+
+
+@dataclass(slots=True)
+class Platform:
+    """A running instance, and an admin's token."""
+
+    data: Path
+    started: Up
+    port: int
+    token: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        return Writers(self.port, self.token, count=0).ask(method, path, body)
+
+    def pids(self) -> dict[str, int | None]:
+        return {child.key: child.pid for child in self.started.observed().processes()}
+
+    def control(self, op: str, **args: Any) -> Any:
+        with ControlClient(Paths(self.data).control_socket) as client:
+            return client.call(op, timeout_s=60, **args)
+
+    def manage(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "OVERSTORY_DATA_DIR": str(self.data), "OVERSTORY_PORT": str(self.port)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def ctl(self, *arguments: str, password: str | None = None) -> tuple[int, str]:
+        return supervisorctl(self.url, *arguments, user="chaos", password=password or self.token)
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[Platform]:
+    with short_directory() as base:
+        data = base / "d"
+        with up(data, "--no-examples", OVERSTORY_WEBHOOK_NETWORKS="127.0.0.0/8") as started:
+            started.until(RUNNING)
+            port = re.search(r"http://127\.0\.0\.1:(\d+)/livez", started.output)
+            assert port is not None
+            made = Platform(data, started, int(port[1]), make_token(data))
+            made.control("apply", spec=SHOP, message="shop")
+            wait_for(
+                lambda: made.ask("GET", "/api/v1/children/shop/api")[0] == 200, timeout=60, what="the shop"
+            )
+            yield made
+            started.stop()
+
+
+def test_up_shows_a_link_that_logs_in(platform: Platform) -> None:
+    assert re.search(r"http://127\.0\.0\.1:\d+/login/link/\S{20,}", platform.started.output)
+
+
+def test_requests_wait_while_the_web_restarts_and_none_fails(platform: Platform) -> None:
+    statuses: list[int] = []
+    faults: list[str] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", platform.port, timeout=60)
+            try:
+                connection.request("GET", "/livez")
+                statuses.append(connection.getresponse().status)
+            except (OSError, http.client.HTTPException) as error:
+                faults.append(repr(error))
+            finally:
+                connection.close()
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for key in ("system/web@1", "system/web@2"):
+            before = platform.pids()[key]
+            platform.control("restart", key=key)
+            wait_for(lambda key=key, before=before: platform.pids()[key] not in (None, before), timeout=60)  # type: ignore[misc]
+        seen = len(statuses)
+        wait_for(lambda: len(statuses) > seen + 20, timeout=60, what="answers after the restarts")
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert not faults
+    assert set(statuses) == {200}
+
+
+def test_a_killed_web_process_refuses_no_connection(platform: Platform) -> None:
+    pids = platform.pids()
+    for key in ("system/web@1", "system/web@2"):
+        pid = pids[key]
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    assert platform.ask("GET", "/api/v1/me")[0] == 200, "it waited until one of them was back"
+
+
+def test_an_upgrade_touches_no_child(platform: Platform) -> None:
+    wait_for(lambda: None not in [platform.pids()[f"system/web@{n}"] for n in (1, 2)], timeout=60)
+    before = platform.pids()
+    node = platform.started.observed().node
+    platform.manage("reexec")
+    wait_for(lambda: platform.control("status")["pid"] == node.pid, timeout=60)
+    platform.manage("system")
+    after = platform.pids()
+    assert {key: pid for key, pid in after.items() if key.startswith("shop/")} == {
+        key: pid for key, pid in before.items() if key.startswith("shop/")
+    }
+    stores = ("system/postgres", "system/redis")
+    assert [after[key] for key in stores] == [before[key] for key in stores]
+
+
+def test_supervisorctl_sees_acts_and_reads_logs(platform: Platform) -> None:
+    code, text = platform.ctl("status", "shop:*")
+    assert code == 0, text
+    assert "shop:api" in text
+    assert platform.ctl("stop", "shop:job") == (0, "shop:job: stopped\n")
+    assert platform.ctl("start", "shop:job") == (0, "shop:job: started\n")
+    assert platform.ctl("restart", "shop:job")[1] == "shop:job: stopped\nshop:job: started\n"
+    assert platform.ctl("signal", "USR1", "nobody")[0] != 0
+    assert platform.ctl("tail", "shop:api") == (0, "hello\n\n")
+    assert "oops" in platform.ctl("tail", "shop:api", "stderr")[1]
+    assert platform.ctl("clear", "shop:api")[1] == "shop:api: cleared\n"
+    assert platform.ctl("tail", "shop:api")[1].strip() == ""
+    assert platform.ctl("pid")[1].strip() == str(platform.started.observed().node.guardian_pid)
+    assert "guardian" in platform.ctl("maintail", "-4000")[1]
+    assert "authentication" in platform.ctl("status", password="ovs_wrong")[1]
+    status, audit = platform.ask("GET", "/api/v1/audit?limit=50")
+    assert status == 200
+    assert {"child.stop", "child.start"} <= {entry["action"] for entry in audit["items"]}
+
+
+def test_supervisorctl_over_the_unix_socket_and_following_a_log(platform: Platform) -> None:
+    socket = Paths(platform.data).runtime_dir / "web.sock"
+    assert socket.stat().st_mode & 0o777 == 0o600
+    code, text = supervisorctl(
+        f"unix://{socket}", "status", "shop:api", user="chaos", password=platform.token
+    )
+    assert (code, "RUNNING" in text) == (0, True)
+    deadline = time.monotonic() + 60
+    follower = subprocess.Popen(
+        [sys.executable, "-u", "-m", "supervisor.supervisorctl", "-s", platform.url, "-u", "chaos", "-p",
+         platform.token, "tail", "-f", "shop:api", "stderr"],
+        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        assert follower.stdout is not None
+        os.set_blocking(follower.stdout.fileno(), False)
+        seen = ""
+        while "oops" not in seen and time.monotonic() < deadline:
+            seen += follower.stdout.read() or ""
+            time.sleep(0.1)
+        assert "oops" in seen
+    finally:
+        follower.kill()
+        follower.wait()
+        follower.stdout.close()  # type: ignore[union-attr] # it is a pipe
+
+
+def test_a_supervisor_that_gives_up_reaches_the_webhook(platform: Platform) -> None:
+    with http_sink() as sink:
+        body = {
+            "name": "hook",
+            "kind": "webhook",
+            "target": f"{sink.url}/in",
+            "kinds": ["supervisor_gave_up"],
+        }
+        status, _ = platform.ask("POST", "/api/v1/channels", body)
+        assert status == 201
+        crash = {
+            "version": 1,
+            "tree": "crash",
+            "on_failure": {"action": "stay_down"},
+            "supervisor": {"children": [{"id": "bad", "process": {"command": ["false"]}}]},
+        }
+        platform.control("apply", spec=crash, message="")
+        wait_for(lambda: sink.received, timeout=90, what="the alert arrives")
+        told = json.loads(sink.received[0].body)
+        assert told["event"] == "alert.raised"
+        assert told["alert"]["kind"] == "supervisor_gave_up"
+        assert told["alert"]["tree"] == "crash"
+        assert sink.received[0].headers["Overstory-Signature"].startswith("t=")
+        status, listed = platform.ask("GET", "/api/v1/alerts?state=open&tree=crash")
+        assert (status, len(listed["items"]), listed["items"][0]["count"]) == (200, 1, 1), "once"
+
+
+def test_metrics_are_served_to_a_token(platform: Platform) -> None:
+    status, text = platform.ask("GET", "/metrics")
+    assert status == 200
+    assert b'overstory_children{node="' in text
+    assert b"overstory_leader" in text
