@@ -180,31 +180,27 @@ def test_supervisorctl_sees_acts_and_reads_logs(platform: Platform) -> None:
     assert {"child.stop", "child.start"} <= {entry["action"] for entry in audit["items"]}
 
 
-def test_supervisorctl_over_the_unix_socket_and_following_a_log(platform: Platform) -> None:
+def test_supervisorctl_over_the_unix_socket_and_following_a_log(platform: Platform, tmp_path: Path) -> None:
     socket = Paths(platform.data).runtime_dir / "web.sock"
     assert socket.stat().st_mode & 0o777 == 0o600
     code, text = supervisorctl(
         f"unix://{socket}", "status", "shop:api", user="chaos", password=platform.token
     )
     assert (code, "RUNNING" in text) == (0, True)
-    deadline = time.monotonic() + 60
-    follower = subprocess.Popen(
-        [sys.executable, "-u", "-m", "supervisor.supervisorctl", "-s", platform.url, "-u", "chaos", "-p",
-         platform.token, "tail", "-f", "shop:api", "stderr"],
-        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+    written = tmp_path / "followed"
+    with written.open("wb") as file:
+        follower = subprocess.Popen(
+            [sys.executable, "-u", "-m", "supervisor.supervisorctl", "-s", platform.url, "-u", "chaos", "-p",
+             platform.token, "tail", "-f", "shop:api", "stderr"],
+            stdout=file, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
     try:
-        assert follower.stdout is not None
-        os.set_blocking(follower.stdout.fileno(), False)
-        seen = ""
-        while "oops" not in seen and time.monotonic() < deadline:
-            seen += follower.stdout.read() or ""
-            time.sleep(0.1)
-        assert "oops" in seen
+        wait_for(
+            lambda: written.read_bytes().count(b"oops") > 3, timeout=60, what="what is written is followed"
+        )
     finally:
         follower.kill()
         follower.wait()
-        follower.stdout.close()  # type: ignore[union-attr] # it is a pipe
 
 
 def test_a_supervisor_that_gives_up_reaches_the_webhook(platform: Platform) -> None:
