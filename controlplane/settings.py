@@ -149,7 +149,8 @@ locals().update(mail_settings(given("OVERSTORY_EMAIL_URL", os.environ)))
 
 CELERY_BROKER_URL = CONNECTIONS.celery_broker_url()
 
-STATIC_URL = "static/"  # relative: a path prefix of the proxy is put before it
+STATIC_URL = f"{REACHABLE.prefix}/static/"
+"""Whole: a relative one would be completed once, with the prefix of whatever asked first, which may be none."""
 STATIC_ROOT = PATHS.data_dir / "static"
 STATICFILES_DIRS = [ROOT / "static", ("fonts", package_directory("unfold") / "static/unfold/fonts/inter")]
 STORAGES = {
