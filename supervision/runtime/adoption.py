@@ -86,7 +86,7 @@ class Adoption:
         node.trees.local_seq = recovered.local_seq
         node.fencing.restore(recovered.fences)
         for (key, incarnation), reason in recovered.unproven.items():
-            node.owe_evidence(key, incarnation, reason, None)
+            node.events.owe_evidence(key, incarnation, reason, None)
         if self.rebooted:
             recovered.processes.clear()
             recovered.unconfirmed.clear()
@@ -234,7 +234,7 @@ class Adoption:
             on_gone=lambda _: None,
         )
         run = node.driver.adopt(key, incarnation, body, leader, stage=role)
-        node.started(key, incarnation, leader)
+        node.events.started(key, incarnation, leader)
         node.driver.resume(run)
 
     def _find_end(self, key: str, incarnation: int, role: str, body: Mapping[str, Any], at: float) -> None:

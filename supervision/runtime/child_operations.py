@@ -151,7 +151,7 @@ class ChildOperations:
         relative = self.node.table.adopt_stray(pid, key)
         if relative is None:
             raise ControlError("not_found", f"no stray with pid {pid}", "/args/pid")
-        self.node.stray("adopted", relative)
+        self.node.events.stray("adopted", relative)
         request.answer({"pid": pid, "key": key})
 
     def end_stray(self, request: Request) -> None:

@@ -26,13 +26,14 @@ from supervision.runtime.guardian import UNUSABLE_SETTINGS, Guardian
 from supervision.runtime.helper_process import PING_EVERY_S
 from supervision.runtime.identity import boot_id, pid_namespace
 from supervision.runtime.journal import Journal, JournalFull
-from supervision.runtime.kinship import Kinship, Leader, Relative
+from supervision.runtime.kinship import Kinship
 from supervision.runtime.launch import Launcher
 from supervision.runtime.link import Link
 from supervision.runtime.listeners import Listeners
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
 from supervision.runtime.node_ending import NodeEnding, PromotedError
+from supervision.runtime.node_events import NodeEvents
 from supervision.runtime.node_fencing import NodeFencing
 from supervision.runtime.node_helpers import NodeHelpers
 from supervision.runtime.node_identity import NodeIdentity
@@ -43,15 +44,13 @@ from supervision.runtime.operations import Operations
 from supervision.runtime.options import Options
 from supervision.runtime.output import OutputStore
 from supervision.runtime.paths import Paths
-from supervision.runtime.process_driver import POST_STOP, ProcessDriver, Run
+from supervision.runtime.process_driver import ProcessDriver
 from supervision.runtime.process_table import ProcessTable
 from supervision.runtime.processes import find_marked
 from supervision.runtime.readiness import NotifyReceiver, Probes
 
 BEAT_EVERY_S = 0.5
 SCAN_EVERY_S = 1.0
-EVIDENCE_DELAY_S = 0.015
-"""After an abnormal end: the replacement has started by then, and is not kept off the processor by our reading."""
 OUTSIDE_SCAN_EVERY_S = 5.0
 SAMPLER_TOLD_EVERY_S = 30.0
 VERSION = "0.1.0"
@@ -94,6 +93,8 @@ class Node:
         self.exits = ExitsFile(paths.exits_dir)
         self.desired = DesiredStore(paths.desired_dir)
         self.output = OutputStore(paths.logs_dir)
+        self.evidence = Evidence(self.journal, self.output)
+        self.events = NodeEvents(self, self.evidence)
         self.cgroup = NodeCgroup.open(paths.instance_id)
         self.launcher = Launcher(linux.raise_nofile(), shim_path(), spawn_path())
         self.kinship = Kinship(self.identity.mark_prefix, str(paths.logs_dir))
@@ -104,7 +105,7 @@ class Node:
             exits=self.exits,
             guardian_pid=self.guardian_pid if self.guardian_pidfd >= 0 else None,
             kinship=self.kinship,
-            events=self,
+            events=self.events,
         )
         stored = {name.removeprefix("store:"): fd for name, fd in fds.items() if name.startswith("store:")}
         self.listeners = Listeners(self.link, stored)
@@ -112,7 +113,7 @@ class Node:
             loop=self.loop,
             clock=self.clock,
             table=self.table,
-            events=self,
+            events=self.events,
             output=self.output,
             listeners=self.listeners,
             cgroup=self.cgroup,
@@ -131,8 +132,6 @@ class Node:
         self.kinship.keeps = self.trees.keeps_descendants
         self.table.wanted = self.trees.wanted
         self.table.outsiders = self._outsiders
-        self.evidence = Evidence(self.journal, self.output)
-        self._evidence_due: list[tuple[str, int, str, Leader | None]] = []
         self._snapshot_asked = False
         self.operations = Operations(self)
 
@@ -232,73 +231,6 @@ class Node:
         if self.cgroup is not None:
             return self.cgroup.members()
         return [pid for pids in find_marked(self.identity.mark_prefix).values() for pid in pids]
-
-    # -- what the driver and the process table say ------------------------------------------------------------------
-
-    def started(self, key: str, incarnation: int, leader: Leader) -> None:
-        runner = self.trees.runner_of(key)
-        if runner is not None:
-            runner.started(key, incarnation, leader)
-        self.fencing.leader_changed(key)
-
-    def stage(self, run: Run, leader: Leader) -> bool:
-        """The next process of an incarnation that is already known as started."""
-        body = {
-            "key": run.key,
-            "incarnation": run.incarnation,
-            "pid": leader.pid,
-            "inode": leader.inode,
-            "role": leader.role,
-            "job": run.job,
-        }
-        return self.append("process", body | {"reason": run.reason} if run.stage == POST_STOP else body)
-
-    def start_failed(self, key: str, incarnation: int, reason: str) -> None:
-        runner = self.trees.runner_of(key)
-        if runner is not None:
-            runner.start_failed(key, incarnation, reason)
-
-    def ready(self, key: str, incarnation: int) -> None:
-        runner = self.trees.runner_of(key)
-        if runner is not None:
-            runner.ready(key, incarnation)
-
-    def exited(self, run: Run, reason: str, leader: Leader | None) -> None:
-        key, incarnation = run.key, run.incarnation
-        runner = self.trees.runner_of(key)
-        if runner is not None:
-            runner.exited(key, incarnation, reason, lambda: self.driver.recorded(run))
-        else:
-            self.driver.recorded(run)
-        if self.evidence.wanted(reason):
-            self.owe_evidence(key, incarnation, reason, leader)
-
-    def owe_evidence(self, key: str, incarnation: int, reason: str, leader: Leader | None) -> None:
-        """Write it a moment later, when the replacement runs."""
-        if not self._evidence_due:
-            self.loop.call_later(EVIDENCE_DELAY_S, self.write_evidence)
-        self._evidence_due.append((key, incarnation, reason, leader))
-
-    def write_evidence(self) -> None:
-        due, self._evidence_due = self._evidence_due, []
-        for key, incarnation, reason, leader in due:
-            self.evidence.record(key, incarnation, reason, leader)
-
-    def identity_learnt(self, leaders: list[Leader]) -> None:
-        identities = [
-            [leader.key, leader.incarnation, leader.start_time] for leader in leaders if leader.role == "main"
-        ]
-        if identities:
-            self.append("process", {"identities": identities})
-            self.helpers.send_limits_of(leaders)
-            self.helpers.tell_sampler_of(leaders)
-
-    def stray(self, what: str, relative: Relative) -> None:
-        body = {"what": what, "pid": relative.pid, **relative.facts, "origin": relative.origin}
-        if what == "adopted":
-            body["key"] = relative.owner
-        self.append("stray", body)
-        self.operations.changed()
 
     def something_changed(self) -> None:
         self.operations.changed()

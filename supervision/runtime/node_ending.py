@@ -74,7 +74,7 @@ class NodeEnding:
 
     def _leave_everything_recorded(self) -> None:
         node = self.node
-        node.write_evidence()
+        node.events.write_evidence()
         node.write_snapshot()
         node.helpers.close()
 
@@ -159,7 +159,7 @@ class NodeEnding:
         for relative in list(node.table.relatives.values()):
             node.table.end_relative(relative)
         node.helpers.close()
-        node.write_evidence()
+        node.events.write_evidence()
         node.append("node", {"what": "stopped"})
         if node.guardian_pidfd < 0 or has_exited(node.guardian_pidfd):
             self.promotion = self._guardian_state()
