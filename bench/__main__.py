@@ -17,7 +17,7 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Any
 
-from bench import adoption, document, peers, pixel, restarts, sampler, separate, thousand
+from bench import adoption, document, ingest, peers, pixel, restarts, sampler, separate, thousand
 from bench.engine import EngineError
 from bench.entry import Entry, Options
 from bench.native import CompilerError
@@ -37,6 +37,7 @@ def entries() -> tuple[Entry, ...]:
         *thousand.ENTRIES,
         *adoption.ENTRIES,
         *sampler.ENTRIES,
+        *ingest.ENTRIES,
         *pixel.ENTRIES,
         *separate.ENTRIES,
     )

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from bench.burst import Burst
 from supervision.fleet.models import Node
 from supervision.journal import services
 from supervision.journal.facts import Record
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild
 from supervision.journal.replica import Replica
-from tests.support.burst import Burst
 
 pytestmark = pytest.mark.django_db
 CHILDREN = 1000

@@ -6,7 +6,6 @@ from supervision.kernel import Kernel
 from supervision.kernel.actions import Action, Start
 from supervision.kernel.events import Begin, Event, Exited, Ready, Started
 from supervision.runtime.treedoc import parse_tree
-from tests.support.engine import child, tree
 
 AT = 1_795_000_000.0
 
@@ -15,8 +14,9 @@ class Burst:
     """`records`: a node that starts and a tree of `children` that run. More of its life on request."""
 
     def __init__(self, children: int, *, name: str = "burst") -> None:
-        document = tree(name, *(child(f"c{number}") for number in range(children)))
-        parsed = parse_tree(document)
+        process = {"command": ["/bin/sleep", "3600"]}
+        declared = [{"id": f"c{number}", "process": process} for number in range(children)]
+        parsed = parse_tree({"version": 1, "tree": name, "supervisor": {"children": declared}})
         self.name = name
         self.kernel = Kernel(name, parsed.spec)
         self.records: list[dict[str, Any]] = []
