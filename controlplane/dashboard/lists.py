@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from controlplane.filters.grammar import Fields, FilterError, parse
 from controlplane.filters.matching import predicate
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
+R = TypeVar("R", bound=Mapping[str, Any])
 PER_PAGE = 100
 
 
@@ -16,7 +18,7 @@ PER_PAGE = 100
 class Listing:
     """A page of rows, and how it came about. q_error: None, or `at` and `message`; then nothing is filtered out."""
 
-    rows: Sequence[Row]
+    rows: Sequence[dict[str, Any]]
     total: int
     q: str
     q_error: Mapping[str, Any] | None
@@ -42,13 +44,15 @@ class Listing:
 
 
 def matching(
-    rows: Sequence[Row], q: str, fields: Fields, *, now: float
-) -> tuple[list[Row], Mapping[str, Any] | None]:
+    rows: Sequence[R], q: str, fields: Fields, *, now: float
+) -> tuple[list[R], Mapping[str, Any] | None]:
     """The rows that the filter accepts, and what is wrong with it; a wrong one accepts all."""
     try:
         terms = parse(q, fields)
     except FilterError as error:
         return list(rows), {"at": error.at, "message": error.message}
+    if not terms:
+        return list(rows), None
     accepts = predicate(terms, fields)
     return [row for row in rows if accepts(row, now)], None
 
@@ -71,17 +75,24 @@ def listing(
     ordered = in_order(found, name, descending=descending)
     count = max(1, -(-len(ordered) // PER_PAGE))
     number = min(count, max(1, int(page) if page.isdecimal() and len(page) < 7 else 1))
-    shown = ordered[(number - 1) * PER_PAGE : number * PER_PAGE]
+    shown = [dict(row) for row in ordered[(number - 1) * PER_PAGE : number * PER_PAGE]]
     return Listing(shown, len(ordered), q, error, name, descending, number, count)
 
 
 def in_order(rows: Sequence[Row], name: str, *, descending: bool) -> list[Row]:
     """By the column, then by id. What is not known stands last, whichever way it is sorted."""
-    known = [row for row in rows if row.get(name) is not None]
-    unknown = [row for row in rows if row.get(name) is None]
-    known.sort(key=lambda row: row["id"])
-    known.sort(key=lambda row: _sortable(row[name]), reverse=descending)
-    return known + sorted(unknown, key=lambda row: row["id"])
+    known: list[tuple[Any, str, Row]] = []
+    unknown: list[tuple[str, Row]] = []
+    for row in rows:
+        value = row.get(name)
+        if value is None:
+            unknown.append((row["id"], row))
+        else:
+            known.append((_sortable(value), row["id"], row))
+    known.sort(key=itemgetter(1))
+    known.sort(key=itemgetter(0), reverse=descending)
+    unknown.sort(key=itemgetter(0))
+    return [row for _value, _id, row in known] + [row for _id, row in unknown]
 
 
 def _sortable(value: Any) -> Any:  # numbers among numbers, everything else by its text

@@ -22,7 +22,8 @@ from controlplane.dashboard.live.table import Table
 from controlplane.dashboard.live.topics import NODES, PROCS, SAMPLE, TREE
 from supervision.runtime.observed import STATES
 
-SAMPLE_AT = tuple(PROCS.index(name) for name in SAMPLE)
+SAMPLE_AT = PROCS.index(SAMPLE[0])
+"""Samples stand side by side in `procs`."""
 CPU, RSS = SAMPLE.index("cpu"), SAMPLE.index("rss")
 UNKNOWN_SAMPLE: tuple[None, ...] = (None,) * len(SAMPLE)
 ROLLED = tuple(TREE.index(name) for name in ("counts", "rss", "restarts_1h"))
@@ -176,7 +177,7 @@ class FleetState:
 
     def _measure(self, member: Facts, name: str, sample: tuple[Any, ...]) -> None:
         member.update(zip(SAMPLE, sample, strict=True))
-        self.procs.patch(name, dict(zip(SAMPLE_AT, sample, strict=True)))
+        self.procs.patch_span(name, SAMPLE_AT, sample)
 
     def unroll(self) -> None:
         """Have all sums made again: at the pace of samples."""

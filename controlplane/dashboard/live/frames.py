@@ -101,6 +101,26 @@ class View(Mapping[str, Any]):
         return len(self._at)
 
 
+class NamedView(View):
+    """The same, with its id."""
+
+    __slots__ = ("_id",)
+
+    def __init__(self, row_id: str, at: Mapping[str, int], values: Sequence[Any]) -> None:
+        super().__init__(at, values)
+        self._id = row_id
+
+    def __getitem__(self, name: str) -> Any:
+        return self._id if name == "id" else super().__getitem__(name)
+
+    def __iter__(self) -> Any:
+        yield "id"
+        yield from self._at
+
+    def __len__(self) -> int:
+        return len(self._at) + 1
+
+
 def may_see(wanted: Subscription, tree: str) -> bool:
     return wanted.visible is None or tree == NO_TREE or tree in wanted.visible
 

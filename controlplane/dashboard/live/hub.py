@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from controlplane.dashboard.live.fleet_state import FleetState
-from controlplane.dashboard.live.frames import Subscription, View, frame, may_see, snapshot
+from controlplane.dashboard.live.frames import NamedView, Subscription, frame, may_see, snapshot
 from controlplane.dashboard.live.table import Table
 from controlplane.dashboard.live.topics import CHILD_PREFIX, TOPICS, Topic, topic_of
 from supervision.runtime.clock import Clock, SystemClock
@@ -142,10 +142,16 @@ class Hub:
                 table.as_dict(row_id, row) for row_id, row in table.rows.items() if may_see(wanted, row.tree)
             ]
 
-    def row_view(self, topic: str, row_id: str) -> View | None:
-        table = self.tables[topic]
-        row = table.rows.get(row_id)
-        return None if row is None else View(table.at, list(row.values))
+    def views(self, topic: str, visible: frozenset[str] | None) -> list[NamedView]:
+        """The same as mappings that copy nothing: for a list that shows a hundred of ten thousand."""
+        table = self.table(topic, visible)
+        wanted = Subscription(topic, table.columns, "", visible)
+        with self.lock:
+            return [
+                NamedView(row_id, table.at, row.values)
+                for row_id, row in table.rows.items()
+                if may_see(wanted, row.tree)
+            ]
 
     def ages_body(self) -> dict[str, float | None]:
         """How old rows and samples are, in seconds; null: never read."""

@@ -91,6 +91,21 @@ class Table:
         row = self.rows.get(row_id)
         return row is not None and self._set(row_id, row, values.items())
 
+    def patch_span(self, row_id: str, first: int, values: Sequence[Any]) -> None:
+        """Set cells that stand side by side, none of them urgent: what each sample does to each row."""
+        row = self.rows.get(row_id)
+        if row is None:
+            return
+        old, changed = row.values, False
+        for at, value in enumerate(values, first):
+            if old[at] != value:
+                old[at] = value
+                row.seqs[at] = self._number(urgent=False)
+                changed = True
+        if changed:
+            row.seq = self.seq
+            self.rows.move_to_end(row_id)
+
     def _set(self, row_id: str, row: Row, cells: Any) -> bool:  # Iterable of (column, value), of two kinds
         seq = 0
         for at, value in cells:

@@ -10,7 +10,7 @@ from controlplane.filters.fields import PROCS
 
 def select(request: PageRequest) -> Context:
     found = listing(
-        request.reading.hub.rows("procs", request.visible),
+        request.reading.hub.views("procs", request.visible),
         fields=PROCS,
         q=request.text("q"),
         sort=request.text("sort"),

@@ -243,3 +243,17 @@ def test_a_mask_fits_the_browsers_integers() -> None:
         assert len(topic.columns) <= 32
         assert len(set(topic.columns)) == len(topic.columns)
         assert set(topic.urgent) <= set(topic.columns)
+
+
+def test_cells_side_by_side_are_set_like_one_by_one() -> None:
+    table = make_table()
+    table.put("n:1", row(1))
+    table.close_batch(now=1)
+    table.patch_span("n:1", 3, (2, 0.5))
+    table.patch_span("n:9", 3, (2, 0.5))
+    assert table.close_batch(now=1)
+    table.patch_span("n:1", 3, (2, 0.5))
+    assert not table.close_batch(now=1)
+    wanted = subscription("procs", COLUMNS, ("restarts", "cpu"), "", None)
+    assert frame(table, wanted, 1, now=NOW)["u"] == [["n:1", 0b11, 2, 0.5]]
+    assert PROCS[PROCS.index("cpu") :][:6] == ("cpu", "rss", "pss", "fds", "threads", "children")
