@@ -52,6 +52,11 @@ def state_at(*, node_id: str, at: datetime) -> Past:
     return _folded(node_id, Q(at__lte=at), lambda record: record["t"] <= edge)
 
 
+def latest(*, node_id: str) -> Past:
+    """The state behind the last record that is stored of a node. Raises NoHistoryError."""
+    return _folded(node_id, Q(), lambda _: True)
+
+
 def _folded(node_id: str, before: Q, belongs: Callable[[Record], bool]) -> Past:
     """From the newest base that is `before` the moment, through the records that belong to it."""
     base = _base(node_id, before)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from supervision.journal import history
 from supervision.kernel import Kernel, PlanStep
 from supervision.kernel.actions import Start
 from supervision.kernel.events import Begin, Event, Ready, Started
@@ -111,6 +112,17 @@ def plan_between(older: dict[str, Any] | None, newer: object) -> list[PlanStep]:
         views = Kernel(tree.name, tree.spec).children()
         return [PlanStep("start", view.key, "added") for view in views]
     return running(stored(older)).plan(tree.spec)
+
+
+def plan_on(*, node_id: str, document: object) -> list[PlanStep]:
+    """What applying `document` will do on a node as its journal has it so far: what is stopped or held there stays so.
+
+    By the kernel as it is on that node; also of a node that does not answer now. Raises InvalidDocumentError, and
+    NoHistoryError when nothing of the node is stored.
+    """
+    tree = document if isinstance(document, TreeDocument) else read_document(document)
+    there = history.latest(node_id=node_id).state.trees.get(tree.name)
+    return plan_between(None, tree) if there is None else there.kernel.plan(tree.spec)
 
 
 def running(tree: TreeDocument) -> Kernel:
