@@ -10,28 +10,32 @@ between is `lost`.
 """
 
 import contextlib
-import fcntl
 import gc
 import json
 import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from supervision.exceptions import SupervisionError
-from supervision.runtime import boot, linux, notify
+from supervision.runtime import boot, linux
 from supervision.runtime.cgroups import NodeCgroup
 from supervision.runtime.clock import SystemClock
 from supervision.runtime.exits import ExitsFile, wait_status
-from supervision.runtime.follow import Follower
 from supervision.runtime.guardian_fence import GuardianFence
+from supervision.runtime.guardian_state import (
+    AlreadyRunningError,
+    GuardianState,
+    exec_guardian,
+    follow,
+    fresh_state,
+    take_lock,
+)
 from supervision.runtime.identity import read_stat
 from supervision.runtime.link import Link, Message
-from supervision.runtime.local_socket import bind_listener
 from supervision.runtime.log import Log
-from supervision.runtime.loop import Loop, hold_signals
+from supervision.runtime.loop import Loop
 from supervision.runtime.node_process import NodeStart, exec_node, fork_node, serve
 from supervision.runtime.options import Options
 from supervision.runtime.paths import LEASE_FILE, PROTOCOL, SAMPLER_SOCKET, Paths
@@ -49,57 +53,6 @@ SWEEP_LIMIT_S = 10.0
 LOCK_TEXT_BYTES = 40
 UNUSABLE_SETTINGS = 2
 """Exit status of a node that cannot read node.toml."""
-STATE_VARIABLE = "OVERSTORY_GUARDIAN_STATE"
-
-
-class AlreadyRunningError(Exception):
-    """Another guardian, or the node it left, holds the data directory."""
-
-
-@dataclass(slots=True)
-class GuardianState:
-    """What survives the guardian's own exec, and what a promoted node hands over: settings and open descriptors."""
-
-    on_death: str
-    fds: dict[str, int] = field(default_factory=dict)
-    node_pid: int | None = None
-    log_file: str = "-"
-
-    def to_environment(self) -> str:
-        return json.dumps(
-            {
-                "v": PROTOCOL,
-                "on_death": self.on_death,
-                "fds": self.fds,
-                "node_pid": self.node_pid,
-                "log_file": self.log_file,
-            }
-        )
-
-    @classmethod
-    def from_environment(cls) -> "GuardianState | None":
-        text = os.environ.pop(STATE_VARIABLE, None)
-        if text is None:
-            return None
-        body = json.loads(text)
-        return cls(
-            on_death=body["on_death"],
-            fds=body["fds"],
-            node_pid=body.get("node_pid"),
-            log_file=body.get("log_file", "-"),
-        )
-
-
-def take_lock(paths: Paths) -> int:
-    """The data directory's lock; AlreadyRunningError naming the holder. Node and guardian share the open description."""
-    fd = os.open(paths.guardian_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.pread(fd, 100, 0).decode(errors="replace").strip() or "an unknown process"
-        os.close(fd)
-        raise AlreadyRunningError(f"{paths.data_dir} is in use by {holder}") from error
-    return fd
 
 
 class Guardian:
@@ -442,42 +395,6 @@ def _replace(path: Path, text: str) -> None:
             os.close(fd)
 
 
-def exec_guardian(paths: Paths, state: GuardianState) -> None:
-    """Become the guardian by exec, keeping every descriptor of `state`; never returns."""
-    for fd in state.fds.values():
-        os.set_inheritable(fd, True)
-    environment = dict(os.environ)
-    environment[STATE_VARIABLE] = state.to_environment()
-    hold_signals()
-    argv = boot.command("guardian", "--data-dir", str(paths.data_dir), "--on-guardian-death", state.on_death)
-    os.execve(sys.executable, argv, environment)
-
-
-def _follow(paths: Paths, options: Options) -> int | None:
-    def take() -> int | None:
-        with contextlib.suppress(AlreadyRunningError):
-            return take_lock(paths)
-        return None
-
-    lock = take()
-    return (
-        lock
-        if lock is not None
-        else Follower(paths, SystemClock(), Log(options.get("--log-file", "-"), "guardian"), take).run()
-    )
-
-
-def _fresh_state(paths: Paths, policy: str, lock: int, options: Options) -> GuardianState:
-    fds = {"lock": lock}
-    fds["control"] = bind_listener(paths.control_socket).detach()
-    fds["notify"] = notify.bind(str(paths.notify_socket)).detach()
-    lifeline = options.get("--lifeline-fd", None)
-    if lifeline is not None:
-        fds["lifeline"] = int(lifeline)
-        os.set_inheritable(fds["lifeline"], False)
-    return GuardianState(on_death=policy, fds=fds, log_file=options.get("--log-file", "-"))
-
-
 def main(argv: list[str]) -> int:
     """`boot.py guardian [--data-dir DIR] [--on-guardian-death promote|stop] [--if-running fail|follow] [--lifeline-fd N]
     [--log-file FILE]`.
@@ -501,11 +418,11 @@ def main(argv: list[str]) -> int:
     if state is None:
         try:
             paths.prepare()
-            lock = take_lock(paths) if if_running == "fail" else _follow(paths, options)
+            lock = take_lock(paths) if if_running == "fail" else follow(paths, options)
             if lock is None:
                 return 0
             paths.prepare_runtime()
-            state = _fresh_state(paths, policy, lock, options)
+            state = fresh_state(paths, policy, lock, options)
         except (AlreadyRunningError, SupervisionError, OSError, ValueError) as error:
             sys.stderr.write(f"guardian: {error}\n")
             return 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from supervision.kernel.events import StopRoot
 from supervision.runtime import boot
-from supervision.runtime.guardian import GuardianState
+from supervision.runtime.guardian_state import GuardianState
 from supervision.runtime.identity import has_exited
 from supervision.runtime.link import Message
 from supervision.runtime.node_process import become_node

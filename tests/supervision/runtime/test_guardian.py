@@ -12,9 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from supervision.runtime import boot, guardian
+from supervision.runtime import boot
 from supervision.runtime.client import ControlError
-from supervision.runtime.guardian import AlreadyRunningError, GuardianState, take_lock
+from supervision.runtime.guardian_state import (
+    STATE_VARIABLE,
+    AlreadyRunningError,
+    GuardianState,
+    take_lock,
+)
 from supervision.runtime.paths import Paths
 from tests.support.engine import Engine, alive, child, python, tree
 from tests.support.waiting import wait_for
@@ -156,14 +161,14 @@ def test_a_lock_that_nobody_signed_is_an_unknown_processes(tmp_path: Path) -> No
 
 def test_its_state_survives_its_own_exec(monkeypatch: pytest.MonkeyPatch) -> None:
     state = GuardianState("promote", {"lock": 3, "listen:x": 9}, 4711, "/log")
-    monkeypatch.setenv(guardian.STATE_VARIABLE, state.to_environment())
+    monkeypatch.setenv(STATE_VARIABLE, state.to_environment())
     assert GuardianState.from_environment() == state
-    assert guardian.STATE_VARIABLE not in os.environ, "no child sees it"
+    assert STATE_VARIABLE not in os.environ, "no child sees it"
     assert GuardianState.from_environment() is None
 
 
 def test_state_of_an_older_guardian_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(guardian.STATE_VARIABLE, json.dumps({"v": 1, "on_death": "stop", "fds": {"lock": 3}}))
+    monkeypatch.setenv(STATE_VARIABLE, json.dumps({"v": 1, "on_death": "stop", "fds": {"lock": 3}}))
     assert GuardianState.from_environment() == GuardianState("stop", {"lock": 3}, None, "-")
 
 
