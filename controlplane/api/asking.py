@@ -13,6 +13,8 @@ import redis
 from django.conf import settings
 from django.utils import timezone
 
+from controlplane.api.waiting import let_go
+
 PREFIX = "overstory:ask:"
 ANSWER_KEPT_S = 60
 
@@ -38,6 +40,7 @@ def ask_node(node_id: str, op: str, args: Mapping[str, Any], *, timeout_s: float
     ask, reply = f"{PREFIX}{node_id}", f"overstory:answer:{uuid.uuid4()}"
     deadline = timezone.now().timestamp() + timeout_s
     question = json.dumps({"op": op, "args": dict(args), "reply": reply, "deadline": deadline})
+    let_go()
     try:
         client = redis.Redis.from_url(
             settings.CONNECTIONS.redis_url, socket_connect_timeout=1.0, socket_timeout=timeout_s + 2.0

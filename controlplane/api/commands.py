@@ -17,6 +17,7 @@ from controlplane.api.pages import Listing, Order, choices, integer
 from controlplane.api.reach import reach_of
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of_body
+from controlplane.api.waiting import let_go
 from supervision.runtime.arguments import signal_number
 from supervision.runtime.treedoc import DocumentErrors, parse_tree
 from supervision.trees import commands
@@ -244,6 +245,7 @@ class OperationDetail(Endpoint):
                 raise Problem("not-found", f"There is no operation {number}.")
             if command.state in FINAL or time.perf_counter() >= until:
                 return command
+            let_go()
             time.sleep(LOOK_EVERY_S)
 
     @schema.says(
