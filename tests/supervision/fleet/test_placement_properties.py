@@ -1,11 +1,13 @@
 """Whatever happens to the nodes: what is promised of placement holds, and it comes to rest."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from supervision.fleet.placement import compares, decide
 from supervision.fleet.views import Assign, Change, NodeView, RowState, TreeView, Wish
 from tests.supervision.fleet.world import World
 
@@ -70,6 +72,19 @@ def check_causes(world: World) -> None:
         assert all((row.tree, row.node) not in moved or row.tree in extra for row in kept)
 
 
+def check_masked(world: World) -> None:
+    """Where `compares` says that readiness decides nothing, it decides nothing."""
+    nodes = {host.view.id: host.view for host in world.hosts.values()}
+    rows = list(world.rows.values())
+    told = {
+        name
+        for name, tree in world.trees.items()
+        if compares(nodes, tree, [r for r in rows if r.tree == name])
+    }
+    masked = [row if row.tree in told else replace(row, ready=False) for row in rows]
+    assert decide(nodes.values(), world.trees.values(), masked, world.now) == world.decide()
+
+
 def play(labels: list[bool], given_wishes: list[Wish], script: list[tuple[str, str, int]]) -> None:
     world = world_of(labels, given_wishes)
     for what, name, ticks in script:
@@ -78,6 +93,7 @@ def play(labels: list[bool], given_wishes: list[Wish], script: list[tuple[str, s
             world.tick()
             check(world)
             check_causes(world)
+            check_masked(world)
     for name in NODES:
         world.heal(name)
         world.drain(name, on=False)
