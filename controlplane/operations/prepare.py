@@ -9,9 +9,11 @@ import contextlib
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 
+from controlplane.assets.collecting import collect_assets
 from controlplane.embedded.connections import Connections
 from controlplane.operations.release import store_digest
 from supervision.runtime.clock import SystemClock
@@ -38,18 +40,26 @@ SET digest = EXCLUDED.digest, prepared_at = clock_timestamp()"""
 
 
 def main() -> int:
+    """Both at once: the one waits for the database and imports Django, the other compresses in a process of its own."""
     paths = Paths.from_environment()
-    prepare_assets(paths)
+    with ThreadPoolExecutor(1, thread_name_prefix="assets") as pool:
+        assets = pool.submit(prepare_assets, paths)
+        prepare_database(paths)
+        assets.result()
+    return 0
+
+
+def prepare_database(paths: Paths) -> None:
+    """Bring the schema to this release's state, or wait for whoever does."""
     url = Connections.from_environment(paths, os.environ).database_url
     with _connect(url) as connection:
         if prepared(connection) == store_digest():
-            return 0
+            return
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         if prepared(connection) != store_digest():
             migrate()
             connection.execute(CREATE)
             connection.execute(WRITE, [store_digest()])
-    return 0
 
 
 def prepared(connection: psycopg.Connection) -> str | None:
@@ -63,9 +73,11 @@ def prepared(connection: psycopg.Connection) -> str | None:
 
 def migrate() -> None:
     """Bring the schema to this release's state."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
+    import django
     from django.core.management import call_command
 
-    _set_up()
+    django.setup()
     call_command("migrate", interactive=False, verbosity=1)
 
 
@@ -74,18 +86,8 @@ def prepare_assets(paths: Paths) -> None:
     stamp = paths.data_dir / STAMP
     if stamp.exists() and stamp.read_text() == store_digest():
         return
-    _set_up()
-    from controlplane.assets.collecting import collect_assets
-
     collect_assets(paths)
     stamp.write_text(store_digest())
-
-
-def _set_up() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
-    import django
-
-    django.setup()
 
 
 def _connect(url: str) -> psycopg.Connection:

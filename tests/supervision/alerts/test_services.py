@@ -7,11 +7,13 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.core import mail
 from django.db import connection
 
+from controlplane.operations.mailserver import mail_settings
 from supervision.alerts import services
 from supervision.alerts.addresses import Network, parse_networks
 from supervision.alerts.backoff import MOST_ATTEMPTS
@@ -24,6 +26,7 @@ from supervision.alerts.signing import signing_key
 from supervision.auditlog.actor import Actor, ActorKind
 from supervision.auditlog.models import AuditEntry
 from tests.support.http_sink import Sink, http_sink
+from tests.support.smtp_sink import smtp_sink
 
 NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(hours=5)
@@ -173,6 +176,25 @@ def test_an_email_goes_to_every_address(db: None) -> None:
     [message] = mail.outbox
     assert message.to == ["ops@example.com", "boss@example.com"]
     assert message.subject == "[Overstory] node lost: a"
+
+
+def test_an_email_arrives_at_a_real_server_and_one_that_is_away_is_tried_again(
+    db: None, settings: Any
+) -> None:
+    channel("mail", Channel.Kind.EMAIL, "ops@example.com")
+    raised()
+    letters: list[str] = []
+    with smtp_sink(letters) as port:
+        for name, value in mail_settings(f"smtp://127.0.0.1:{port}?from=o@example.com&tls=no").items():
+            setattr(settings, name, value)
+        settings.EMAIL_PORT = 1
+        assert deliver_due(told=Instance(), now=NOW) == 0
+        settings.EMAIL_PORT = port
+        assert deliver_due(told=Instance(), now=LATER) == 1
+    [letter] = letters
+    assert "Subject: [Overstory] node lost: a" in letter
+    assert "From: o@example.com" in letter
+    assert f"Overstory-Delivery: {Delivery.objects.get().pk}" in letter
 
 
 def test_a_channel_gets_what_it_asked_for_only(db: None) -> None:
