@@ -26,6 +26,7 @@ export async function openDialog(url, { drawer = false } = {}) {
   if (!content) throw new Error(`no dialog in ${url} (${response.status})`);
   const copy = document.importNode(content, true);
   for (const form of copy.querySelectorAll("form[data-action]:not([action])")) form.dataset.url = new URL(url, location.href).href;
+  if (drawer) copy.prepend(make("div", { class: "drawer-bar dialog-head" }, make("a", { class: "button quiet", href: url }, symbol("link"), "Open")));
   return showDialog(copy, { drawer });
 }
 

@@ -47,6 +47,12 @@ class Live extends EventTarget {
     return this.feed.tableOf(topic);
   }
 
+  /** Stop asking for a topic that nobody here shows any more. */
+  forget(topic) {
+    this.listeners.delete(topic);
+    if (this.feed.topics.delete(topic)) this.#send({ op: "unsub", topics: [topic] });
+  }
+
   /** A topic's rows now: what is held, or else one answer by HTTP. */
   async peek(topic) {
     const held = this.feed.topics.get(topic);

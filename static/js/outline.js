@@ -20,6 +20,7 @@ class Outline {
     this.folds = readFolds();
     this.filter = new FilterBox(document.querySelector('[data-filter="tree"]'), live.config.fields.tree, () => this.arrange(true));
     this.empty = document.querySelector("[data-empty]");
+    element.addEventListener("click", (event) => openDrawer(event));
     document.querySelector("[data-outline-fold]").addEventListener("click", (event) => this.foldAll(event.target.closest("[value]")?.value));
     element.dataset.grid = "";
     element.addEventListener("overstory:move", ({ detail }) => this.grid?.move(detail));
@@ -161,6 +162,19 @@ class Outline {
     const allowed = value("intensity");
     if (allowed === null || allowed === undefined) parts.used.replaceChildren();
     else parts.used.replaceChildren(meter(used, allowed), make("span", { class: "num" }, `${used}/${allowed}`));
+  }
+}
+
+/** A plain click on a name shows the child beside the tree; on small screens and with a modifier it is a link. */
+async function openDrawer(event) {
+  const link = event.target.closest("a.label-name");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0 || innerWidth <= 720) return;
+  event.preventDefault();
+  try {
+    const { openDialog } = await import("./dialogs.js");
+    await openDialog(link.href, { drawer: true });
+  } catch {
+    location.assign(link.href);
   }
 }
 

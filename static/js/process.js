@@ -23,6 +23,7 @@ export function attach(head) {
     live.dispatchEvent(new CustomEvent("sample", { detail: { at: live.now() - ageS, row: ageS < 3 ? now : {} } }));
   });
   live.addEventListener("tick", () => now?.since && write("since", duration(live.now() - now.since)));
+  head.closest("dialog")?.addEventListener("close", () => live.forget(`child:${head.dataset.process}`));
   settle(document.querySelector('[data-now="state"] .state'));
 }
 

@@ -10,6 +10,7 @@ let timer = null;
 let readAt = -Infinity;
 
 export function attach(region) {
+  if (region.closest("dialog")) return; // what is refreshed is this page, not one that it shows
   const columns = region.dataset.liveColumns?.split(",");
   live.watch(region.dataset.liveTopic, (event, table) => {
     if (event.kind === "frame" && isAbout(event, table, columns)) want(region);

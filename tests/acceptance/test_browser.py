@@ -208,6 +208,36 @@ def test_keys_move_and_find(site: Site) -> None:
         assert "Overview" in page.inner_text("dialog")
 
 
+def test_a_name_in_the_tree_opens_beside_it(site: Site) -> None:
+    with site.visit() as visit:
+        page = visit.open("/tree")
+        page.click(".outline-row[data-row] a.label-name:has-text('mail')")
+        page.wait_for_selector("dialog.drawer h1:has-text('mail')")
+        assert page.url.endswith("/tree")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog.drawer", state="detached")
+
+
+def test_what_the_server_does_not_confirm_is_marked(site: Site) -> None:
+    with site.visit() as visit:
+        page = visit.open("/processes?q=tree:system")
+        page.wait_for_selector('.grid-row[data-id]:has(a[title="system/web@2"])')
+        pids = []
+        for name in ("web@1", "web@2"):
+            row = page.locator(".grid-row[data-id]").filter(has=page.locator(f'a[title="system/{name}"]'))
+            pids.append(int(row.locator(".cell-pid").inner_text()))
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            page.wait_for_selector("html[data-stale-rows]")
+            assert "Last confirmed" in page.inner_text("[data-stale-banner]")
+            assert "stale" in page.inner_text("[data-live-pill]")
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        page.wait_for_selector("html:not([data-stale-rows])", timeout=60_000)
+
+
 def test_a_filter_is_understood_as_it_is_typed_and_kept_in_the_address(site: Site) -> None:
     with site.visit() as visit:
         page = visit.open("/processes")
