@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from supervision.journal.facts import Batch, Changes, Record, Row, StrayFact
-from supervision.journal.rows import member_row, member_rows, tree_row
+from supervision.journal.rows import member_row, member_rows, start_request, tree_row
 from supervision.kernel.actions import Kill, Signal, Start, State
 from supervision.kernel.events import (
     Begin,
@@ -71,7 +71,8 @@ class Replica:
 
     def _tree_row(self, tree: RecoveredTree) -> Row:
         rows = [row for row in self._rows.get(tree.name, {}).values() if row["dynamic"]]
-        return tree_row(tree, [row["key"] for row in sorted(rows, key=lambda row: row["position"])])
+        keys = [row["key"] for row in sorted(rows, key=lambda row: row["position"])]
+        return tree_row(tree, [request for key in keys if (request := start_request(tree, key)) is not None])
 
     # -- one record -------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from supervision.journal.facts import Row
 from supervision.kernel import ChildView
+from supervision.kernel.events import StartChild
 from supervision.runtime.observed import term_words
 from supervision.runtime.recovery import RecoveredProcess, RecoveredTree
 
@@ -86,8 +87,20 @@ def _of_child(view: ChildView, process: RecoveredProcess | None) -> Row:
     }
 
 
-def tree_row(tree: RecoveredTree, dynamic: list[str]) -> Row:
-    """`dynamic`: keys of its dynamic children, in start order."""
+def start_request(tree: RecoveredTree, key: str) -> list[Any] | None:
+    """The `start_child` that makes this dynamic child again elsewhere, as JSON; None when it is gone already."""
+    view = tree.kernel.child(key)
+    above = tree.kernel.child(view.supervisor) if view is not None and view.supervisor is not None else None
+    spec = above.spec.supervisor if above is not None else None
+    if view is None or above is None or spec is None:
+        return None
+    if not spec.is_simple:
+        return StartChild(above.key, child=view.spec).to_json()
+    return StartChild(above.key, instance=view.id).to_json()
+
+
+def tree_row(tree: RecoveredTree, dynamic: list[list[Any]]) -> Row:
+    """`dynamic`: requests for its dynamic children, in start order."""
     root = tree.kernel.child(tree.name)
     return {
         "name": tree.name,
