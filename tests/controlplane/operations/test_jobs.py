@@ -29,7 +29,9 @@ NOW = timezone.now()
 
 @pytest.fixture
 def node() -> Node:
-    return Node.objects.create(id="a" * 32, name="alpha", joined_at=NOW, renewed_at=NOW, state="up")
+    return Node.objects.create(
+        id="a" * 32, name="alpha", joined_at=NOW, renewed_at=timezone.now(), state="up"
+    )
 
 
 @pytest.mark.parametrize("name", [job.name for job in JOBS])
