@@ -70,7 +70,11 @@ def last_seq(directory: str | os.PathLike[str]) -> int:
 
 
 class JournalReader:
-    """A place in the journal. `batch` takes what is there, `wait` sleeps until there may be more."""
+    """A place in the journal. `batch` takes what is there, `wait` sleeps until there may be more.
+
+    Limit: where the line break between the last record and the one before is destroyed, and that one is at or before
+    `after_seq`, the last record is passed over without a word; the next one that is written shows that it is missing.
+    """
 
     def __init__(
         self, directory: str | os.PathLike[str], *, after_seq: int = 0, without: frozenset[str] = frozenset()

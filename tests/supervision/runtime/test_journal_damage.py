@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from supervision.runtime.clock import ManualClock
 from supervision.runtime.journal import Journal, read
-from supervision.runtime.journal_segments import list_segments
+from supervision.runtime.journal_segments import head, list_segments, parse
 
 
 def written(directory: Path, seed: int) -> dict[int, dict[str, Any]]:
@@ -49,6 +49,14 @@ def torn(directory: Path) -> bool:
     return not Path(list_segments(str(directory))[-1].path).read_bytes().endswith(b"\n")
 
 
+def hides_what_followed(directory: Path, after: int) -> bool:
+    """The very last line is damaged, and its readable beginning is a record that nobody asked for: whether another one
+    stood behind it, up to the end of the file, no reader can know. JournalReader names this limit."""
+    last = Path(list_segments(str(directory))[-1].path).read_bytes().split(b"\n")[-2]
+    top = head(last)
+    return top is not None and top[0] <= after and parse(last) is None
+
+
 def body_of(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name in ("n", "text")}
 
@@ -57,6 +65,7 @@ PLACES = st.lists(st.tuples(st.floats(0, 0.999), st.integers(1, 400)), max_size=
 
 
 @settings(max_examples=150, deadline=None)
+@example(seed=1301, places=[(0.97265625, 24)], after=54)
 @given(seed=st.integers(0, 10_000), places=PLACES, after=st.integers(0, 90))
 def test_a_record_is_read_as_it_was_written_or_named_as_lost(
     seed: int, places: list[tuple[float, int]], after: int
@@ -79,7 +88,9 @@ def test_a_record_is_read_as_it_was_written_or_named_as_lost(
             seen.add(record["seq"])
         assert not seen & named
         missing = set(range(after + 1, last + 1)) - seen - named
-        if torn(directory):  # an unfinished line may be one that the writer is about to finish
+        if torn(directory) or hides_what_followed(
+            directory, after
+        ):  # an unfinished line may be one that the writer is about to finish
             assert missing == set(range(last + 1 - len(missing), last + 1))
         else:
             assert not missing
