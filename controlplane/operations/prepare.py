@@ -72,13 +72,18 @@ def prepared(connection: psycopg.Connection) -> str | None:
 
 
 def migrate() -> None:
-    """Bring the schema to this release's state."""
+    """Bring the schema to this release's state, with the journal's partitions of these months: the first records come
+    before beat does, and would stay in the default partition."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
     import django
     from django.core.management import call_command
+    from django.utils import timezone
 
     django.setup()
+    from supervision.journal.retention import make_partitions
+
     call_command("migrate", interactive=False, verbosity=1)
+    make_partitions(now=timezone.now())
 
 
 def prepare_assets(paths: Paths) -> None:
