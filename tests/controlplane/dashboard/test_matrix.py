@@ -1,0 +1,138 @@
+"""Who may open which page, send which form, and subscribe to which topic: each of them against each kind of visitor."""
+
+import pytest
+from django.test import Client
+
+from controlplane.access.policy import Held, Principal, Role
+from controlplane.dashboard.framework import all_pages
+from controlplane.dashboard.live.topics import TOPICS, refusal, visible_for
+from supervision.fleet.models import Node
+from supervision.trees.models import Command, TreeRevision
+from supervision.trees.services import apply_tree
+from tests.controlplane.dashboard.facts import make_child, make_node, make_supervisor, make_tree
+from tests.support import people
+
+VISITORS: dict[str, tuple[tuple[Role, str], ...]] = {
+    "viewer": ((Role.VIEWER, ""),),
+    "operator": ((Role.OPERATOR, ""),),
+    "admin": ((Role.ADMIN, ""),),
+    "viewer of shop": ((Role.VIEWER, "shop"),),
+    "operator of shop": ((Role.OPERATOR, "shop"),),
+    "admin of shop": ((Role.ADMIN, "shop"),),
+    "operator of bank": ((Role.OPERATOR, "bank"),),
+    "without a role": (),
+}
+EVERYBODY = frozenset(VISITORS)
+SOME_ROLE = EVERYBODY - {"without a role"}
+SEES_SHOP = SOME_ROLE - {"operator of bank"}
+OPERATES_SHOP = frozenset({"operator", "admin", "operator of shop", "admin of shop"})
+ADMINS_SHOP = frozenset({"admin", "admin of shop"})
+SEES_ALL = frozenset({"viewer", "operator", "admin"})
+ADMIN = frozenset({"admin"})
+
+PAGES = {
+    "overview": ("/?all=1", SOME_ROLE),
+    "tree": ("/tree", SOME_ROLE),
+    "processes": ("/processes", SOME_ROLE),
+    "process": ("/process/shop/web?tab=config", SEES_SHOP),
+    "process-output": ("/output/shop/web?after=x", SEES_SHOP),
+    "trees": ("/trees", SOME_ROLE),
+    "tree-new": ("/trees/new", ADMINS_SHOP),
+    "tree-editor": ("/trees/shop", SEES_SHOP),
+    "tree-history": ("/trees/shop/history", SEES_SHOP),
+    "tree-rollback": ("/trees/shop/rollback/1", ADMINS_SHOP),
+    "act": ("/act/stop/shop/web", OPERATES_SHOP),
+    "nodes": ("/nodes", SEES_ALL),
+    "audit": ("/audit", ADMIN),
+    "settings": ("/settings", EVERYBODY),
+    "welcome": ("/welcome", SEES_ALL),
+}
+"""An address of each page, and who may open it."""
+
+OPEN = {"process-output": 400}
+"""What a page answers to who may, where that is not 200: its cursor is none of ours."""
+
+FORMS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
+    "stop": ("/act/stop/shop/web", {"reason": "r"}, OPERATES_SHOP),
+    "signal": ("/act/signal/shop/web", {"signal": "HUP"}, OPERATES_SHOP),
+    "drain": ("/act/drain/n1", {}, ADMIN),
+    "end a stray": ("/act/end_stray/4711", {}, frozenset({"operator", "admin"})),
+    "apply": ("/trees/shop", {"do": "apply", "etag": "1", "document": "nonsense"}, ADMINS_SHOP),
+    "new tree": ("/trees/new", {"do": "apply", "document": "nonsense"}, ADMINS_SHOP),
+    "roll back": ("/trees/shop/rollback/1", {"etag": "99"}, ADMINS_SHOP),
+    "make a user": ("/settings", {"do": "user-create", "name": "eve", "role": "root"}, ADMIN),
+}
+"""Forms that may change something, sent so that they are refused for what they hold, not for who sends them."""
+
+TREE_TOPICS = {"procs": SOME_ROLE, "tree": SOME_ROLE, "events": SOME_ROLE, "summary": SOME_ROLE}
+TOPIC_TABLE = {
+    **TREE_TOPICS,
+    "nodes": SEES_ALL,
+    "audit": ADMIN,
+    "child:shop/web": SEES_SHOP,
+    "child:bank/web": SEES_ALL | {"operator of bank"},
+    "other": frozenset(),
+}
+
+
+@pytest.fixture
+def fleet() -> Node:
+    node = make_node()
+    document = {
+        "version": 1,
+        "tree": "shop",
+        "supervisor": {"children": [{"id": "web", "process": {"command": ["/bin/sleep", "9"]}}]},
+    }
+    apply_tree(document=document, message="first", actor=people.SOMEBODY)
+    for tree in ("shop", "bank"):
+        make_tree(node, tree)
+        make_supervisor(node, tree, position=0)
+        make_child(node, f"{tree}/web", position=1)
+    return node
+
+
+def test_every_page_and_topic_is_in_the_tables() -> None:
+    assert {page.slug for page in all_pages()} == set(PAGES)
+    assert set(TOPICS) <= set(TOPIC_TABLE)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_pages(visitor: str, fleet: Node) -> None:
+    client = people.browser(people.user("somebody", *VISITORS[visitor]))
+    found = {slug: client.get(address).status_code for slug, (address, _who) in PAGES.items()}
+    allowed = {slug: OPEN.get(slug, 200) for slug, (_address, who) in PAGES.items() if visitor in who}
+    assert {slug: status for slug, status in found.items() if status not in (403, 404)} == allowed
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_forms_are_refused_to_who_may_not_and_change_nothing(visitor: str, fleet: Node) -> None:
+    client = people.browser(people.user("somebody", *VISITORS[visitor]))
+    for name, (address, form, who) in FORMS.items():
+        status = client.post(address, form).status_code
+        assert (status not in (403, 404)) == (visitor in who), (name, status)
+    assert Command.objects.count() == (2 if visitor in OPERATES_SHOP else 0)
+    assert TreeRevision.objects.count() == 1
+    fleet.refresh_from_db()
+    assert fleet.draining == (visitor == "admin")
+
+
+@pytest.mark.django_db
+def test_nobody_gets_a_page_or_sends_a_form(fleet: Node) -> None:
+    for address, _who in PAGES.values():
+        assert Client().get(address).status_code == 401
+    for address, form, _who in FORMS.values():
+        assert Client().post(address, form).status_code == 401
+    assert not Command.objects.exists()
+
+
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_topics(visitor: str) -> None:
+    principal = Principal(1, "somebody", tuple(Held(role, tree) for role, tree in VISITORS[visitor]))
+    assert {topic for topic in TOPIC_TABLE if not refusal(topic, principal)} == {
+        topic for topic, who in TOPIC_TABLE.items() if visitor in who
+    }
+    expected = None if visitor in SEES_ALL else frozenset(tree for _role, tree in VISITORS[visitor])
+    for topic in TREE_TOPICS:
+        assert visible_for(topic, principal) == expected
