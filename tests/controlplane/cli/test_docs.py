@@ -51,6 +51,7 @@ def test_every_operators_command_is_run_without_settings() -> None:
         "up",
         "guardian",
         "node",
+        "courier",
         "system",
         "login_link",
         "controller",
