@@ -3,6 +3,7 @@
 from typing import Any
 
 from controlplane.api.asking import NodeRefusedError, NodeSilentError, ask_node
+from supervision.journal.exceptions import NoHistoryError
 from supervision.kernel import PlanStep
 from supervision.runtime.treedoc import TreeDocument
 from supervision.trees import selectors
@@ -36,7 +37,7 @@ def _on_node(placement: Placement, document: TreeDocument) -> dict[str, Any]:
     try:
         answer = ask_node(placement.node_id, "plan", {"spec": document.document}, timeout_s=PREFLIGHT_S)
     except (NodeSilentError, NodeRefusedError) as error:
-        steps = selectors.plan_between(placement.revision.document, document)
+        steps = _from_what_is_stored(placement, document)
         return {**_without_node(steps, placement.revision.number), **common, "preflight": str(error)}
     return {
         **common,
@@ -46,6 +47,14 @@ def _on_node(placement: Placement, document: TreeDocument) -> dict[str, Any]:
         "findings": answer.get("findings", []),
         "preflight": "done",
     }
+
+
+def _from_what_is_stored(placement: Placement, document: TreeDocument) -> list[PlanStep]:
+    """By what the node's journal says so far; of one that told nothing yet, by the revision it should have."""
+    try:
+        return selectors.plan_on(node_id=placement.node_id, document=document)
+    except NoHistoryError:
+        return selectors.plan_between(placement.revision.document, document)
 
 
 def _without_node(steps: list[PlanStep], number: int | None) -> dict[str, Any]:

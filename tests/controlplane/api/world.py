@@ -77,7 +77,7 @@ def observed(on: Node, tree: str, *children: str, state: str = "running") -> Non
         )
 
 
-def event(on: Node, seq: int, *, tree: str = "", key: str = "", kind: str = "step", **body: Any) -> None:
+def event(on: Node, seq: int, *, tree: str = "", key: str = "", kind: str = "command", **body: Any) -> None:
     now: datetime = timezone.now()
     JournalRecord.objects.create(
         node_id=on.id,

@@ -221,7 +221,7 @@ def test_apply_waits_for_a_node_to_take_it(remote: str, tmp_path: Path) -> None:
 def test_events_of_a_key_are_found_by_what_they_are_about(remote: str) -> None:
     host = Node.objects.get(pk=world.NODE)
     started: dict[str, Any] = {"event": ["started", "shop/web", 1], "actions": [], "ref": "x"}
-    world.event(host, 20, tree="shop", key="shop/web", **started)
+    world.event(host, 20, tree="shop", key="shop/web", kind="step", **started)
     assert [record["seq"] for record in manage("events", "--json", "--key", "shop/web").records] == [20]
 
 
