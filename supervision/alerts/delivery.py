@@ -6,7 +6,7 @@ of any transaction, and marked afterwards. A worker that dies in between leaves 
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from django.db import transaction
@@ -17,9 +17,12 @@ from supervision.alerts.backoff import wait_s
 from supervision.alerts.exceptions import AlertsError
 from supervision.alerts.kinds import MEANINGS, Kind
 from supervision.alerts.models import Alert, AlertRule, Channel, Delivery
+from supervision.runtime.clock import SystemClock
 
 CLAIM_S = 120
 """Longer than any one message may take; a claimed row of a dead worker is due again then."""
+BATCH_S = 60.0
+"""No message is begun later than this after the first: the next round, or another worker, goes on."""
 
 
 class Told(Protocol):
@@ -38,36 +41,50 @@ class Told(Protocol):
         """What webhooks may reach beside the public internet."""
 
 
-def deliver_due(*, told: Told, now: dt.datetime, limit: int = 50) -> int:
-    """Send up to `limit` messages that are due; how many were taken by their receivers."""
-    sent = 0
-    for delivery in _claim(now, limit):
+def deliver_due(
+    *, told: Told, now: dt.datetime, limit: int = 50, seconds: Callable[[], float] | None = None
+) -> int:
+    """Send up to `limit` messages that are due; how many were taken by their receivers.
+
+    Each is claimed when its turn comes, for a receiver that is slow must not use up the others' claims, and signed with the
+    time at which it is sent: `now` and what has passed since, by `seconds`.
+    """
+    seconds = seconds or SystemClock().boot
+    sent, began = 0, seconds()
+    for _ in range(limit):
+        passed_s = seconds() - began
+        at = now + dt.timedelta(seconds=passed_s)
+        delivery = _claim(at, due_by=now) if passed_s < BATCH_S else None
+        if delivery is None:
+            break
         try:
-            _send(delivery, told, now)
+            _send(delivery, told, at)
         except AlertsError as error:
-            _failed(delivery, str(error), now)
+            _failed(delivery, str(error), at)
         except Exception as error:  # noqa: BLE001 one message that cannot be made must not hold up the others
-            _failed(delivery, f"{type(error).__name__}: {error}", now)
+            _failed(delivery, f"{type(error).__name__}: {error}", at)
         else:
             sent += Delivery.objects.filter(pk=delivery.pk).update(
-                state=Delivery.State.DONE, sent_at=now, last_error=""
+                state=Delivery.State.DONE, sent_at=at, last_error=""
             )
     return sent
 
 
 @transaction.atomic
-def _claim(now: dt.datetime, limit: int) -> list[Delivery]:
-    due = list(
+def _claim(now: dt.datetime, *, due_by: dt.datetime) -> Delivery | None:
+    """The one that waits longest of those that were due by then; what failed in this round is due later."""
+    delivery = (
         Delivery.objects.select_for_update(skip_locked=True, of=("self",))
-        .filter(state=Delivery.State.PENDING, next_at__lte=now)
+        .filter(state=Delivery.State.PENDING, next_at__lte=due_by)
         .select_related("alert", "channel")
-        .order_by("next_at", "created_at", "id")[:limit]
+        .order_by("next_at", "created_at", "id")
+        .first()
     )
-    for delivery in due:
+    if delivery is not None:
         delivery.attempts += 1
         delivery.next_at = now + dt.timedelta(seconds=CLAIM_S)
-    Delivery.objects.bulk_update(due, ["attempts", "next_at"])
-    return due
+        delivery.save(update_fields=["attempts", "next_at"])
+    return delivery
 
 
 def _send(delivery: Delivery, told: Told, now: dt.datetime) -> None:

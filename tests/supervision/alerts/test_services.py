@@ -162,6 +162,19 @@ def test_a_receiver_on_a_private_address_gets_nothing(webhook: Channel, sink: Si
     assert "127.0.0.1" in Delivery.objects.get().last_error
 
 
+def test_a_slow_receiver_uses_up_nobody_elses_claim_and_each_message_is_signed_when_it_is_sent(
+    webhook: Channel, sink: Sink
+) -> None:
+    for number in "789":
+        raised(Subject(Kind.NODE_LOST, f"node-{number}", number))
+    passed = iter([0.0, 0.0, 40.0, 80.0])
+    assert deliver_due(told=Instance(), now=NOW, seconds=lambda: next(passed)) == 2
+    signed = [int(each.headers["Overstory-Signature"].split(",")[0][2:]) for each in sink.received]
+    assert [at - int(NOW.timestamp()) for at in signed] == [0, 40]
+    waiting = Delivery.objects.get(state=Delivery.State.PENDING)
+    assert (waiting.attempts, waiting.next_at) == (0, NOW)
+
+
 def test_one_broken_channel_does_not_hold_up_the_other(webhook: Channel, sink: Sink) -> None:
     channel("away", Channel.Kind.WEBHOOK, "http://127.0.0.1:1/")
     raised()
