@@ -67,12 +67,13 @@ _RENEW = """
 UPDATE supervision_node
 SET renewed_at = clock_timestamp(),
     lease_until = clock_timestamp() + make_interval(secs => %(ttl)s),
-    state = CASE WHEN draining THEN state WHEN state IN ('suspect', 'down') THEN 'up' ELSE state END
+    state = CASE WHEN state IN ('suspect', 'down') THEN 'up' ELSE state END
 WHERE id = %(id)s
   AND epoch = %(epoch)s
 RETURNING epoch, lease_until, draining
 """
-"""Renew the lease of a node whose epoch is the current one."""
+"""Renew the lease of a node whose epoch is the current one. A draining one that was silent is up again; it is drained once
+the controller finds nothing left on it."""
 
 
 def renew_lease(*, node_id: str, epoch: int) -> Renewal | None:

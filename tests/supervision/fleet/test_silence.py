@@ -22,6 +22,15 @@ def test_suspects_a_node_whose_lease_is_over_and_takes_it_back_when_it_renews() 
     assert Node.objects.get().state == "up"
 
 
+def test_takes_back_a_draining_node_too_when_it_renews() -> None:
+    a = node("a")
+    Node.objects.update(draining=True)
+    silence("a", 1.0)
+    mark_silent_nodes()
+    assert services.renew_lease(node_id=a.id, epoch=a.epoch) is not None
+    assert Node.objects.get().state == "up", "only an up node can be found drained"
+
+
 def test_ends_the_epoch_of_a_node_that_was_silent_for_two_seconds_more() -> None:
     a = node("a")
     silence("a", 2.1)
