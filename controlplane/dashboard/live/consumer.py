@@ -69,8 +69,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
             LIVE.hub.unlisten(self.wake.set)
             LIVE.rechecks.discard(self._recheck_now)
             self.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self.task
+            await asyncio.gather(self.task, return_exceptions=True)  # sending to who is gone fails, as may be
         if self.admitted is not None:
             LIVE.release(self.admitted)
             self.admitted = None

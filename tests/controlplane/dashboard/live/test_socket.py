@@ -18,6 +18,7 @@ from controlplane.access import services as access
 from controlplane.access.policy import Role
 from controlplane.asgi import application
 from controlplane.dashboard.live import service
+from controlplane.dashboard.live.consumer import LiveConsumer
 from controlplane.dashboard.live.hub import Hub
 from supervision.fleet.models import Node
 from supervision.journal.models import ObservedChild
@@ -280,3 +281,17 @@ async def test_with_the_database_away_rows_stay_and_their_age_grows(monkeypatch:
         monkeypatch.undo()
         await in_thread(ObservedChild.objects.filter(key="shop/web").update, state="failed", seq=9)
         await socket.until(lambda: socket.copies["procs"].rows["n1:shop/web"]["state"] == "failed")
+
+
+async def test_a_connection_that_ended_in_the_middle_of_sending_is_not_counted_any_more() -> None:
+    consumer = LiveConsumer()
+    service.LIVE.admit(1)
+    consumer.admitted, consumer.wake = 1, asyncio.Event()
+    consumer.task = asyncio.create_task(_fails())
+    await asyncio.sleep(0)
+    await consumer.disconnect(1006)
+    assert service.LIVE.sockets == {}
+
+
+async def _fails() -> None:
+    raise ConnectionResetError
