@@ -90,6 +90,8 @@ class Methods:
             inspect.signature(found).bind(*params)
         except TypeError:
             raise RpcFault(Code.INCORRECT_PARAMETERS) from None
+        if not _are_of_their_types(found, params):
+            raise RpcFault(Code.INCORRECT_PARAMETERS)
         try:
             return found(*params)
         except Forbidden as error:
@@ -121,7 +123,10 @@ class Methods:
         try:
             if not isinstance(each, dict) or each.get("methodName") == "system.multicall":
                 raise RpcFault(Code.INCORRECT_PARAMETERS)
-            return self.call(str(each.get("methodName")), list(each.get("params") or []))
+            params = each.get("params") or []
+            if not isinstance(params, list):
+                raise RpcFault(Code.INCORRECT_PARAMETERS)
+            return self.call(str(each.get("methodName")), params)
         except RpcFault as error:
             return {"faultCode": int(error.code), "faultString": str(error)}
 
@@ -207,19 +212,19 @@ class Methods:
         others = [program for program in self._programs() if program.tree != "system"]
         return self._each(others, self._stop, lambda it: it in ALIVE, wait)
 
-    def signal(self, name: str, signal: str) -> bool | list[Result]:
+    def signal(self, name: str, signal: str | int) -> bool | list[Result]:
         """Send a signal to one process."""
         if name.endswith(":*"):
             return self.signal_group(name.removesuffix(":*"), signal)
         self._signal(self._find(name), signal_name(signal))
         return True
 
-    def signal_group(self, name: str, signal: str) -> list[Result]:
+    def signal_group(self, name: str, signal: str | int) -> list[Result]:
         """Send a signal to what runs of a group."""
         known = signal_name(signal)
         return self._each(rules.members(self._programs(), name), self._signal, lambda it: it in ALIVE, known)
 
-    def signal_all(self, signal: str) -> list[Result]:
+    def signal_all(self, signal: str | int) -> list[Result]:
         """Send a signal to whatever runs, except Overstory's own tree."""
         others = [program for program in self._programs() if program.tree != "system"]
         return self._each(others, self._signal, lambda it: it in ALIVE, signal_name(signal))
@@ -348,6 +353,17 @@ class Methods:
                 {"name": program.name, "group": program.group, "status": int(code), "description": words}
             )
         return results
+
+
+def _are_of_their_types(method: Callable[..., Result], params: Sequence[Result]) -> bool:
+    """Whether text was sent for text and a number for a number, as the method's annotations say. `wait` may be 0 or 1."""
+    for value, parameter in zip(params, inspect.signature(method).parameters.values(), strict=False):
+        wanted = parameter.annotation
+        if wanted is str and not isinstance(value, str):
+            return False
+        if wanted in (int, bool) and not isinstance(value, int):
+            return False
+    return True
 
 
 def _length(offset: int, length: int) -> int:

@@ -19,6 +19,8 @@ Value = Any
 
 def parse_request(body: bytes) -> tuple[str, tuple[Value, ...]]:
     """Method and parameters. RpcFault for what is no request."""
+    if b"\0" in body:  # UTF-16, in which the next question would find nothing
+        raise RpcFault(Code.INCORRECT_PARAMETERS, "the body is not UTF-8")
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         raise RpcFault(Code.INCORRECT_PARAMETERS, "a document type is not allowed")
     try:

@@ -54,6 +54,11 @@ def test_wrong_parameters_are_a_fault(methods: Methods) -> None:
     assert code_of(methods, "supervisor.startProcess") is Code.INCORRECT_PARAMETERS
     assert code_of(methods, "supervisor.getVersion", 1, 2) is Code.INCORRECT_PARAMETERS
     assert code_of(methods, "supervisor.readProcessStdoutLog", "shop:api", -5, 5) is Code.BAD_ARGUMENTS
+    assert (
+        code_of(methods, "supervisor.readProcessStdoutLog", "shop:api", "0", 5) is Code.INCORRECT_PARAMETERS
+    )
+    assert code_of(methods, "supervisor.startProcess", 7) is Code.INCORRECT_PARAMETERS
+    assert code_of(methods, "supervisor.signalProcess", "shop:api", {}) is Code.BAD_SIGNAL
 
 
 def test_several_calls_in_one_and_none_inside_another(methods: Methods) -> None:
@@ -64,12 +69,13 @@ def test_several_calls_in_one_and_none_inside_another(methods: Methods) -> None:
                 {"methodName": "supervisor.getVersion", "params": []},
                 {"methodName": "supervisor.nonsense", "params": []},
                 {"methodName": "system.multicall", "params": [[]]},
+                {"methodName": "supervisor.startProcess", "params": 7},
                 "nonsense",
             ],
         ),
     )
     assert answers[0] == "3.0"
-    assert [each["faultCode"] for each in answers[1:]] == [1, 2, 2]
+    assert [each["faultCode"] for each in answers[1:]] == [1, 2, 2, 2]
 
 
 def test_it_lists_and_explains_its_methods(methods: Methods) -> None:
@@ -116,6 +122,9 @@ def test_standard_input_cannot_be_written(methods: Methods) -> None:
         b"nonsense",
         b"<a/>",
         b'<!DOCTYPE x [<!ENTITY a "b">]><methodCall><methodName>&a;</methodName></methodCall>',
+        '<!DOCTYPE x [<!ENTITY a "supervisor.getVersion">]><methodCall><methodName>&a;</methodName></methodCall>'.encode(
+            "utf-16"
+        ),
         b"<methodResponse><params/></methodResponse>",
     ],
 )
