@@ -101,7 +101,7 @@ def _create_token(request: PageRequest) -> Context:
     if tree and not request.principal.can(Permission.VIEW, tree):
         raise _WrongFieldError(f"You may not see a tree {tree}.")
     days = post.get("days", "")
-    if not days.isdecimal() or not 0 < int(days[:6]) <= 3650:
+    if not days.isdecimal() or len(days) > 4 or not 0 < int(days) <= 3650:
         raise _WrongFieldError("Days is a whole number from 1.")
     _row, text = services.create_token(
         user=_me(request),
@@ -116,7 +116,7 @@ def _create_token(request: PageRequest) -> Context:
 
 
 def _revoke_token(request: PageRequest) -> None:
-    token = Token.objects.filter(user_id=request.principal.user_id, pk=_id(request, "token")).first()
+    token = Token.objects.filter(user=_me(request), pk=_id(request, "token")).first()
     if token is None:
         raise Http404("There is no such token.")
     services.revoke_token(token=token, now=timezone.now(), actor=actor_of(request.http))

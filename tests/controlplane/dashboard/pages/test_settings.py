@@ -28,7 +28,15 @@ def test_a_token_is_shown_once_and_works_until_it_is_revoked(client: Client) -> 
 
 
 @pytest.mark.parametrize(
-    "change", [{"scope": "root"}, {"days": "0"}, {"days": "x"}, {"name": ""}, {"days": "99999999"}]
+    "change",
+    [
+        {"scope": "root"},
+        {"days": "0"},
+        {"days": "x"},
+        {"name": ""},
+        {"days": "99999999"},
+        {"days": "0010000000000"},
+    ],
 )
 def test_a_token_that_cannot_be_meant_is_refused(client: Client, change: dict[str, str]) -> None:
     form = {"do": "token-create", "name": "ci", "scope": "read", "days": "30"} | change
@@ -40,6 +48,17 @@ def test_nobody_revokes_another_ones_token(client: Client) -> None:
     people.token(people.user("bob"), Scope.READ, name="bobs")
     response = client.post("/settings", {"do": "token-revoke", "token": str(Token.objects.get().pk)})
     assert response.status_code == 404
+
+
+def test_a_token_revokes_nothing_here() -> None:
+    ada = people.admin()
+    text = people.token(ada, Scope.READ)
+    people.token(ada, Scope.ADMIN, name="other")
+    other = Token.objects.get(name="other")
+    form = {"do": "token-revoke", "token": str(other.pk)}
+    assert people.bearer(text).post("/settings", form).status_code == 400
+    other.refresh_from_db()
+    assert other.revoked_at is None
 
 
 def test_the_password_is_changed_with_the_one_that_is(client: Client) -> None:
