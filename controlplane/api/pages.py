@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -153,10 +154,7 @@ def integer(request: Request, name: str, *, default: int, least: int, most: int)
     text = request.query_params.get(name)
     if text is None:
         return default
-    if (
-        not (text.isascii() and text.lstrip("-").isdecimal() and len(text) < 20)
-        or not least <= int(text) <= most
-    ):
+    if not re.fullmatch(r"-?[0-9]{1,19}", text) or not least <= int(text) <= most:
         raise Problem.invalid(name, f"A number from {least} to {most}.")
     return int(text)
 

@@ -158,6 +158,7 @@ def test_what_is_not_there(api: Client) -> None:
         ("users?limit=0", "limit"),
         ("users?limit=201", "limit"),
         ("users?limit=x", "limit"),
+        ("users?limit=--5", "limit"),
         ("users?limit=%D9%A1", "limit"),
         ("users?cursor=nonsense", "cursor"),
         ("users?cursor=bnVsbA", "cursor"),
