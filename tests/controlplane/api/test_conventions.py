@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 from django.utils import timezone
+from rest_framework.request import Request
 
 from controlplane.access.policy import Role, Scope
+from controlplane.api import idempotency
 from supervision.auditlog.models import AuditEntry
 from supervision.trees.models import Tree, TreeRevision
 from tests.controlplane.api import world
@@ -347,6 +349,15 @@ def test_a_session_needs_the_csrf_token_and_a_bearer_token_does_not() -> None:
 
 
 # -- secrets ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_of_a_request_cannot_be_guessed_at(rf: RequestFactory, settings: Any) -> None:
+    """A body may hold a password: only who has the secret key can try passwords against the row."""
+    request = Request(rf.post("/x", {"password": "a"}, content_type="application/json"))
+    first = idempotency.fingerprint(request)
+    assert first == idempotency.fingerprint(request)
+    settings.SECRET_KEY = "another"
+    assert first != idempotency.fingerprint(request)
 
 
 def test_secrets_are_in_one_answer_and_nowhere_else(api: Client) -> None:
