@@ -2,7 +2,7 @@
 // through, and knows how old everything is.
 import { address } from "./dom.js";
 import { Feed } from "./lib/feed.js";
-import { pace, retryDelay } from "./lib/retry.js";
+import { isStale, pace, retryDelay } from "./lib/retry.js";
 import { Table } from "./lib/table.js";
 
 const BEAT_MS = 10_000;
@@ -143,7 +143,7 @@ class Live extends EventTarget {
 
   #tell(event) {
     if (event.kind === "beat") this.agesAt = performance.now();
-    if (["beat", "reset", "frame"].includes(event.kind) && !this.paused) this.#show("live", "live");
+    if (["beat", "reset", "frame"].includes(event.kind) && !this.paused) this.#judge();
     if (event.topic) {
       const table = this.feed.tableOf(event.topic);
       for (const listener of this.listeners.get(event.topic) ?? []) listener(event, table);
@@ -210,10 +210,16 @@ class Live extends EventTarget {
       if (performance.now() - (this.sentAt ?? 0) > BEAT_MS) this.#send({ op: "beat" });
       if (silentMs > SILENCE_MS) this.socket.close();
     }
-    if (this.state === "live" && (silentMs > (document.hidden ? 15_000 : 3_000) || (this.age() ?? 0) > 5)) this.#show("stale", "stale");
+    if (this.state === "live") this.#judge(silentMs > (document.hidden ? 15_000 : 3_000));
     if (this.hiddenSince !== null && !this.wasSilenced && this.hz === 0 && !this.paused) this.#pace();
     this.wasSilenced = this.hz === 0;
     this.dispatchEvent(new CustomEvent("tick"));
+  }
+
+  /** Beats arrive also while the store is away: then they say how old the rows are, and the page is not live. */
+  #judge(isSilent = false) {
+    const isOld = isSilent || isStale((this.age() ?? 0) * 1000, 1000);
+    this.#show(isOld ? "stale" : "live", isOld ? "stale" : "live");
   }
 
   #show(state, why) {
