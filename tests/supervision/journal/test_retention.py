@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from supervision.fleet.models import Node
 from supervision.journal import retention
@@ -49,6 +50,16 @@ def test_old_partitions_go_and_young_ones_stay() -> None:
     assert "supervision_journalrecord_2026_01" in dropped.partitions
     assert dropped.records == 1
     assert list(JournalRecord.objects.values_list("seq", flat=True)) == [3]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drop_gives_way_to_a_long_report() -> None:
+    retention.make_partitions(now=datetime(2026, 1, 3, tzinfo=UTC))
+    with psycopg.connect(**connection.get_connection_params()) as report:
+        report.execute("SELECT count(*) FROM supervision_journalrecord")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            retention.drop_old(now=NOW)
+    assert "supervision_journalrecord_2026_01" in retention.drop_old(now=NOW).partitions
 
 
 def test_lives_and_removed_members_that_ended_long_ago_go() -> None:
