@@ -6,12 +6,12 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from supervision.samples.models import SampleMinute
+from supervision.samples.models import SampleHour, SampleMinute
 
 MINUTES_KEPT = timedelta(days=2)
 HOURS_KEPT = timedelta(days=90)
 ROLLED_AGAIN = timedelta(hours=3)
-"""Minutes may be a quarter of an hour late, and the roll-up itself may have been away."""
+"""Minutes may be a quarter of an hour late."""
 BATCH = 1000
 DELETED_AT_ONCE = 10_000
 
@@ -69,10 +69,15 @@ SET n = EXCLUDED.n,
 
 
 def roll_up_hours(now: datetime) -> int:
-    """Make the hours that ended before `now`, the last few of them again. How many rows."""
+    """Make the hours that ended before `now`, the last few of them again. How many rows.
+
+    Also those that were missed while nobody rolled up, as long as there are minutes of them.
+    """
     until = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    newest = SampleHour.objects.order_by("-at").values_list("at", flat=True).first()
+    missed = until - MINUTES_KEPT if newest is None else max(newest, until - MINUTES_KEPT)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_ROLL_UP, {"since": until - ROLLED_AGAIN, "until": until})
+        cursor.execute(_ROLL_UP, {"since": min(missed, until - ROLLED_AGAIN), "until": until})
         return int(cursor.rowcount)
 
 

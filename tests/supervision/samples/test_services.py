@@ -69,6 +69,14 @@ def test_an_hour_weighs_its_minutes_and_leaves_out_what_is_not_known() -> None:
     assert (row.n, row.cpu_max) == (180, 2.0)
 
 
+def test_hours_that_were_missed_are_made_as_long_as_there_are_minutes_of_them() -> None:
+    record(*(minute(HOUR + timedelta(hours=number), ("t/a", FULL)) for number in range(12)))
+    services.roll_up_hours(HOUR + timedelta(hours=1))
+    services.roll_up_hours(HOUR + timedelta(hours=12))
+    made = SampleHour.objects.order_by("at").values_list("at", flat=True)
+    assert list(made) == [HOUR + timedelta(hours=number) for number in range(12)]
+
+
 def test_what_is_too_old_goes_and_nothing_else() -> None:
     record(minute(HOUR, ("t/a", FULL)), minute(HOUR + timedelta(days=1), ("t/a", FULL)))
     services.roll_up_hours(HOUR + timedelta(hours=1))
