@@ -46,12 +46,13 @@ def apply(api: Api, args: Mapping[str, Any]) -> Any:
     """PUT the tree, based on the revision that was planned against."""
     planned = plan(api, args)
     expected = args.get("from_revision")
-    if "from_revision" in args and expected != planned["from_revision"]:
-        words = f"{planned['tree']} is at revision {planned['from_revision']}, not at {expected}: plan again"
-        raise ControlError("conflict", words)
+    if "from_revision" in args:
+        _must_be_at(planned, planned["from_revision"], expected)
     headers = {"If-None-Match": "*"}
     if planned["from_revision"] is not None:
-        headers = {"If-Match": api.get(f"trees/{planned['tree']}").etag}
+        current = api.get(f"trees/{planned['tree']}")
+        _must_be_at(planned, current.body["revision"], planned["from_revision"])
+        headers = {"If-Match": current.etag}
     answer = api.request(
         "PUT",
         f"trees/{planned['tree']}",
@@ -61,6 +62,13 @@ def apply(api: Api, args: Mapping[str, Any]) -> Any:
         timeout_s=60.0,
     )
     return {**planned, "revision": answer.body["revision"]}
+
+
+def _must_be_at(planned: Mapping[str, Any], revision: int | None, expected: int | None) -> None:
+    """Nobody applied another one meanwhile. Raises ControlError."""
+    if revision != expected:
+        words = f"{planned['tree']} is at revision {revision}, not at {expected}: plan again"
+        raise ControlError("conflict", words)
 
 
 def delete(api: Api, args: Mapping[str, Any]) -> Any:
