@@ -8,6 +8,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from urllib.parse import quote
 
 from django.db import transaction
 
@@ -116,6 +117,15 @@ def _failed(delivery: Delivery, error: str, now: dt.datetime) -> None:
     )
 
 
+def page_of(alert: Alert) -> str:
+    """The page that shows what an alert is about: the member, the tree's history, the nodes, else the overview."""
+    if alert.kind == Kind.ROLLED_BACK:
+        return f"/trees/{quote(alert.tree)}/history"
+    if alert.tree:
+        return f"/process/{quote(alert.subject if alert.subject.startswith(alert.tree) else alert.tree)}"
+    return "/nodes" if alert.node_id else "/"
+
+
 def _facts(alert: Alert, told: Told) -> messages.Facts:
     rule = AlertRule.objects.filter(kind=alert.kind).first()
     own = rule.runbook_url if rule is not None else ""
@@ -135,6 +145,6 @@ def _facts(alert: Alert, told: Told) -> messages.Facts:
         last_at=alert.last_at,
         resolved_at=alert.resolved_at,
         data=alert.data,
-        url=f"{told.public_url}/alerts/{alert.pk}" if told.public_url else "",
+        url=f"{told.public_url}{page_of(alert)}" if told.public_url else "",
         runbook=own or page,
     )

@@ -17,7 +17,7 @@ from controlplane.operations.mailserver import mail_settings
 from supervision.alerts import services
 from supervision.alerts.addresses import Network, parse_networks
 from supervision.alerts.backoff import MOST_ATTEMPTS
-from supervision.alerts.delivery import deliver_due
+from supervision.alerts.delivery import deliver_due, page_of
 from supervision.alerts.exceptions import IllegalTransition, InvalidChannel, NotFound
 from supervision.alerts.kinds import Kind
 from supervision.alerts.models import Alert, AlertRule, Channel, Delivery
@@ -79,7 +79,7 @@ def test_a_raised_alert_is_sent_once_signed_and_says_where_to_look(webhook: Chan
     [request] = sink.received
     body = json.loads(request.body)
     assert (body["event"], body["alert"]["id"], body["alert"]["node"]) == ("alert.raised", alert.pk, "node-a")
-    assert body["url"] == f"https://ops.example/alerts/{alert.pk}"
+    assert body["url"] == "https://ops.example/nodes"
     assert body["delivery"] == request.headers["Overstory-Delivery"] == str(Delivery.objects.get().pk)
     made = dict(part.split("=") for part in request.headers["Overstory-Signature"].split(","))
     key = signing_key("s", channel_id=webhook.pk, key_number=1)
@@ -300,3 +300,18 @@ def test_old_alerts_go_with_their_deliveries(webhook: Channel) -> None:
     assert Alert.objects.count() == 1
     services.delete_old(now=NOW + dt.timedelta(days=services.KEEP_RESOLVED_DAYS + 1))
     assert Delivery.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "tree", "node_id", "page"),
+    [
+        ("supervisor_gave_up", "shop/front", "shop", "n", "/process/shop/front"),
+        ("rolled_back", "shop", "shop", "", "/trees/shop/history"),
+        ("node_lost", "n", "", "n", "/nodes"),
+        ("test", "t", "", "", "/"),
+    ],
+)
+def test_a_message_links_to_the_page_of_what_it_is_about(
+    kind: str, subject: str, tree: str, node_id: str, page: str
+) -> None:
+    assert page_of(Alert(kind=kind, subject=subject, tree=tree, node_id=node_id)) == page
