@@ -212,31 +212,12 @@ def day_moment(at: datetime | float | None) -> SafeString:
 
 
 @register.filter
-def day(at: datetime | float | None) -> str:
-    """The day as a heading: 28 November 2026."""
-    found = _datetime(at)
-    return "" if found is None else found.strftime("%d %B %Y").lstrip("0")
-
-
-@register.filter
 def elapsed(at: float | None, now: float | None) -> str:
     """How long something lasts at `now`: `{{ row.since|elapsed:now }}`; both in Unix seconds."""
     return UNKNOWN if at is None or now is None else duration(now - at)
 
 
-@register.filter
-def remaining(at: float | None, now: float | None) -> str:
-    """How long until a moment; nothing when it has passed."""
-    return "" if at is None or now is None or at <= now else duration(at - now)
-
-
 LEVELS = {"good": "ok", "warning": "warn", "trouble": "crit"}
-
-
-@register.filter
-def level_tone(level: str) -> str:
-    """The tone of a level or a severity: good, warning, trouble; info and unknown are quiet."""
-    return LEVELS.get(str(level), "idle")
 
 
 @register.simple_tag
@@ -300,12 +281,6 @@ def home() -> str:
     return get_script_prefix()
 
 
-@register.filter
-def dig(values: Mapping[str, Any] | None, name: str) -> Any:
-    """A value by a name that is known only when the page is made."""
-    return None if values is None else values.get(name)
-
-
 @register.simple_tag(takes_context=True)
 def change_query(context: template.Context, **changes: Any) -> str:
     """The page's own query string with some parameters set, or taken out where the value is empty."""
@@ -357,8 +332,3 @@ def words(values: Iterable[object] | None) -> str:
 def words_or_text(value: object) -> str:
     """A command: argv as one line."""
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-@register.filter
-def at_most(values: list[object], bound: int) -> list[object]:
-    return values[:bound]

@@ -60,23 +60,15 @@ def test_moments_are_machine_readable() -> None:
     assert ">28 Nov 16:03:05<" in overstory.day_moment(at)
     assert overstory.moment(at.timestamp()) == overstory.moment(at)
     assert overstory.UNKNOWN in overstory.moment(None)
-    assert overstory.day(at) == "28 November 2026"
 
 
 def test_how_long_is_told_from_the_now_of_the_page() -> None:
     assert overstory.elapsed(100.0, 172.5) == "1m 12s"
     assert overstory.elapsed(None, 172.5) == overstory.UNKNOWN
-    assert overstory.remaining(200.0, 140.0) == "1m"
-    assert overstory.remaining(100.0, 140.0) == ""
 
 
 def test_levels_have_tones() -> None:
-    assert [overstory.level_tone(level) for level in ("good", "warning", "trouble", "info")] == [
-        "ok",
-        "warn",
-        "crit",
-        "idle",
-    ]
+    assert "state-crit" in overstory.level_glyph("trouble")
     assert "state-unknown" in overstory.level_glyph("unknown")
 
 
