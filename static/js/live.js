@@ -57,7 +57,7 @@ class Live extends EventTarget {
   async peek(topic) {
     const held = this.feed.topics.get(topic);
     if (held?.isSynced) return held.table;
-    const response = await fetch(`${address(this.config.snapshot)}?topics=${topic}&${topic}.cols=key,node,host,state`, { credentials: "same-origin" });
+    const response = await fetch(`${this.config.snapshot}?topics=${topic}&${topic}.cols=key,node,host,state`, { credentials: "same-origin" });
     if (!response.ok) throw new Error(`snapshot: ${response.status}`);
     const table = new Table();
     table.reset((await response.json()).topics[topic]);
@@ -125,7 +125,7 @@ class Live extends EventTarget {
   #connect() {
     this.timer = null;
     if (this.socket && this.socket.readyState <= WebSocket.OPEN) return;
-    const url = address(this.config.url).replace(/^http/, "ws");
+    const url = new URL(this.config.url, location.href).href.replace(/^http/, "ws"); // the server wrote it with its path prefix
     this.socket = new WebSocket(url);
     this.socket.addEventListener("message", (event) => this.#onMessage(JSON.parse(event.data)));
     this.socket.addEventListener("close", (event) => this.#onClose(event));
@@ -193,7 +193,7 @@ class Live extends EventTarget {
       if (filter) parameters.set(`${name}.filter`, filter);
     }
     try {
-      const response = await fetch(`${address(this.config.snapshot)}?${parameters}`, { credentials: "same-origin" });
+      const response = await fetch(`${this.config.snapshot}?${parameters}`, { credentials: "same-origin" });
       if (!response.ok) return;
       const answer = await response.json();
       this.#tell({ kind: "beat" });
