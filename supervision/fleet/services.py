@@ -88,11 +88,6 @@ def _renew(node_id: str, epoch: int) -> Renewal | None:
     return Renewal(*row) if row else None
 
 
-def mark_node(*, node_id: str, seen: str, state: str) -> bool:
-    """Compare and set the state of a node: whether it was `seen`."""
-    return Node.objects.filter(id=node_id, state=seen).update(state=state) == 1
-
-
 def end_epoch(*, node_id: str, epoch: int) -> bool:
     """The node is taken for lost: every later write with `epoch` is refused. Whether it was the current one."""
     return (
