@@ -56,7 +56,6 @@ def context(
         "reason": request.http.POST.get("reason", ""),
         "errors": errors or [],
         "back_url": back_url(action, key, node),
-        "curl": curl(request, action, node),
     }
 
 
@@ -146,19 +145,6 @@ def _pid(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise _WrongFieldError("A pid is a number.")
     return int(text)
-
-
-def curl(request: PageRequest, action: Action, node: str) -> str:
-    """The same as a request of the API."""
-    key = request.params["key"]
-    root = request.http.build_absolute_uri(reverse("api:index")).rstrip("/")
-    if action.target == "node":
-        return f"curl -X POST -H 'Authorization: Bearer $TOKEN' {root}/nodes/{key}/{action.verb}"
-    body = f'{{"verb": "{action.verb}", "key": "{key}"' + (f', "node": "{node}"' if node else "") + "}"
-    return (
-        f"curl -X POST -H 'Authorization: Bearer $TOKEN' -H 'Content-Type: application/json' "
-        f"-H 'Idempotency-Key: '$(uuidgen) -d '{body}' {root}/commands"
-    )
 
 
 PAGE = Page(
