@@ -168,3 +168,12 @@ def test_who_does_not_administer_every_tree_stays_outside(rows: None) -> None:
         assert answer.status_code == 403
     assert browser().get(reverse("admin:index")).status_code in (302, 401)
     assert ObservedChild.objects.get().state == "running"
+
+
+def test_logging_out_ends_the_session_and_needs_a_post() -> None:
+    ada = browser(admin())
+    assert ada.get("/admin/logout/").status_code == 302
+    assert ada.get("/admin/").status_code == 200
+    assert ada.post("/admin/logout/").headers["Location"] == reverse("login")
+    assert ada.get("/admin/").status_code == 401
+    assert AuditEntry.objects.filter(action="logout").count() == 1
