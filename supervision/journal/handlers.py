@@ -1,11 +1,15 @@
 """Who else wants to know what came in: rooms above register here, and run inside the transaction that takes it in.
 
-A handler sees each record exactly once. What it raises undoes the whole batch, which then comes again: let it raise only
-for what another try may mend.
+A handler sees each record exactly once. A database error undoes the whole batch, which then comes again. Anything else is a
+fault of the handler, or a record that it cannot read: another try would meet it again and hold the journal up for ever, so
+what this handler wrote is undone, the fault is logged, and the batch is stored.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from django.db import DatabaseError, InterfaceError, transaction
 
 from supervision.fleet.models import Node
 from supervision.journal.facts import Batch, Record
@@ -19,6 +23,8 @@ class Ingested:
     records: list[Record]
     batch: Batch
 
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[Ingested], None]
 
@@ -34,4 +40,11 @@ def on_ingest(handler: Handler) -> Handler:
 
 def run(ingested: Ingested) -> None:
     for handler in _HANDLERS:
-        handler(ingested)
+        try:
+            with transaction.atomic():
+                handler(ingested)
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception:
+            where = f"records {ingested.batch.first_seq} to {ingested.batch.last_seq} of {ingested.node.pk}"
+            logger.exception("a handler of the journal failed on %s", where)

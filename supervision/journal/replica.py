@@ -93,6 +93,14 @@ class Replica:
         self.state.apply(record)
         if len(self.state.problems) > problems:
             self.is_synced = False  # until the next snapshot says how it is
+        try:
+            self._notice(kind, record)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            # Written by another release, or damaged in a way that is still JSON: it is stored, and changes no row.
+            self.state.problems.append(f"record {self.seq} ({kind}): {type(error).__name__}: {error}")
+            self.is_synced = False
+
+    def _notice(self, kind: str, record: Record) -> None:
         if kind == "step":
             self._step(record)
         elif kind == "tree":

@@ -158,6 +158,31 @@ def test_one_odd_record_does_not_stop_the_line(node: Node) -> None:
     assert selectors.records(key="t" * 200).exists()
 
 
+def test_a_handler_that_fails_holds_nothing_up(
+    told: Told, node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(taken: handlers.Ingested) -> None:
+        Node.objects.update(name="half done")
+        raise KeyError("event")
+
+    monkeypatch.setattr(handlers, "_HANDLERS", [fail])
+    (batch,) = batches(told[0], [])
+    take(node, batch)
+    assert len(stored()) == len(told[0])
+    node.refresh_from_db()
+    assert node.name == "web-1"
+    assert "a handler of the journal failed" in caplog.text
+
+
+def test_a_record_that_nobody_can_read_is_stored_and_changes_nothing(told: Told, node: Node) -> None:
+    records = [*told[0]]
+    strange = {**records[20], "k": "step", "event": ["from the future", {}], "actions": "?", "tree": "shop"}
+    records[20] = strange
+    (batch,) = batches(records, [])
+    assert take(node, batch) == records[-1]["seq"]
+    assert stored() == [record["seq"] for record in records]
+
+
 def test_counts_take_two_queries(told: Told, node: Node, django_assert_num_queries: Any) -> None:
     (batch,) = batches(told[0], [])
     take(node, batch)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
+from controlplane.api import explaining
 from supervision.explain.explanation import explain
-from supervision.explain.stored import explain_stored
 from supervision.fleet.models import Node
 from supervision.journal import services
 from supervision.journal.replica import Replica
@@ -16,7 +16,7 @@ from tests.support.engine import Engine, child, python, tree
 pytestmark = pytest.mark.django_db
 
 
-def test_the_words_are_the_same() -> None:
+def test_the_words_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     with Engine() as engine:
         engine.apply(
             tree("shop", child("web"), child("bad", python("raise SystemExit(3)"), restart="temporary"))
@@ -32,11 +32,12 @@ def test_the_words_are_the_same() -> None:
     node = Node.objects.create(id=node_id, name="web-1", joined_at=timezone.now())
     services.ingest(node_id=node.id, stream_epoch=1, epoch=1, batch=Replica().fold(records))
     now = datetime.fromtimestamp(records[-1]["t"] + 60, UTC)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now)
     for key in ("shop", "shop/web", "shop/bad"):
-        stored = explain_stored(key, now=now)
+        stored = explaining.explain_key(key)
         assert stored is not None
         assert stored.current
         told = explain(key, observed, records, now=now.timestamp())
         assert told is not None
         assert stored.to_json() == told.to_json()
-    assert explain_stored("shop/none", now=now) is None
+    assert explaining.explain_key("shop/none") is None
