@@ -4,6 +4,7 @@ Nothing is brought before everything that was done on the host itself is stored:
 deleted there would be undone by what the store does not know yet.
 """
 
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any
 
@@ -51,9 +52,21 @@ class Placing:
         wanted = [
             Wanted(one.tree, one.revision, one.digest, one.epoch, one.is_fenced, one.state) for one in desired
         ]
-        for step in reconcile(wanted, [Present.from_json(tree) for tree in here["trees"]]):
+        present = self._as_the_store_knows([Present.from_json(tree) for tree in here["trees"]], by_name)
+        for step in reconcile(wanted, present):
             self._do(step, by_name)
         return EVERY_S
+
+    def _as_the_store_knows(self, present: list[Present], placed: Container[str]) -> list[Present]:
+        """A tree applied on this host may have been moved on before we told the node that the store knows it."""
+        local = {
+            tree.name: tree.digest for tree in present if tree.origin == "local" and tree.name not in placed
+        }
+        if not local:
+            return present
+        with self.session.deadlines.within(READ_LIMIT_S):
+            moved = placements.moved_away(node_id=self.session.node_id, digests=local)
+        return [replace(tree, origin="store") if tree.name in moved else tree for tree in present]
 
     def _desired(self, epoch: int) -> list[DesiredPlacement]:
         """Under this epoch, with documents; those that we have are not read again."""

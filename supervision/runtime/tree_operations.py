@@ -108,7 +108,9 @@ class TreeOperations:
             if request.args["origin"] == "store" and revision != known:
                 self._record("numbered", revision, {})
                 node.fencing.declare(tree.name, revision.epoch if revision.fence else None)
-            self._begin_if_down(node.trees.runners[tree.name])
+            if request.args["origin"] != "store":
+                # A person asks again for what is down; the store only says its number, and what gave up stays down.
+                self._begin_if_down(node.trees.runners[tree.name])
             request.answer({**plan, "revision": node.trees.revisions[tree.name].revision})
             return
         more: dict[str, Any] = {"document": tree.sparse, "uid": request.peer.uid}

@@ -1,9 +1,11 @@
 """What a node reports of the trees that are placed on it. Each write names the placement's epoch."""
 
+from collections.abc import Mapping
+
 from django.db import transaction
 
 from supervision.fleet.services import database_now
-from supervision.trees.models import Placement, PlacementState
+from supervision.trees.models import Placement, PlacementState, TreeRevision
 from supervision.trees.notices import notify_desired
 
 
@@ -31,3 +33,16 @@ def end_placement(*, node_id: str, tree: str, epoch: int) -> bool:
         if ended:
             notify_desired()
     return bool(ended)
+
+
+def moved_away(*, node_id: str, digests: Mapping[str, str]) -> set[str]:
+    """Of trees (name -> digest) that a node has from its own command line: those that became a revision and were placed on
+    other nodes only, before the node heard that they are the store's."""
+    known = TreeRevision.objects.filter(
+        tree__name__in=digests, tree__deleted_at=None, tree__placements__isnull=False
+    ).exclude(tree__placements__node_id=node_id)
+    return {
+        name
+        for name, digest in known.values_list("tree__name", "digest").distinct()
+        if digests.get(name) == digest
+    }

@@ -51,7 +51,11 @@ def test_probes_answer_at_once_and_truthfully_whatever_the_stores_do(tmp_path: P
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
-            wait_for(lambda: ask(base + "/readyz")[0] == 503, timeout=15, what="not ready")
+            wait_for(
+                lambda: all(ask(base + "/readyz")[0] == 503 for _ in range(8)),
+                timeout=20,
+                what="neither of the two web processes is ready",
+            )
             for path, status in (("/readyz", 503), ("/healthz", 503), ("/readyz/db", 503), ("/livez", 200)):
                 assert best_of(base + path, status) < QUICK_S, path
             assert ask(base + "/readyz?exclude=db&exclude=migrations")[0] == 200
@@ -62,7 +66,11 @@ def test_probes_answer_at_once_and_truthfully_whatever_the_stores_do(tmp_path: P
         [redis, *_] = pids(started, "system/redis")
         os.kill(redis, signal.SIGSTOP)
         try:
-            wait_for(lambda: ask(base + "/readyz/redis")[0] == 503, timeout=15, what="the warning")
+            wait_for(
+                lambda: all(ask(base + "/readyz/redis")[0] == 503 for _ in range(8)),
+                timeout=20,
+                what="the warning",
+            )
             assert best_of(base + "/readyz", 200) < QUICK_S, "a page that is needed now stays in rotation"
         finally:
             os.kill(redis, signal.SIGKILL)

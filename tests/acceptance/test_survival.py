@@ -181,3 +181,30 @@ def test_a_job_that_is_done_and_what_is_kept_down_in_the_system_tree_hold_nobody
         engine.start()
         engine.wait_state("t/a", "running", timeout=30)  # half of what a wait for all of them would take
         assert engine.child("system/redis")["state"] == "stopped"
+
+
+def test_the_number_that_the_store_gives_to_a_tree_starts_nothing_that_gave_up() -> None:
+    """`stay_down` waits for a person: a courier that says which revision it is must not begin it."""
+    with Engine() as engine:
+        document = tree("crash", child("bad", ["/bin/false"]), on_failure={"action": "stay_down"})
+        engine.apply(document)
+        engine.wait_state("crash", "failed")
+        incarnation = engine.child("crash/bad")["incarnation"]
+        (known,) = engine.call("trees")["trees"]
+        engine.call(
+            "apply",
+            spec=document,
+            origin="store",
+            revision=7,
+            epoch=known["epoch"] + 1,
+            from_revision=known["revision"],
+        )
+        assert engine.call("trees")["trees"][0]["revision"] == 7
+        assert engine.child("crash")["state"] == "failed"
+        assert engine.child("crash/bad")["incarnation"] == incarnation
+        engine.apply(document)
+        wait_for(
+            lambda: engine.child("crash/bad")["incarnation"] > incarnation,
+            timeout=30,
+            what="a person begins it",
+        )

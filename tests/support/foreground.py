@@ -13,6 +13,7 @@ from pathlib import Path
 from supervision.runtime.client import ControlClient
 from supervision.runtime.observed import Observed
 from supervision.runtime.paths import Paths
+from tests.support import collected
 from tests.support.leftovers import processes_of
 from tests.support.waiting import wait_for
 
@@ -25,6 +26,7 @@ class Up:
 
     def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
         self.data_dir = data_dir
+        collected.bring(data_dir)
         inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up", *arguments],
@@ -90,6 +92,7 @@ class Up:
 
     def close(self) -> None:
         """Whatever the test did: nothing stays."""
+        collected.keep(self.data_dir)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()

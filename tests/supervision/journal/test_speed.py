@@ -46,7 +46,7 @@ def test_a_burst_of_starts_is_stored_in_bulk() -> None:
     assert Incarnation.objects.exclude(ready_at=None).count() == CHILDREN
 
 
-@pytest.mark.parametrize(("children", "most"), [(CHILDREN, 22), (2 * CHILDREN, 22)])
+@pytest.mark.parametrize(("children", "most"), [(CHILDREN, 28), (2 * CHILDREN, 28)])
 def test_statements_do_not_grow_with_the_children(
     children: int, most: int, django_assert_max_num_queries: Any
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from supervision.runtime import vfork
 from supervision.runtime.launch import Launcher, LaunchError
+from supervision.runtime.processes import direct_children
 from supervision.runtime.vfork import SpawnFailedError, VforkSpawn
 from tests.supervision.runtime.spawning import await_end, launcher, plan, run, script, spawn_library
 
@@ -62,13 +63,12 @@ def test_the_pidfd_is_the_childs_and_closes_on_exec(start: Launcher, tmp_path: P
 
 
 def test_a_failed_start_leaves_no_process_and_no_descriptor(start: Launcher, tmp_path: Path) -> None:
-    before = sorted(Path("/proc/self/fd").iterdir())
+    before, children = sorted(Path("/proc/self/fd").iterdir()), direct_children(os.getpid())
     for fields in ({}, {"cwd": "/nope"}, {"stdout": "/nope/out"}):
         with pytest.raises(LaunchError):
             start.start(plan(tmp_path, "/nope", **fields))
     assert sorted(Path("/proc/self/fd").iterdir()) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert direct_children(os.getpid()) == children
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from supervision.auditlog.actor import Actor
 from supervision.auditlog.models import AuditEntry
 from supervision.auditlog.services import verify_chain
 from supervision.fleet.models import Node
-from supervision.trees import selectors, services
+from supervision.trees import placements, selectors, services
 from supervision.trees.exceptions import (
     IllegalTransitionError,
     InvalidDocumentError,
@@ -187,3 +187,16 @@ def test_of_twenty_writers_each_accepted_revision_counts_once_and_each_refused_o
     assert list(TreeRevision.objects.order_by("number").values_list("number", flat=True)) == [1, 2, 3, 4, 5]
     assert verify_chain().holds
     assert verify_chain().checked == rounds
+
+
+def test_a_tree_of_a_host_that_was_placed_elsewhere_meanwhile_has_moved_away() -> None:
+    here, there = node("here"), node("there")
+    made = services.record_local_apply(
+        node=here, document=document("local"), message="", actor=Actor.local(0, "here"), base_digest=None
+    )
+    assert made is not None
+    digests = {"shop": made.revision.digest, "system": "d"}
+    assert placements.moved_away(node_id=here.id, digests=digests) == set()
+    Placement.objects.update(node=there)
+    assert placements.moved_away(node_id=here.id, digests=digests) == {"shop"}
+    assert placements.moved_away(node_id=here.id, digests={"shop": "another"}) == set()
