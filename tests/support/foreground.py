@@ -26,7 +26,8 @@ class Up:
 
     def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
         self.data_dir = data_dir
-        collected.bring(data_dir)
+        if "--data-dir" not in arguments:
+            collected.bring(data_dir)
         inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up", *arguments],
