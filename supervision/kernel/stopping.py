@@ -10,6 +10,7 @@ from supervision.kernel.machine import Machine
 from supervision.kernel.reasons import KILLED, SHUTDOWN, Term, is_normal
 from supervision.kernel.spec import Restart, Shutdown
 from supervision.kernel.state import (
+    Carried,
     Child,
     ChildExit,
     Finish,
@@ -128,9 +129,18 @@ def stop_many(m: Machine, supervisor: Supervisor, step: StopMany) -> bool:
 
 
 def _drop_temporary(m: Machine, child: Child) -> None:
-    """OTP `terminate_children`: temporary children are not to be restarted, so they are forgotten."""
-    if child.spec.restart == Restart.TEMPORARY:
+    """OTP `terminate_children`: temporary children are not to be restarted, so they are forgotten. One that was added and
+    that a new revision stops only to start it again keeps its place."""
+    if child.spec.restart != Restart.TEMPORARY:
+        return
+    if child.dynamic and not child.leaving and _starts_again(child):
+        child.presence = Presence.UNDEFINED
+    else:
         m.remove_child(child)
+
+
+def _starts_again(child: Child) -> bool:
+    return any(isinstance(step, Carried) and child.id in step.ids for step in child.supervisor.steps)
 
 
 def stop_one(m: Machine, supervisor: Supervisor, step: StopOne) -> bool:

@@ -193,3 +193,15 @@ def test_a_revision_goes_on_after_a_dump() -> None:
     fleet.reload()
     fleet.advance(5)
     assert fleet.processes == {"shop/a": 2, "shop/b": 2, "shop/c": 1}
+
+
+def test_an_instance_that_is_never_restarted_starts_again_with_a_new_template() -> None:
+    def pool(version: int) -> SupervisorSpec:
+        template = worker("member", restart=Restart.TEMPORARY, body={"v": version})
+        return supervisor(template, strategy=Strategy.SIMPLE_ONE_FOR_ONE)
+
+    fleet = Fleet.of(pool(1))
+    fleet.ask(StartChild("shop", instance="a"))
+    assert _steps(fleet, pool(2)) == [("keep", "shop"), ("restart", "shop/a")]
+    assert started(fleet.ask(Apply(pool(2)))) == ["shop/a"]
+    assert fleet.state("shop/a") == "running"
