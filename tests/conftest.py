@@ -6,10 +6,16 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.db import connection, connections
 
 from tests.support.database import TestStores, test_stores
+
+# The same examples in every `make test`, so that a change is judged by what it changes; `make soak` looks for new ones.
+hypothesis.settings.register_profile("test", derandomize=True, database=None)
+hypothesis.settings.register_profile("soak")
+hypothesis.settings.load_profile("soak" if "OVERSTORY_SOAK_MINUTES" in os.environ else "test")
 
 OURS = ("OVERSTORY_", "EXAMPLE_", "LISTEN_", "WATCHDOG_")
 FOREIGN = (
