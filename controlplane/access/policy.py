@@ -85,6 +85,11 @@ class Principal:
     grants: tuple[Held, ...]
     token: TokenLimits | None = None
 
+    @property
+    def caller(self) -> str:
+        """Names the session's user or the token: what is counted and remembered for each of them apart."""
+        return f"user:{self.user_id}" if self.token is None else f"token:{self.token.id}"
+
     def can(self, permission: Permission | str, tree: str = EVERY_TREE) -> bool:
         """Whether `permission` is held on `tree`; tree "" asks for what belongs to no tree."""
         wanted = Permission(permission)

@@ -28,7 +28,7 @@ FIRST_ADMIN = "admin"
 # -- users --------------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@auditlog.audited()
 def create_user(*, name: str, email: str = "", actor: Actor) -> User:
     """A user without a usable password and without a grant. Raises InvalidAccessError, AccessConflictError."""
     user = User(username=name, email=email)
@@ -47,13 +47,13 @@ def create_user(*, name: str, email: str = "", actor: Actor) -> User:
     return user
 
 
-@transaction.atomic
+@auditlog.audited()
 def set_active(*, user: User, active: bool, actor: Actor) -> User:
     """Let a user in again, or keep the user and all its tokens out. Raises AccessConflictError for the last admin."""
-    user = User.objects.select_for_update().get(pk=user.pk)
-    if user.is_active == active:
-        return user
     with _KeepAnAdmin():
+        user = User.objects.select_for_update().get(pk=user.pk)
+        if user.is_active == active:
+            return user
         user.is_active = active
         user.save(update_fields=["is_active"])
     rights_change()
@@ -63,7 +63,7 @@ def set_active(*, user: User, active: bool, actor: Actor) -> User:
     return user
 
 
-@transaction.atomic
+@auditlog.audited()
 def delete_user(*, user: User, actor: Actor) -> None:
     """Remove a user with its grants and tokens; the audit log keeps the name. Raises AccessConflictError for the last
     admin."""
@@ -77,7 +77,8 @@ def delete_user(*, user: User, actor: Actor) -> None:
 @contextmanager
 def changing(user: User) -> Iterator[User]:
     """The user's row, locked until what is done inside is committed: what is read there is what is changed."""
-    with transaction.atomic():
+    with auditlog.audited():
+        _lock_admins()
         yield User.objects.select_for_update().get(pk=user.pk)
 
 
@@ -86,7 +87,7 @@ def keep_session(request: HttpRequest, user: User) -> None:
     update_session_auth_hash(request, user)
 
 
-@transaction.atomic
+@auditlog.audited()
 def set_password(*, user: User, password: str, actor: Actor) -> None:
     """Set a password; every other session of the user ends. Raises InvalidAccessError with what is wrong with it."""
     try:
@@ -102,7 +103,7 @@ def set_password(*, user: User, password: str, actor: Actor) -> None:
 # -- grants -------------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@auditlog.audited()
 def set_grants(*, user: User, grants: Iterable[tuple[Role, str]], actor: Actor) -> list[Grant]:
     """Replace what `user` holds. Raises InvalidAccessError for two roles on one tree, AccessConflictError when no admin
     would be left."""
@@ -132,6 +133,12 @@ def _mark_staff(user: User) -> None:
         user.save(update_fields=["is_staff"])
 
 
+def _lock_admins() -> None:
+    """Until the transaction ends. Always before a user's row, never behind one that its holder may need."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('controlplane.access.admins'))")
+
+
 class _KeepAnAdmin:
     """Around a change that may take an admin away: raises AccessConflictError when it took the last one.
 
@@ -140,8 +147,7 @@ class _KeepAnAdmin:
     """
 
     def __enter__(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('controlplane.access.admins'))")
+        _lock_admins()
         self.had_one = _has_admin()
 
     def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
@@ -157,7 +163,7 @@ def _has_admin() -> bool:
 # -- tokens -------------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@auditlog.audited()
 def create_token(
     *,
     user: User,
@@ -190,7 +196,7 @@ def create_token(
     return token, text
 
 
-@transaction.atomic
+@auditlog.audited()
 def revoke_token(*, token: Token, now: datetime, actor: Actor) -> Token:
     """From now on it is refused. Repeating changes nothing."""
     if Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now):
@@ -204,7 +210,7 @@ def revoke_token(*, token: Token, now: datetime, actor: Actor) -> Token:
 # -- login links --------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@auditlog.audited()
 def make_login_link(*, name: str | None, now: datetime, actor: Actor) -> tuple[User, str]:
     """The user, and the secret part of a link that logs it in once within LINK_LIFE.
 
@@ -238,7 +244,7 @@ def _first_admin(actor: Actor) -> User:
     return user
 
 
-@transaction.atomic
+@auditlog.audited()
 def spend_login_link(*, text: str, now: datetime) -> User | None:
     """The user of a link that was valid until this call; None otherwise. Of two that race, one wins."""
     spent = LoginLink.objects.filter(

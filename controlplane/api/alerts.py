@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +19,7 @@ from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of, tag_of_body
 from supervision.alerts import exceptions, selectors, services, signing
 from supervision.alerts.models import Alert, Channel, Delivery, Silence
+from supervision.auditlog.services import audited
 
 TAG = ["alerts"]
 STATES = ("open", "acknowledged", "resolved", "unresolved")
@@ -349,7 +350,7 @@ def _channel_tag(channel: Channel) -> str:
 def _saved(endpoint: Endpoint, request: Request, channel: Channel | None) -> Channel:
     body = read(alertshapes.ChannelBody, request)
     try:
-        with transaction.atomic():
+        with audited():
             made: Channel = carried_out(
                 lambda: services.save_channel(
                     channel=channel,

@@ -1,5 +1,8 @@
 """Idempotency-Key: a request that is sent twice is carried out once (draft-ietf-httpapi-idempotency-key-header-07).
 
+Keys belong to the token (or the session's user) that sent them: another token of the same user may see less, and is answered
+nothing that was meant for this one.
+
 The claim is a row of its own, committed first. The effect and the stored answer are then one transaction: a server that
 is killed in between has done nothing, so that a claim whose owner is gone may be taken over without doing anything twice.
 """
@@ -13,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +24,7 @@ from rest_framework.response import Response
 from controlplane.access.policy import Principal
 from controlplane.api.exceptions import Problem
 from controlplane.api.models import IdempotencyKey
+from supervision.auditlog import services as auditlog
 
 KEPT = timedelta(hours=24)
 GONE_AFTER = timedelta(seconds=60)
@@ -45,13 +49,13 @@ def carry_out(request: Request, route: str, act: Callable[[], Response], *, requ
     """
     key = _key(request, required=required)
     if key is None:
-        with transaction.atomic():
+        with auditlog.audited():
             return act()
     row = _claim(request, route, key)
     if row.status is not None:
         return Response(json.loads(row.body), status=row.status, headers={**row.headers, REPLAYED: "true"})
     try:
-        with transaction.atomic():
+        with auditlog.audited():
             response = act()
             row.status = response.status_code
             row.headers = {
@@ -82,7 +86,7 @@ def _claim(request: Request, route: str, key: str) -> IdempotencyKey:
     """Our own claim (status None), or the answered one of the first request. Raises 409 and 422."""
     principal: object = request.user
     assert isinstance(principal, Principal)  # noqa: S101  the endpoint let nobody else in
-    who = f"user:{principal.user_id}"
+    who = principal.caller
     now = timezone.now()
     print_ = fingerprint(request)
     IdempotencyKey.objects.filter(claimed_at__lt=now - KEPT, principal=who).delete()

@@ -98,14 +98,13 @@ def _client() -> tuple[Any, Any]:
 def take(principal: Principal, request: Request) -> Taken | None:
     """Take one request from the principal's bucket; None when Redis does not answer."""
     limit = limit_of(request.method or "GET")
-    who = f"token:{principal.token.id}" if principal.token is not None else f"user:{principal.user_id}"
     every = limit.window_s * 1_000_000 // limit.quota
     if time.perf_counter() < _away_until[0]:
         return None
     try:
         _redis, script = _client()
         taken, left, wait = script(
-            keys=[f"overstory:limit:{limit.name}:{who}"], args=[every, every * limit.quota]
+            keys=[f"overstory:limit:{limit.name}:{principal.caller}"], args=[every, every * limit.quota]
         )
     except redis.RedisError as error:
         _away_until[0] = time.perf_counter() + ASK_AGAIN_S

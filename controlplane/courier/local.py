@@ -7,8 +7,6 @@ audited exactly once. What cannot become a revision is audited as such; it must 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db import transaction
-
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
 from supervision.fleet.models import Node
@@ -38,7 +36,7 @@ def _tree(node: Node, record: Record) -> None:
     actor = _actor(node, record)
     if record.get("what") == "applied":
         try:
-            with transaction.atomic():
+            with auditlog.audited():
                 trees.record_local_apply(
                     node=node,
                     document=record["document"],

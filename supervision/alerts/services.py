@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.db.models import F, Q
 
 from supervision.alerts.exceptions import IllegalTransition, InvalidChannel, NotFound
@@ -38,7 +37,7 @@ class Subject:
     node_id: str = ""
 
 
-@transaction.atomic
+@auditlog.audited()
 def raise_alert(
     *, about: Subject, title: str, body: str = "", data: Mapping[str, Any] | None = None, now: dt.datetime
 ) -> Alert | None:
@@ -81,7 +80,7 @@ def raise_alert(
     return alert
 
 
-@transaction.atomic
+@auditlog.audited()
 def resolve_subject(*, kind: Kind, subject: str, by: str, now: dt.datetime) -> int:
     """It is over: resolve what is not resolved about `subject`. How many (0 or 1)."""
     found = list(Alert.objects.select_for_update().filter(kind=kind, subject=subject, resolved_at=None))
@@ -90,7 +89,7 @@ def resolve_subject(*, kind: Kind, subject: str, by: str, now: dt.datetime) -> i
     return len(found)
 
 
-@transaction.atomic
+@auditlog.audited()
 def resolve_alert(*, alert_id: int, actor: Actor, reason: str, now: dt.datetime) -> Alert:
     """A person says it is over. Raises NotFound, IllegalTransition."""
     alert = _locked(alert_id)
@@ -101,7 +100,7 @@ def resolve_alert(*, alert_id: int, actor: Actor, reason: str, now: dt.datetime)
     return alert
 
 
-@transaction.atomic
+@auditlog.audited()
 def acknowledge_alert(*, alert_id: int, actor: Actor, reason: str, now: dt.datetime) -> Alert:
     """Somebody looks after it: it is not told again. Raises NotFound, IllegalTransition."""
     alert = _locked(alert_id)
@@ -115,7 +114,7 @@ def acknowledge_alert(*, alert_id: int, actor: Actor, reason: str, now: dt.datet
     return alert
 
 
-@transaction.atomic
+@auditlog.audited()
 def silence_alerts(
     *, kind: str, subject: str, tree: str, until: dt.datetime, reason: str, actor: Actor
 ) -> Silence:
@@ -131,7 +130,7 @@ def silence_alerts(
     return silence
 
 
-@transaction.atomic
+@auditlog.audited()
 def end_silence(*, silence_id: int, actor: Actor, now: dt.datetime) -> Silence:
     """Tell again from now on. Raises NotFound."""
     silence = Silence.objects.select_for_update().filter(pk=silence_id, until__gt=now).first()
@@ -143,7 +142,7 @@ def end_silence(*, silence_id: int, actor: Actor, now: dt.datetime) -> Silence:
     return silence
 
 
-@transaction.atomic
+@auditlog.audited()
 def save_channel(
     *,
     channel: Channel | None,
@@ -168,7 +167,7 @@ def save_channel(
     return made
 
 
-@transaction.atomic
+@auditlog.audited()
 def delete_channel(*, channel_id: int, actor: Actor) -> None:
     """What was to be sent there is dropped. Raises NotFound."""
     channel = get_channel(channel_id)
@@ -176,7 +175,7 @@ def delete_channel(*, channel_id: int, actor: Actor) -> None:
     channel.delete()
 
 
-@transaction.atomic
+@auditlog.audited()
 def rotate_channel_key(*, channel_id: int, actor: Actor) -> Channel:
     """Sign with another key from now on. Raises NotFound."""
     channel = get_channel(channel_id)
@@ -186,7 +185,7 @@ def rotate_channel_key(*, channel_id: int, actor: Actor) -> Channel:
     return channel
 
 
-@transaction.atomic
+@auditlog.audited()
 def test_channel(*, channel_id: int, actor: Actor, now: dt.datetime) -> Delivery:
     """Send a message that says it is a test, by the way every message goes. Raises NotFound."""
     channel = get_channel(channel_id)
@@ -199,7 +198,7 @@ def test_channel(*, channel_id: int, actor: Actor, now: dt.datetime) -> Delivery
     return Delivery.objects.create(alert=alert, channel=channel, event=Delivery.Event.RAISED, next_at=now)
 
 
-@transaction.atomic
+@auditlog.audited()
 def repeat_open(*, now: dt.datetime, limit: int = 200) -> int:
     """Tell again what is still open and was last told longer ago than its kind's rule says. How many."""
     told = 0
@@ -229,7 +228,7 @@ def delete_old(*, now: dt.datetime, limit: int = 5000) -> int:
     return deleted
 
 
-@transaction.atomic
+@auditlog.audited()
 def save_rule(*, rule: AlertRule, actor: Actor) -> AlertRule:
     """What a kind of alert means from now on."""
     rule.save()
@@ -246,7 +245,7 @@ def save_rule(*, rule: AlertRule, actor: Actor) -> AlertRule:
     return rule
 
 
-@transaction.atomic
+@auditlog.audited()
 def delete_rule(*, rule: AlertRule, actor: Actor) -> None:
     """The kind means again what it meant by itself."""
     auditlog.record(actor=actor, action="rule.delete", target=rule.kind)

@@ -1,6 +1,14 @@
-"""Writing and checking the audit log."""
+"""Writing and checking the audit log.
+
+One lock order holds for the whole store: rows first (trees by name, then what hangs on them, then nodes), the end of the
+audit log's chain last. Everybody needs that end, so whoever waited for a row while holding it would wait for somebody who
+waits for the end. `audited` makes the order a fact: what is recorded inside it is written as its transaction's last act.
+"""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +25,45 @@ LOCK = 0x6F766572_61756469 & 0x7FFFFFFFFFFFFFFF
 BATCH = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """An entry that is not written yet. Any: `details` is JSON."""
+
+    actor: Actor
+    action: str
+    target: str
+    tree: str
+    reason: str
+    outcome: str
+    details: dict[str, Any]
+
+
+_pending: ContextVar[list[_Deed] | None] = ContextVar("pending", default=None)
+"""What the transaction under way will write; None outside `audited`."""
+
+
+@contextmanager
+def audited() -> Iterator[None]:
+    """`transaction.atomic` for everything that records; also a decorator. May be nested: the outermost one writes.
+
+    What is undone inside leaves no entry: an exception that leaves an inner one takes what was recorded in it along.
+    """
+    outer = _pending.get()
+    deeds: list[_Deed] = [] if outer is None else outer
+    kept = len(deeds)
+    token = _pending.set(deeds)
+    try:
+        with transaction.atomic():
+            yield
+            if outer is None and deeds:
+                _write(deeds)
+    except BaseException:
+        del deeds[kept:]
+        raise
+    finally:
+        _pending.reset(token)
+
+
 def record(
     *,
     actor: Actor,
@@ -26,30 +73,48 @@ def record(
     reason: str = "",
     outcome: str = Outcome.OK,
     details: Mapping[str, Any] | None = None,
-) -> AuditEntry:
-    """Add an entry, in the caller's transaction: what is rolled back leaves none. `details` never holds a secret."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        last_seq, last_hash = _end()
-        entry = AuditEntry(
-            seq=last_seq + 1,
-            at=timezone.now(),
-            actor_kind=actor.kind,
-            actor_id=plain_text(actor.id, 200),
-            actor_name=plain_text(actor.name, 200),
-            ip=plain_address(actor.ip),
-            request_id=plain_text(actor.request_id or "", 64),
-            action=action,
-            target=plain_text(target, 400),
-            tree=plain_text(tree, 64),
-            reason=plain_text(reason),
-            outcome=outcome,
-            details=plain(dict(details or {})),
-            previous_hash=last_hash,
-        )
-        entry.hash = digest(last_hash, content(entry))
-        entry.save(force_insert=True)
+) -> None:
+    """Add an entry, at the end of the `audited` transaction around it, else at once. `details` never holds a secret."""
+    deed = _Deed(actor, action, target, tree, reason, outcome, dict(details or {}))
+    pending = _pending.get()
+    if pending is None:
+        with transaction.atomic():
+            _write([deed])
+    else:
+        pending.append(deed)
+
+
+def _write(deeds: list[_Deed]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    seq, last_hash = _end()
+    entries = []
+    for deed in deeds:
+        seq += 1
+        entry = _entry(deed, seq, last_hash)
+        entries.append(entry)
+        last_hash = entry.hash
+    AuditEntry.objects.bulk_create(entries)
+
+
+def _entry(deed: _Deed, seq: int, last_hash: str) -> AuditEntry:
+    entry = AuditEntry(
+        seq=seq,
+        at=timezone.now(),
+        actor_kind=deed.actor.kind,
+        actor_id=plain_text(deed.actor.id, 200),
+        actor_name=plain_text(deed.actor.name, 200),
+        ip=plain_address(deed.actor.ip),
+        request_id=plain_text(deed.actor.request_id or "", 64),
+        action=deed.action,
+        target=plain_text(deed.target, 400),
+        tree=plain_text(deed.tree, 64),
+        reason=plain_text(deed.reason),
+        outcome=deed.outcome,
+        details=plain(deed.details),
+        previous_hash=last_hash,
+    )
+    entry.hash = digest(last_hash, content(entry))
     return entry
 
 

@@ -4,8 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db import transaction
-
+from supervision.auditlog import services as auditlog
 from supervision.fleet.exceptions import FleetError
 from supervision.fleet.services import still_leads
 
@@ -34,7 +33,7 @@ def led(leader: Leader) -> Iterator[None]:
     The row of the leadership is locked until the end, so nobody takes over in between; a session that sits idle in it is
     ended by the server (`idle_in_transaction_session_timeout`), and the transaction with it.
     """
-    with transaction.atomic():
+    with auditlog.audited():
         if not still_leads(name=leader.name, holder=leader.holder, term=leader.term):
             raise NotLeadingError(f"{leader.holder} does not lead in term {leader.term} any more")
         yield

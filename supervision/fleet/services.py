@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
 
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
@@ -56,7 +55,10 @@ def register_node(
             node.joined_at = now
         for field, value in {**facts, "name": name, "labels": labels}.items():
             setattr(node, field, value)
-        node.state = NodeState.DRAINED if node.draining else NodeState.UP
+        if not node.draining or node.state != NodeState.DRAINED:
+            node.state = (
+                NodeState.UP
+            )  # a draining one is drained once the controller finds nothing left on it
         node.save()
         _renew(node_id, node.epoch)
         node.refresh_from_db()
@@ -88,16 +90,6 @@ def _renew(node_id: str, epoch: int) -> Renewal | None:
     return Renewal(*row) if row else None
 
 
-def end_epoch(*, node_id: str, epoch: int) -> bool:
-    """The node is taken for lost: every later write with `epoch` is refused. Whether it was the current one."""
-    return (
-        Node.objects.filter(id=node_id, epoch=epoch).update(
-            epoch=F("epoch") + 1, state=NodeState.DOWN, lease_until=None
-        )
-        == 1
-    )
-
-
 def drain_node(*, node_id: str, actor: Actor, reason: str = "") -> Node:
     """Take no new work and hand over what runs. Raises NoSuchNodeError."""
     return _set_draining(node_id, draining=True, actor=actor, reason=reason)
@@ -109,7 +101,7 @@ def undrain_node(*, node_id: str, actor: Actor, reason: str = "") -> Node:
 
 
 def _set_draining(node_id: str, *, draining: bool, actor: Actor, reason: str) -> Node:
-    with transaction.atomic():
+    with auditlog.audited():
         node = _locked(node_id)
         if node.draining != draining:
             node.draining = draining
@@ -129,7 +121,7 @@ def forget_node(*, node_id: str, actor: Actor, reason: str = "") -> None:
 
     Raises NoSuchNodeError; a node whose lease runs is refused with FleetError.
     """
-    with transaction.atomic():
+    with auditlog.audited():
         node = _locked(node_id)
         if node.lease_until is not None and node.lease_until > database_now():
             raise FleetError(f"{node.name} is alive: its lease runs; drain it and stop its guardian first")

@@ -9,8 +9,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError
 
+from supervision.auditlog import services as auditlog
 from supervision.fleet.models import Node
 from supervision.journal.facts import Batch, Record
 
@@ -41,7 +42,7 @@ def on_ingest(handler: Handler) -> Handler:
 def run(ingested: Ingested) -> None:
     for handler in _HANDLERS:
         try:
-            with transaction.atomic():
+            with auditlog.audited():
                 handler(ingested)
         except (DatabaseError, InterfaceError):
             raise

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from supervision.auditlog import services as auditlog
 from supervision.fleet.exceptions import StaleEpochError
 from supervision.fleet.models import Node
 from supervision.journal import handlers
@@ -42,7 +43,7 @@ def ingest(*, node_id: str, stream_epoch: int, epoch: int, batch: Batch, may_jum
     StreamGapError when records before the batch are missing, unless `may_jump`: the node dropped them at its bound or
     cannot read them, which its own records say.
     """
-    with transaction.atomic():
+    with auditlog.audited():  # handlers may record
         cursor = _locked_cursor(node_id, stream_epoch)
         first, last = batch.first_seq, batch.last_seq
         if last <= cursor.seq:

@@ -51,7 +51,7 @@ def request_command(
     nodes' own). Raises NotFoundError for a key that no node has, IllegalTransitionError where the verb makes no sense.
     """
     known = Verb(verb)
-    with transaction.atomic():
+    with auditlog.audited():
         targets = _targets(known, key, node_id, dict(args or {}))
         now = database_now()
         seconds = deadline_s or DEADLINE_S.get(known, DEFAULT_DEADLINE_S)
@@ -172,7 +172,7 @@ def finish_command(
 
 def cancel_command(*, command_id: uuid.UUID, actor: Actor, reason: str = "") -> None:
     """Take back a command that no node took yet. Raises NotFoundError, IllegalTransitionError."""
-    with transaction.atomic():
+    with auditlog.audited():
         command = Command.objects.select_for_update().filter(pk=command_id).first()
         if command is None:
             raise NotFoundError(f"there is no command {command_id}")

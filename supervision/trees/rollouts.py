@@ -1,7 +1,9 @@
 """Rollouts in the rows: what `supervision.trees.rolling` decides, done one transaction at a time, and the way back."""
 
+import logging
 from datetime import datetime
 
+from django.db import DatabaseError, InterfaceError
 from django.db.models import QuerySet
 
 from supervision.auditlog import services as auditlog
@@ -16,6 +18,7 @@ from supervision.trees.rolling import Advance, Bounds, Place, Standing, advance
 from supervision.trees.services import SUPERSEDED, RolloutOptions, rollback_tree
 
 CONTROLLER = Actor.system("controller")
+log = logging.getLogger(__name__)
 
 
 def running_rollouts() -> list[int]:
@@ -105,7 +108,26 @@ def _end(tree: Tree, rollout: Rollout, target: TreeRevision, step: Advance, now:
         details={"revision": target.number, "rolled_back_to": None if back is None else back.number},
     )  # fmt: skip
     if back is not None:
-        _roll_back(tree, target, back, step.reason)
+        _try_to_roll_back(tree, rollout, target, back)
+
+
+def _try_to_roll_back(tree: Tree, rollout: Rollout, failed: TreeRevision, back: TreeRevision) -> None:
+    """Once. What cannot be gone back to (its document is refused by now) will not be there at the next tick either: the
+    rollout has failed then, which somebody is told of, and its places keep what they have."""
+    try:
+        with auditlog.audited():
+            _roll_back(tree, failed, back, rollout.reason)
+    except (DatabaseError, InterfaceError):
+        raise  # all of it is undone, and comes again at the next tick
+    except Exception as error:
+        log.exception("revision %d of %s cannot be gone back to", back.number, tree.name)
+        words = f"going back to revision {back.number} failed: {error}"
+        rollout.state, rollout.reason = RolloutState.FAILED, f"{rollout.reason}; {words}"
+        rollout.save(update_fields=["state", "reason"])
+        auditlog.record(
+            actor=CONTROLLER, action="tree.rollback", target=tree.name, tree=tree.name, reason=words, outcome="failed",
+            details={"to": back.number},
+        )  # fmt: skip
 
 
 def _roll_back(tree: Tree, failed: TreeRevision, back: TreeRevision, reason: str) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from supervision.auditlog import services as auditlog
@@ -55,7 +54,7 @@ def apply_tree(
     StaleVersionError. `document` is JSON, or a TreeDocument that was read from text.
     """
     parsed = document if isinstance(document, TreeDocument) else read_document(document)
-    with transaction.atomic():
+    with auditlog.audited():
         tree = _locked_or_new(parsed.name)
         _refuse_stale(tree, expected_version)
         applied = _apply(tree, parsed, message, actor, rollout or RolloutOptions(), source)
@@ -83,7 +82,7 @@ def rollback_tree(
 
     Raises NotFoundError, StaleVersionError, IllegalTransitionError when there is nothing to go back to.
     """
-    with transaction.atomic():
+    with auditlog.audited():
         tree = _locked(name)
         _refuse_stale(tree, expected_version)
         target = _rollback_target(tree, to_number)
@@ -106,7 +105,7 @@ def delete_tree(*, name: str, actor: Actor, reason: str = "", expected_version: 
 
     Raises NotFoundError, StaleVersionError.
     """
-    with transaction.atomic():
+    with auditlog.audited():
         tree = _locked(name)
         _refuse_stale(tree, expected_version)
         tree.deleted_at = timezone.now()
@@ -133,7 +132,7 @@ def record_local_apply(
     the head wins, the node gets it again, and the audit log says so.
     """
     parsed = read_document(dict(document))
-    with transaction.atomic():
+    with auditlog.audited():
         tree = _locked_or_new(parsed.name)
         head = tree.head
         is_known = tree.deleted_at is None and head is not None
@@ -164,7 +163,7 @@ def record_local_apply(
 
 def record_local_delete(*, node: Node, name: str, actor: Actor) -> None:
     """A tree was deleted on a host through its own control socket. Where it also runs elsewhere only this place ends."""
-    with transaction.atomic():
+    with auditlog.audited():
         tree = Tree.objects.select_for_update().filter(name=name, deleted_at=None).first()
         if tree is None:
             return

@@ -95,6 +95,15 @@ def test_a_request_that_is_sent_many_times_is_carried_out_once(token: str) -> No
     assert Command.objects.count() == 1
 
 
+def test_a_key_belongs_to_the_token_that_sent_it() -> None:
+    world.world()
+    admin = people.admin()
+    one, other = people.token(admin, Scope.ADMIN), people.token(admin, Scope.ADMIN)
+    assert _sender(one)(0).headers.get("Idempotent-Replayed") is None
+    assert _sender(other)(0).headers.get("Idempotent-Replayed") is None
+    assert _sender(one)(0).headers["Idempotent-Replayed"] == "true"
+
+
 def test_a_request_that_failed_leaves_its_key_free(token: str) -> None:
     client, url = people.bearer(token), reverse("api:commands")
 

@@ -14,7 +14,6 @@ import redis
 from django.db import transaction
 
 from supervision.auditlog.models import AuditEntry
-from supervision.fleet import services as fleet
 from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree
 from supervision.runtime.journal_segments import read_cursor
@@ -192,7 +191,9 @@ def test_a_node_whose_epoch_is_over_learns_it_before_it_writes_and_keeps_only_wh
     epoch = engine.row().epoch
     other = Node.objects.create(id="f" * 32, name="elsewhere", joined_at=engine.row().joined_at)
     with transaction.atomic():
-        assert fleet.end_epoch(node_id=engine.node_id(), epoch=epoch)
+        Node.objects.filter(pk=engine.node_id()).update(
+            epoch=epoch + 1, state="down"
+        )  # as the controller does
         Placement.objects.filter(tree__name="theirs").update(node=other, epoch=2)
     wait_for(lambda: engine.row().epoch == epoch + 2, timeout=WAIT_S)
     wait_for(lambda: [one["name"] for one in engine.call("trees")["trees"]] == ["mine"], timeout=WAIT_S)

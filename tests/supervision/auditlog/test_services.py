@@ -1,7 +1,12 @@
 """The audit log has no gap under parallel writers, notices every change, and outlives retention."""
 
+import ast
+import contextlib
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +19,7 @@ from supervision.auditlog import services
 from supervision.auditlog.actor import Actor, ActorKind
 from supervision.auditlog.chain import BEGINNING
 from supervision.auditlog.models import AuditEntry, AuditSegment
+from supervision.fleet.models import Node
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor.system("test")
@@ -101,6 +107,64 @@ def test_what_is_rolled_back_leaves_no_entry_and_no_gap() -> None:
     write(1)
     assert list(AuditEntry.objects.order_by("seq").values_list("seq", flat=True)) == [1, 2]
     assert services.verify_chain().holds
+
+
+def test_what_an_inner_part_undid_leaves_no_entry_and_the_rest_stays() -> None:
+    with services.audited():
+        write(1)
+        with contextlib.suppress(LookupError), services.audited():
+            services.record(actor=ACTOR, action="undone")
+            raise LookupError
+        write(1)
+        assert not AuditEntry.objects.exists(), "entries are the transaction's last act"
+    assert list(AuditEntry.objects.order_by("seq").values_list("seq", "action")) == [(1, "test"), (2, "test")]
+    assert services.verify_chain().holds
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_records_before_it_locks_a_row_waits_for_nobody_who_waits_for_the_log() -> None:
+    """The order is rows first, the log's end last, whatever order the code has: no deadlock, both are done."""
+    node = Node.objects.create(id="a" * 32, name="a", joined_at=timezone.now())
+    both = threading.Barrier(2)
+
+    def records_first() -> None:
+        with services.audited():
+            services.record(actor=ACTOR, action="first")
+            both.wait(30)
+            Node.objects.select_for_update().get(pk=node.pk)
+
+    def locks_first() -> None:
+        with services.audited():
+            Node.objects.select_for_update().get(pk=node.pk)
+            both.wait(30)
+            services.record(actor=ACTOR, action="second")
+
+    def run(work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, (records_first, locks_first)))
+    assert set(AuditEntry.objects.values_list("action", flat=True)) == {"first", "second"}
+
+
+def test_whoever_records_uses_a_transaction_that_keeps_the_order() -> None:
+    """A plain `transaction.atomic` around `record` would write in its middle."""
+    root = Path(__file__).resolve().parents[3]
+    found = [
+        f"{path.relative_to(root)}: {function.name}"
+        for room in ("agents", "controlplane", "supervision")
+        for path in (root / room).rglob("*.py")
+        if path != Path(services.__file__)
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        and {"auditlog.record", "transaction.atomic"}
+        <= {ast.unparse(each) for each in ast.walk(function) if isinstance(each, ast.Attribute)}
+        and function.name != "create_user"  # its inner one is around a save alone
+    ]
+    assert not found, f"use auditlog.audited() there: {found}"
 
 
 def test_retention_keeps_the_closing_hash_and_the_chain_goes_on() -> None:

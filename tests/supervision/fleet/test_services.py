@@ -12,6 +12,7 @@ from supervision.auditlog.models import AuditEntry
 from supervision.fleet import services
 from supervision.fleet.exceptions import FleetError, NoSuchNodeError
 from supervision.fleet.models import Leadership, Node
+from supervision.fleet.silence import mark_silent_nodes
 
 pytestmark = pytest.mark.django_db
 ADA = Actor.system("test")
@@ -72,15 +73,22 @@ def test_the_clock_is_the_databases_also_inside_a_long_transaction() -> None:
 
 def test_after_its_epoch_was_ended_a_node_renews_nothing() -> None:
     register()
-    assert services.end_epoch(node_id=ID, epoch=1)
-    assert not services.end_epoch(node_id=ID, epoch=1)
+    let_lease_end(seconds=60)
+    mark_silent_nodes()
     assert services.renew_lease(node_id=ID, epoch=1) is None
     assert Node.objects.get().state == "down"
+
+
+def test_a_node_that_comes_back_draining_is_drained_only_once_nothing_is_left_on_it() -> None:
+    register()
+    services.drain_node(node_id=ID, actor=ADA)
+    assert register(known_epoch=1).state == "up"
 
 
 def test_a_draining_node_stays_drained_when_it_renews_and_comes_back() -> None:
     register()
     services.drain_node(node_id=ID, actor=ADA, reason="works")
+    Node.objects.update(state="drained")  # as the controller says once nothing is left on it
     renewal = services.renew_lease(node_id=ID, epoch=1)
     assert renewal is not None
     assert renewal.draining

@@ -99,6 +99,20 @@ def test_goes_back_by_itself_when_the_deadline_passes() -> None:
     assert (failed.outcome, failed.details["rolled_back_to"]) == ("failed", 1)
 
 
+def test_a_way_back_that_cannot_be_gone_is_tried_once_and_told() -> None:
+    spread(ready_deadline="30s", auto_rollback=True)
+    TreeRevision.objects.filter(number=1).update(document={"version": 99})
+    Rollout.objects.update(progress={}, started_at=Rollout.objects.get().started_at - timedelta(seconds=31))
+    [ended] = again()
+    assert ended.state == "failed"
+    assert "; going back to revision 1 failed: " in ended.reason
+    assert numbers() == [2, 1, 1], "places keep what they have"
+    assert again() == []
+    assert list(failures(since=ended.started_at)) == [ended], "somebody is told, once"
+    outcomes = AuditEntry.objects.filter(outcome="failed").order_by("seq").values_list("action", flat=True)
+    assert list(outcomes) == ["rollout.failed", "tree.rollback"]
+
+
 def test_goes_back_at_once_when_the_root_supervisor_gave_up() -> None:
     spread(auto_rollback=True)
     observe(by_replica()[0], state="failed", root="backoff")
