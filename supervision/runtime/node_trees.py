@@ -146,7 +146,10 @@ class NodeTrees:
         """Whether what a child of `key` leaves behind is to live on."""
         runner = self.runner_of(key)
         view = runner.kernel.child(key) if runner is not None else None
-        if view is None or view.spec.body.get("process", {}).get("descendants") != "keep":
+        if view is None:
+            return False
+        body = view.spec.body
+        if body.get(str(body.get("kind")), {}).get("descendants") != "keep":
             return False
         return self.wanted(key)
 

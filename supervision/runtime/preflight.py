@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from supervision.runtime import agentdoc
 from supervision.runtime.environment import EnvironmentFault, EnvironmentFile, EnvironmentSource, acting_as
+from supervision.runtime.kinds import RUNNABLE
 from supervision.runtime.launch import LaunchError, UserIds, resolve_executable
 from supervision.runtime.nodesettings import AllowList
 from supervision.runtime.processdoc import KIND, limit_of
@@ -20,9 +22,6 @@ from supervision.runtime.treedoc import TreeDocument
 from supervision.runtime.treewalk import Declared
 
 __all__ = ["AllowList", "Finding", "preflight"]
-
-RUNNABLE = frozenset({KIND})
-"""Kinds this release runs."""
 
 Severity = Literal["error", "warning"]
 
@@ -62,8 +61,8 @@ def preflight(
                 f"{child.pointer}/{child.child['kind']}",
                 f"this node does not run children of kind {child.kind}",
             )
-        elif child.kind == KIND:
-            _Process(host, child, tree.document["environment"]).check()
+        else:
+            _CHECKS.get(child.kind, _Process)(host, child, tree.document["environment"]).check()
     _check_shared_sockets(tree, host)
     return host.findings
 
@@ -139,6 +138,13 @@ class _Host:
                 return f"{path}: {os.strerror(error.errno or 0)}"
             return "" if os.access(path, os.X_OK, effective_ids=True) else f"{path} may not be entered"
 
+    def sdk_problem(self, user: UserIds | None) -> str:
+        """Whether the user can read what starts an agent."""
+        with acting_as(self._other(user)):
+            if os.access(agentdoc.RUN, os.R_OK, effective_ids=True):
+                return ""
+        return f"user {user.name if user else os.geteuid()} may not read {agentdoc.RUN}, which starts agents"
+
     @staticmethod
     def _other(user: UserIds | None) -> UserIds | None:
         """Whose rights to look with: only root can take another's."""
@@ -151,12 +157,12 @@ class _Host:
 
 
 class _Process:
-    """The checks of one `process` child."""
+    """The checks of a child that is a process: of kind `process`, or with a section that holds the same fields."""
 
     def __init__(self, host: _Host, child: Declared, tree_environment: Mapping[str, Any]) -> None:
         self.host = host
-        self.section: Mapping[str, Any] = child.child[KIND]
-        self.pointer = f"{child.pointer}/{KIND}"
+        self.section: Mapping[str, Any] = child.child[child.kind]
+        self.pointer = f"{child.pointer}/{child.kind}"
         self.tree_environment = tree_environment
 
     def check(self) -> None:
@@ -171,7 +177,7 @@ class _Process:
         self.host.say(self._at("cwd"), self.host.directory_problem(self.section["cwd"], user))
         self._check_programs(path, user)
         self._check_limits()
-        for index, socket in enumerate(self.section["sockets"]):
+        for index, socket in enumerate(self.section.get("sockets", ())):
             self.host.say(f"{self.pointer}/sockets/{index}/address", self._socket_problem(socket))
 
     def _at(self, name: str) -> str:
@@ -204,18 +210,21 @@ class _Process:
 
     def _check_programs(self, path: str | None, user: UserIds | None) -> None:
         cwd = self.section["cwd"]
-        commands = [(f"{self.pointer}/command/0", self.section["command"])]
+        for pointer, program in self._programs():
+            self.host.say(pointer, self.host.program_problem(program, path, cwd, user))
+
+    def _programs(self) -> list[tuple[str, str]]:
+        """Everything it executes, with the place that names it."""
+        programs = [(f"{self.pointer}/command/0", self.section["command"][0])]
         for name in ("pre_start", "post_stop"):
-            commands += [
-                (f"{self.pointer}/{name}/{index}/command/0", each["command"])
+            programs += [
+                (f"{self.pointer}/{name}/{index}/command/0", each["command"][0])
                 for index, each in enumerate(self.section[name])
             ]
         if "exec" in self.section.get("readiness", {}):
-            commands.append(
-                (f"{self.pointer}/readiness/exec/command/0", self.section["readiness"]["exec"]["command"])
-            )
-        for pointer, command in commands:
-            self.host.say(pointer, self.host.program_problem(command[0], path, cwd, user))
+            command = self.section["readiness"]["exec"]["command"]
+            programs.append((f"{self.pointer}/readiness/exec/command/0", command[0]))
+        return programs
 
     def _check_limits(self) -> None:
         for name, bound in self.section.get("limits", {}).items():
@@ -235,6 +244,27 @@ class _Process:
         if not self.host.as_root and port < _first_free_port():
             return f"port {port} needs root: an ordinary user may bind from {_first_free_port()} on"
         return ""
+
+
+class _Agent(_Process):
+    """The checks of one `agent` child."""
+
+    def _programs(self) -> list[tuple[str, str]]:
+        if "command" in self.section:
+            return [(f"{self.pointer}/command/0", self.section["command"][0])]
+        if "entry_point" not in self.section:
+            words = "is not filled in: a tree that names a config is applied by the control plane"
+            self.host.say(f"{self.pointer}/config", f"the config {self.section['config']!r} {words}")
+            return []
+        return [(self._at("python"), agentdoc.python_of(self.section))]
+
+    def _check_programs(self, path: str | None, user: UserIds | None) -> None:
+        super()._check_programs(path, user)
+        if "entry_point" in self.section:
+            self.host.say(self.pointer, self.host.sdk_problem(user))
+
+
+_CHECKS: Mapping[str, type[_Process]] = {agentdoc.KIND: _Agent}
 
 
 def _limit_problem(name: str, bound: Any) -> str:

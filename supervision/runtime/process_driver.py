@@ -14,6 +14,7 @@ from supervision.runtime.cgroups import CgroupUnsupported, NodeCgroup
 from supervision.runtime.clock import Clock
 from supervision.runtime.environmentdoc import RESERVED
 from supervision.runtime.exits import exit_reason
+from supervision.runtime.kinds import body_of
 from supervision.runtime.kinship import Leader
 from supervision.runtime.launch import LaunchError, LaunchPlan
 from supervision.runtime.listeners import ListenError, Listeners
@@ -407,7 +408,7 @@ class ProcessDriver:
         if limit is None or run.leader is None:
             return
         if self.clock.boot() >= run.petted_at + limit:
-            self.table.kill(run.leader, "watchdog")
+            self.table.kill(run.leader, run.body.watchdog_reason)
         else:
             run.watchdog = self.loop.call_at(run.petted_at + limit, lambda: self._watch_dog(run))
 
@@ -427,7 +428,7 @@ class ProcessDriver:
     def _body(self, key: str, source: Mapping[str, Any]) -> ProcessBody:
         """`source` typed: once, with what was looked up for it, for all lives that are started with it. ValueError."""
         known = self._prepared.get(key)
-        return known.body if known is not None and known.source is source else ProcessBody.from_body(source)
+        return known.body if known is not None and known.source is source else body_of(source)
 
     def _prepare(self, run: Run) -> Prepared:
         key, source, body = run.key, run.source, run.body
@@ -437,6 +438,7 @@ class ProcessDriver:
         whole = body.spawn_environment(self.base, self.secrets, self.allow.trusts_file)
         # Only what is its own: a thousand copies of what all inherit would be megabytes.
         environment = {name: value for name, value in whole.items() if self.base.get(name) != value}
+        environment |= body.told
         environment["OVERSTORY_CHILD"] = key
         environment["OVERSTORY_NODE"] = self.node_id
         if body.uses_notify:

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, get_args
 from supervision.runtime.environment import EnvironmentFile, EnvironmentSource, Variables
 from supervision.runtime.environmentdoc import ENVIRONMENT
 from supervision.runtime.fielddoc import DocumentError, DocumentErrors, collect
+from supervision.runtime.forking import Forking
 from supervision.runtime.hostfields import RESOURCES, UNLIMITED, signal_number
 from supervision.runtime.launch import LaunchPlan, UserIds, resolve_executable
 from supervision.runtime.processfields import INFINITY, PROCESS, READY_WITHIN_S
@@ -105,6 +106,9 @@ class ProcessBody:
     readiness             None: ready when started
     readiness_deadline_s  a start that is not ready by then has failed; None: no deadline
     output                None: the node's own bounds
+    watchdog_reason       what the end of one that missed its watchdog is called
+    told                  variables by which the node tells it more than it tells every child
+    forking               how it comes out of a template; None: it is exec'd
     """
 
     command: tuple[str, ...]
@@ -127,6 +131,9 @@ class ProcessBody:
     watchdog_s: float | None
     sockets: tuple[SocketSpec, ...]
     output: OutputLimits | None
+    watchdog_reason: str = "watchdog"
+    told: Mapping[str, str] = field(default_factory=dict)
+    forking: Forking | None = None
     _found: _Found = field(default_factory=_Found, compare=False, repr=False)
 
     @classmethod
@@ -140,10 +147,19 @@ class ProcessBody:
         tree = collect(
             lambda report: ENVIRONMENT.read(body.get("tree_environment", {}), "/tree_environment", report)
         )
-        return cls._of(section, tree)
+        return cls.of_section(section, tree)
 
     @classmethod
-    def _of(cls, section: dict[str, Any], tree_environment: Variables) -> Self:
+    def of_section(
+        cls,
+        section: Mapping[str, Any],
+        tree_environment: Variables,
+        *,
+        watchdog_reason: str = "watchdog",
+        told: Mapping[str, str] | None = None,
+        forking: Forking | None = None,
+    ) -> Self:
+        """Of a `process` section in normal form, or of one that another kind's was made into."""
         limits = section.get("limits", {})
         output = section.get("output")
         readiness = section.get("readiness")
@@ -168,6 +184,9 @@ class ProcessBody:
             watchdog_s=section.get("watchdog"),
             sockets=tuple(SocketSpec(**each) for each in section["sockets"]),
             output=None if output is None else OutputLimits(**output),
+            watchdog_reason=watchdog_reason,
+            told=told or {},
+            forking=forking,
         )
 
     @property

@@ -3,6 +3,7 @@
 import os
 import resource
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,37 @@ def test_kinds_that_do_not_run_here_are_named() -> None:
         "/supervisor/children/0/supervisor/children/0/celery_task",
         "this node does not run children of kind celery_task",
     )
+
+
+def agent(**fields: Any) -> dict[str, Any]:
+    return {"id": "a", "agent": {"entry_point": "shop.agents:Buyer", **fields}}
+
+
+def test_nothing_stands_in_the_way_of_an_agent_of_an_interpreter_that_is_there() -> None:
+    assert found(agent()) == found(agent(python=sys.executable, limits={"nofile": 100})) == []
+
+
+def test_an_interpreter_that_is_not_there_and_a_user_who_is_not_there_are_named() -> None:
+    assert only(found(agent(python="/venv/bin/python"))) == (
+        "/supervisor/children/0/agent/python",
+        "/venv/bin/python does not exist",
+    )
+    assert only(found(agent(user="nobody-here")))[0] == "/supervisor/children/0/agent/user"
+
+
+def test_an_agent_whose_config_is_not_filled_in_cannot_run_here() -> None:
+    pointer, message = only(found({"id": "a", "agent": {"config": "shop/buyer"}}))
+    assert pointer == "/supervisor/children/0/agent/config"
+    assert message.startswith("the config 'shop/buyer' is not filled in")
+
+
+def test_a_user_who_cannot_read_what_starts_agents_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervision.runtime.agentdoc.RUN", str(tmp_path / "closed" / "_run.py"))
+    pointer, message = only(found(agent()))
+    assert pointer == "/supervisor/children/0/agent"
+    assert "may not read" in message
 
 
 def test_a_thousand_children_are_looked_at_once_for_each_question(monkeypatch: pytest.MonkeyPatch) -> None:

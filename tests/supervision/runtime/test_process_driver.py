@@ -251,10 +251,10 @@ def test_whatever_a_start_fails_with_is_its_reason_and_nobody_elses_trouble(
 
 
 def test_a_body_of_a_kind_that_this_node_does_not_run_is_refused_by_name(stage: Stage) -> None:
-    stage.driver.start(KEY, 1, {"kind": "agent", "agent": {}})
+    stage.driver.start(KEY, 1, {"kind": "celery_task", "celery_task": {}})
     (reason,) = stage.events.take()
     assert reason.startswith("start_failed(")
-    assert "'agent' is not a kind this node runs" in reason
+    assert "'celery_task' is not a kind this node runs" in reason
 
 
 def test_an_ended_process_is_reaped_once_its_end_is_on_record(stage: Stage) -> None:

@@ -1,0 +1,56 @@
+"""Runs an agent class as the main program: `python .../overstory/_run.py package.module:Class`.
+
+The node runs this file by its path, from its own copy of this package. What the agent's own environment has of the package
+comes first; this copy's directory stands at the end of the path of modules, for an environment that has none.
+"""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def settle_path() -> None:
+    """Find modules as `python -m` does: in the working directory first, and never in the directory of this file."""
+    own = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [place for place in sys.path if place != own]
+    if not sys.flags.safe_path:
+        sys.path.insert(0, os.getcwd())
+    if SOURCE not in sys.path:
+        sys.path.append(SOURCE)
+
+
+def load(entry_point: str) -> Any:
+    """The class that `package.module:Class` names. ImportError, AttributeError."""
+    module, _, path = entry_point.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def context(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the node told the agent about itself, out of the variables of its environment."""
+    told: dict[str, Any] = json.loads(environ.get("OVERSTORY_AGENT", "{}"))
+    return {
+        **told,
+        "arguments": json.loads(environ.get("OVERSTORY_AGENT_ARGUMENTS", "{}")),
+        "metadata": json.loads(environ.get("OVERSTORY_AGENT_METADATA", "{}")),
+    }
+
+
+def run(entry_point: str) -> int:
+    """Run the agent until it ends; its exit status."""
+    agent = load(entry_point)
+    status = load("overstory.agent:run_agent")(agent, context(os.environ))
+    return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    settle_path()
+    sys.argv = sys.argv[1:]
+    sys.exit(run(sys.argv[0]))
