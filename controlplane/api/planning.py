@@ -8,19 +8,25 @@ from supervision.kernel import PlanStep
 from supervision.runtime.treedoc import TreeDocument
 from supervision.trees import selectors
 from supervision.trees.models import Placement, Tree
+from supervision.trees.resolving import resolve
 
 PREFLIGHT_S = 3.0
 
 
-def plan_document(document: TreeDocument) -> dict[str, Any]:
-    """The plan. Each node says its own, with its preflight; for one that cannot be asked, the plan between the revision
-    it has and the document, and why there is no preflight."""
+def plan_document(document: TreeDocument, *, as_it_ran: bool = False) -> dict[str, Any]:
+    """The plan of what `document` resolves to now; `as_it_ran`: it is what nodes ran already, of an earlier revision.
+
+    Each node says its own, with its preflight; for one that cannot be asked, the plan between the revision it has and the
+    document, and why there is no preflight. Raises InvalidDocumentError for a document that names what is not there.
+    """
+    if not as_it_ran:
+        document = resolve(document).tree
     tree = Tree.objects.select_related("head").filter(name=document.name, deleted_at=None).first()
     head = tree.head if tree is not None else None
     rows = Placement.objects.select_related("node", "revision").filter(tree=tree) if tree is not None else ()
     nodes = [_on_node(placement, document) for placement in rows]
     if not nodes:
-        steps = selectors.plan_between(head.document if head is not None else None, document)
+        steps = selectors.plan_between(head.runs if head is not None else None, document)
         nodes = [_without_node(steps, head.number if head is not None else None)]
     return {
         "tree": document.name,
@@ -54,7 +60,7 @@ def _from_what_is_stored(placement: Placement, document: TreeDocument) -> list[P
     try:
         return selectors.plan_on(node_id=placement.node_id, document=document)
     except NoHistoryError:
-        return selectors.plan_between(placement.revision.document, document)
+        return selectors.plan_between(placement.revision.runs, document)
 
 
 def _without_node(steps: list[PlanStep], number: int | None) -> dict[str, Any]:

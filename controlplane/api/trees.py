@@ -272,7 +272,11 @@ class Revisions(Endpoint):
         tags=TAG,
     )
     def get(self, request: Request, tree: str) -> Response:
-        rows = TreeRevision.objects.select_related("tree").defer("document").filter(tree=find_tree(tree))
+        rows = (
+            TreeRevision.objects.select_related("tree")
+            .defer("document", "resolved")
+            .filter(tree=find_tree(tree))
+        )
         return REVISIONS.page(request, rows)
 
 
@@ -312,7 +316,7 @@ class Diff(Endpoint):
         older = find_revision(
             found, integer(request, "from", default=max(1, newer.number - 1), least=1, most=2**31)
         )
-        steps = selectors.plan_between(older.document, newer.document)
+        steps = selectors.plan_between(older.runs, newer.runs)
         return Response(
             {
                 "tree": tree,
@@ -423,7 +427,7 @@ ROLLOUTS = Listing({"newest": Order(("id",), descending=True), "oldest": Order((
 
 def visible_rollouts(endpoint: Endpoint) -> QuerySet[Rollout]:
     rows = Rollout.objects.select_related("tree", "from_revision", "to_revision").defer(
-        "from_revision__document", "to_revision__document"
+        "from_revision__document", "from_revision__resolved", "to_revision__document", "to_revision__resolved"
     )
     names = visible_trees(endpoint.principal)
     return rows if names is None else rows.filter(tree__name__in=names)

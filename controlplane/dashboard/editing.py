@@ -63,9 +63,15 @@ def refused(error: TreesError) -> RefusedError:
     return RefusedError([{"detail": str(error)}], 409 if isinstance(error, IllegalTransitionError) else 400)
 
 
-def plan(document: TreeDocument) -> dict[str, Any]:
-    """`plan` (steps, summary) and `preflight` of the templates: what applying it does on each node that has it."""
-    made = plan_document(document)
+def plan(document: TreeDocument, *, as_it_ran: bool = False) -> dict[str, Any]:
+    """`plan` (steps, summary) and `preflight` of the templates: what applying it does on each node that has it.
+
+    Raises RefusedError.
+    """
+    try:
+        made = plan_document(document, as_it_ran=as_it_ran)
+    except TreesError as error:
+        raise refused(error) from error
     steps: list[dict[str, Any]] = []
     findings: list[dict[str, Any]] = []
     several = len(made["nodes"]) > 1

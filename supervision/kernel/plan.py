@@ -9,7 +9,7 @@ from dataclasses import fields
 
 from supervision.kernel.actions import ChildState
 from supervision.kernel.machine import Machine
-from supervision.kernel.spec import ChildSpec, SupervisorSpec
+from supervision.kernel.spec import DELIVERED, Body, ChildSpec, SupervisorSpec
 from supervision.kernel.state import Child, Phase, PlanStep, Presence, Supervisor
 from supervision.kernel.waiting import missing_dependencies
 
@@ -71,9 +71,15 @@ def why_restarted(child: Child, new: ChildSpec) -> str:
         return ""
     if is_replaced(child, new.supervisor):
         return "it becomes another kind of child"
-    if child.inner is None and child.live_body != {**new.body, **child.override}:
-        return f"changed: {', '.join(_changed_parts(child.live_body or {}, {**new.body, **child.override}))}"
-    return ""
+    if child.inner is not None:
+        return ""
+    old, body = _of_a_life(child.live_body or {}), _of_a_life({**new.body, **child.override})
+    return f"changed: {', '.join(_changed_parts(old, body))}" if old != body else ""
+
+
+def _of_a_life(body: Body) -> Body:
+    """The part of a body that holds for a whole life."""
+    return {name: part for name, part in body.items() if name != DELIVERED} if DELIVERED in body else body
 
 
 def _changed_parts(old: object, new: object, at: str = "") -> list[str]:
@@ -174,6 +180,6 @@ def _unfinished(m: Machine, child: Child) -> str:
 
 def _gone_and_changed(child: Child, spec: ChildSpec) -> str:
     """A job that has ended runs again when it is another job now."""
-    if child.id in child.supervisor.gone and child.live_body != spec.body:
+    if child.id in child.supervisor.gone and _of_a_life(child.live_body or {}) != _of_a_life(spec.body):
         return "changed since it ended"
     return ""

@@ -99,6 +99,10 @@ class Refusal:
     reason: Term = None
 
 
+DELIVERED = "delivered"
+"""The key of a body under which stands what may change without a new life."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
     """One child. Raises SpecError, with OTP's term for the first faulty field in OTP's order.
@@ -111,7 +115,8 @@ class ChildSpec:
     backoff              None: restart at once, as OTP does
     success_exit_codes   `exit(N)` with one of these is a normal end
     readiness            True: running only after `Ready`; False: ready when started
-    body                 for the driver; a changed body is what restarts a child when a revision is applied
+    body                 for the driver; a changed body is what restarts a child when a revision is applied, but for its
+                         part DELIVERED, which a driver tells to the life there is
     """
 
     id: str

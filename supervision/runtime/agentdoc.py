@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from supervision.runtime import boot
+from supervision.runtime.delivered import DELIVERED
 from supervision.runtime.environmentdoc import ENVIRONMENT
 from supervision.runtime.fielddoc import DocumentError, DocumentErrors, collect
 from supervision.runtime.forking import Forking
@@ -22,8 +23,6 @@ KIND = "agent"
 SDK = boot.ROOT / "agents" / "sdk" / "src"
 """Where the SDK's source is: at the end of an agent's path of modules, behind what its own environment has."""
 RUN = str(SDK / "overstory" / "_run.py")
-DELIVERED = "delivered"
-"""The part of a body that may change without a new life: the arguments of an agent that takes new ones while it runs."""
 
 
 def agent_body(body: Mapping[str, Any]) -> ProcessBody:

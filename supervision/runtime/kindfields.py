@@ -102,6 +102,12 @@ _PYTHON = Field(
 
 
 def _check_agent(values: dict[str, Any], at: str, report: Report) -> None:
+    """What it runs stands here, or in a config, which the control plane fills in; what is said beside a config wins."""
+    given = [name for name in ("entry_point", "command") if name in values]
+    if len(given) == 2:
+        report.add(at, "exactly one of entry_point, command: entry_point and command are given")
+    if not given and "config" not in values:
+        report.add(at, "exactly one of entry_point, command, config: none is given")
     if "revision" in values and "config" not in values:
         report.add(f"{at}/revision", "a revision is of a `config`, and none is named")
     if held(values, "start") == "template" and "command" in values:
@@ -124,7 +130,18 @@ AGENT = Section(
             None,
             "Registered agent config.",
         ),
-        Field("revision", Count(1, 2**31 - 1), None, "Revision of `config`. Default: the newest."),
+        Field(
+            "revision",
+            Count(1, 2**31 - 1),
+            None,
+            "Revision of `config`. Default: the newest; the tree moves on with each new one.",
+        ),
+        Field(
+            "on_change",
+            Word(("restart", "deliver")),
+            "restart",
+            "Other `arguments` restart the agent, or are delivered to its `handle_config`.",
+        ),
         Field("namespace", NAME_TEXT, "default", "Namespace of its registrations."),
         Field("arguments", Json(dict), {}, "Given to the agent's `init`."),
         Field("capabilities", _NAMES, [], "What others may look for."),
@@ -165,7 +182,6 @@ AGENT = Section(
         ),
         *HOST,
     ),
-    one_of=("entry_point", "command", "config"),
     checks=(_check_agent,),
 )
 

@@ -23,6 +23,7 @@ from supervision.kernel.spec import (
     Strategy,
     SupervisorSpec,
 )
+from supervision.runtime.delivered import DELIVERED, taken_out
 from supervision.runtime.fielddoc import DocumentError, DocumentErrors, Report, collect, held
 from supervision.runtime.treedependencies import Dependencies
 from supervision.runtime.treefields import KINDS, MAX_CHILDREN, TREE
@@ -159,6 +160,8 @@ class _Specs:
         kind = child["kind"]
         section = KINDS[kind].sparse(child[kind])
         body: dict[str, Any] = {"kind": kind, kind: section}
+        if kind == "agent" and (delivered := taken_out(section)):
+            body[DELIVERED] = delivered
         if self._environment and "environment" in KINDS[kind].by_name:
             if section.get("environment_files"):
                 body["tree_environment"] = dict(self._environment)  # files stand between the two

@@ -1,6 +1,7 @@
 """Rows of the desired state: trees as revisions, where they are placed, how a new one is rolled out, and commands."""
 
 import uuid
+from typing import Any
 
 from django.db import models
 
@@ -33,8 +34,17 @@ class TreeRevision(models.Model):
 
     tree = models.ForeignKey(Tree, on_delete=models.CASCADE, related_name="revisions")
     number = models.BigIntegerField()
-    document = models.JSONField()
-    digest = models.CharField(max_length=64)
+    document = models.JSONField(help_text="As it was written.")
+    resolved = models.JSONField(
+        null=True,
+        help_text="What nodes run, where the document names what is declared elsewhere (agent configs).",
+    )
+    pins = models.JSONField(
+        default=dict,
+        db_default={},
+        help_text="Name -> revision that was filled in, and whether the tree follows it.",
+    )
+    digest = models.CharField(max_length=64, help_text="Of what nodes run.")
     message = models.TextField(default="", blank=True)
     author = models.CharField(max_length=200)
     source = models.CharField(max_length=16, default="api")
@@ -50,6 +60,12 @@ class TreeRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tree_id} r{self.number}"
+
+    @property
+    def runs(self) -> dict[str, Any]:
+        """The document that nodes are given."""
+        found: dict[str, Any] = self.document if self.resolved is None else self.resolved
+        return found
 
 
 class PlacementState(models.TextChoices):

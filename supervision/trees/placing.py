@@ -85,7 +85,11 @@ class Placing:
     def _decide(self) -> Decision:
         trees = list(Tree.objects.filter(head__isnull=False).order_by("name"))
         asked = self._documents.of(tree.head_id for tree in trees if tree.head_id is not None)
-        placements = list(Placement.objects.select_related("tree", "revision").defer("revision__document"))
+        placements = list(
+            Placement.objects.select_related("tree", "revision").defer(
+                "revision__document", "revision__resolved"
+            )
+        )
         placed = {placement.tree_id for placement in placements}
         views = [
             TreeView(tree.name, one.wish, tree.deleted_at is not None, tree.epoch, one.kinds, one.weight)

@@ -42,7 +42,7 @@ def advance_rollout(leader: Leader, pk: int) -> Rollout | None:
 def _advance(tree: Tree, rollout: Rollout) -> bool:
     """One step under the tree's lock; whether it ended."""
     now = database_now()
-    target = TreeRevision.objects.defer("document").get(pk=rollout.to_revision_id)
+    target = TreeRevision.objects.defer("document", "resolved").get(pk=rollout.to_revision_id)
     before = dict(rollout.progress)
     placements = list(
         Placement.objects.filter(tree=tree).exclude(state=PlacementState.REMOVING).select_related("node")

@@ -46,12 +46,12 @@ def desired_for(node_id: str, *, without: Iterable[tuple[str, int]] = ()) -> lis
     placements = (
         Placement.objects.filter(node_id=node_id, removed_at=None)
         .select_related("tree", "revision")
-        .defer("revision__document")
+        .defer("revision__document", "revision__resolved")
         .order_by("tree__name")
     )
     found = list(placements)
     wanted = [one.revision_id for one in found if (one.tree.name, one.revision.number) not in known]
-    documents = dict(TreeRevision.objects.filter(pk__in=wanted).values_list("pk", "document"))
+    documents = {one.pk: one.runs for one in TreeRevision.objects.filter(pk__in=wanted)}
     return [
         DesiredPlacement(
             tree=one.tree.name,

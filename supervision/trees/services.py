@@ -11,10 +11,11 @@ from supervision.auditlog.actor import Actor
 from supervision.fleet.models import Node
 from supervision.runtime.placementfields import ONE
 from supervision.runtime.treedoc import TreeDocument
-from supervision.trees.documents import read_document
+from supervision.trees.documents import read_document, stored
 from supervision.trees.exceptions import IllegalTransitionError, NotFoundError, StaleVersionError
 from supervision.trees.models import Placement, PlacementState, Rollout, RolloutState, Tree, TreeRevision
 from supervision.trees.notices import notify_desired
+from supervision.trees.resolving import REVISION, Resolved, resolve
 
 SUPERSEDED = "superseded by revision"
 """How the reason of a rollout begins that ended because another revision came."""
@@ -55,9 +56,11 @@ def apply_tree(
     """
     parsed = document if isinstance(document, TreeDocument) else read_document(document)
     with auditlog.audited():
+        # Before the tree is locked: whoever changes what it names locks that first, and then the trees that name it.
+        resolved = resolve(parsed)
         tree = _locked_or_new(parsed.name)
         _refuse_stale(tree, expected_version)
-        applied = _apply(tree, parsed, message, actor, rollout or RolloutOptions(), source)
+        applied = _apply(tree, parsed, resolved, message, actor, rollout or RolloutOptions(), source)
         auditlog.record(
             actor=actor,
             action="tree.apply",
@@ -88,7 +91,8 @@ def rollback_tree(
         target = _rollback_target(tree, to_number)
         words = message or f"roll back to revision {target.number}"
         parsed = read_document(target.document)
-        applied = _apply(tree, parsed, words, actor, rollout or RolloutOptions(), "rollback")
+        as_it_ran = Resolved(parsed if target.resolved is None else read_document(target.runs), target.pins)
+        applied = _apply(tree, parsed, as_it_ran, words, actor, rollout or RolloutOptions(), "rollback")
         auditlog.record(
             actor=actor,
             action="tree.rollback",
@@ -98,6 +102,22 @@ def rollback_tree(
             details={"to": target.number, "revision": applied.revision.number, "changed": applied.changed},
         )
     return applied
+
+
+def follow(
+    *, tree: Tree, names: Mapping[str, int], message: str, actor: Actor, rollout: RolloutOptions | None = None
+) -> Applied:
+    """What the tree names has new revisions (`names`): it takes them as a revision of its own; what else it names stays.
+
+    The caller holds the locks of `tree` and of what has changed, and tells the audit log. Raises InvalidDocumentError.
+    """
+    head = tree.head
+    if head is None:
+        raise NotFoundError(f"there is no tree {tree.name!r}")
+    parsed = stored(head.document)
+    kept = {name: int(pin[REVISION]) for name, pin in head.pins.items()}
+    resolved = resolve(parsed, {**kept, **names})
+    return _apply(tree, parsed, resolved, message, actor, rollout or RolloutOptions(), "config")
 
 
 def delete_tree(*, name: str, actor: Actor, reason: str = "", expected_version: int | None = None) -> Tree:
@@ -133,6 +153,7 @@ def record_local_apply(
     """
     parsed = read_document(dict(document))
     with auditlog.audited():
+        resolved = resolve(parsed)
         tree = _locked_or_new(parsed.name)
         head = tree.head
         is_known = tree.deleted_at is None and head is not None
@@ -148,7 +169,7 @@ def record_local_apply(
             )
             notify_desired()
             return None
-        applied = _apply(tree, parsed, message, actor, RolloutOptions(), "local")
+        applied = _apply(tree, parsed, resolved, message, actor, RolloutOptions(), "local")
         _place_where_it_runs(applied, node)
         auditlog.record(
             actor=actor,
@@ -214,17 +235,25 @@ def _refuse_stale(tree: Tree, expected: int | None) -> None:
 
 
 def _apply(
-    tree: Tree, parsed: TreeDocument, message: str, actor: Actor, options: RolloutOptions, source: str
+    tree: Tree,
+    parsed: TreeDocument,
+    resolved: Resolved,
+    message: str,
+    actor: Actor,
+    options: RolloutOptions,
+    source: str,
 ) -> Applied:
     before = tree.head
-    if before is not None and before.digest == parsed.digest and tree.deleted_at is None:
+    if before is not None and tree.deleted_at is None and _says_the_same(before, parsed, resolved):
         return Applied(tree, before, changed=False)
     last = tree.revisions.order_by("-number").values_list("number", flat=True).first() or 0
     revision = TreeRevision.objects.create(
         tree=tree,
         number=last + 1,
         document=parsed.document,
-        digest=parsed.digest,
+        resolved=None if resolved.tree is parsed else resolved.tree.document,
+        pins={name: dict(pin) for name, pin in resolved.pins.items()},
+        digest=resolved.tree.digest,
         message=message,
         author=actor.name,
         source=source,
@@ -240,6 +269,15 @@ def _apply(
     return Applied(
         tree, revision, changed=True, rollout=_begin_rollout(tree, before, revision, parsed, options)
     )
+
+
+def _says_the_same(before: TreeRevision, parsed: TreeDocument, resolved: Resolved) -> bool:
+    """What is written and what it means; one that follows what it names is not the same as one that wrote it out."""
+    if before.digest != resolved.tree.digest:
+        return False
+    if not before.pins and not resolved.pins:
+        return True
+    return before.pins == dict(resolved.pins) and stored(before.document).digest == parsed.digest
 
 
 def _begin_rollout(

@@ -181,7 +181,7 @@ def _config(request: PageRequest, _member: dict[str, Any] | None, _lives: Rows) 
     if head is None:
         return {"yaml": "", "revision": None, "revisions_url": None}
     return {
-        "yaml": child_yaml(head.document, key),
+        "yaml": child_yaml(head.runs, key),
         "revision": head.number,
         "revisions_url": reverse("tree-history", args=[tree]),
     }

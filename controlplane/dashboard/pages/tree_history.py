@@ -17,7 +17,9 @@ def select(request: PageRequest) -> Context:
     tree = Tree.objects.filter(name=name).first()
     if tree is None:
         raise Http404(f"There is no tree {name}.")
-    revisions = list(TreeRevision.objects.filter(tree=tree).defer("document").order_by("-number")[:MOST])
+    revisions = list(
+        TreeRevision.objects.filter(tree=tree).defer("document", "resolved").order_by("-number")[:MOST]
+    )
     numbers = [revision.number for revision in revisions]
     to_number = _number(request.text("to"), numbers[0] if numbers else None)
     before = next((number for number in numbers if to_number is not None and number < to_number), None)

@@ -33,9 +33,11 @@ def select(request: PageRequest) -> Context:
         "preflight": [],
     }
     try:
-        return context | editing.plan(stored(target.document))
+        return context | editing.plan(stored(target.runs), as_it_ran=True)
     except TreesError as error:
         return context | {"errors": editing.refused(error).errors}
+    except editing.RefusedError as error:
+        return context | {"errors": error.errors}
 
 
 def act(request: PageRequest) -> HttpResponse:

@@ -14,7 +14,7 @@ def select(request: PageRequest) -> Context:
     observed = {tree["tree"]: tree for tree in summary["trees"]}
     hosts = _hosts(request)
     rows: list[dict[str, Any]] = []
-    for tree in selectors.trees().defer("head__document"):
+    for tree in selectors.trees().defer("head__document", "head__resolved"):
         if request.visible is not None and tree.name not in request.visible:
             continue
         found = observed.pop(tree.name, None)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from supervision.kernel import summary
-from supervision.kernel.actions import Reply
+from supervision.kernel.actions import Reply, Start
 from supervision.kernel.backoff import Backoff
 from supervision.kernel.events import Apply, HoldKey, ReleaseKey, StartChild, StopKey
 from supervision.kernel.spec import Restart, StopOrder, Strategy, SupervisorSpec
@@ -205,3 +205,18 @@ def test_an_instance_that_is_never_restarted_starts_again_with_a_new_template() 
     assert _steps(fleet, pool(2)) == [("keep", "shop"), ("restart", "shop/a")]
     assert started(fleet.ask(Apply(pool(2)))) == ["shop/a"]
     assert fleet.state("shop/a") == "running"
+
+
+def test_what_is_delivered_restarts_nobody_and_is_what_the_next_life_starts_with() -> None:
+    fleet = Fleet.of(supervisor(worker("a", body={"v": 1, "delivered": {"n": 1}})))
+    second = supervisor(worker("a", body={"v": 1, "delivered": {"n": 2}}))
+    assert _steps(fleet, second) == [("keep", "shop"), ("update", "shop/a")]
+    assert started(fleet.ask(Apply(second))) == []
+    assert _steps(fleet, second) == [("keep", "shop"), ("keep", "shop/a")]
+    [start] = [action for action in fleet.exit("shop/a") if isinstance(action, Start)]
+    assert start.body == {"v": 1, "delivered": {"n": 2}}
+
+
+def test_another_body_restarts_also_what_is_delivered_to() -> None:
+    fleet = Fleet.of(supervisor(worker("a", body={"v": 1, "delivered": {"n": 1}})))
+    assert _steps(fleet, supervisor(worker("a", body={"v": 2}))) == [("keep", "shop"), ("restart", "shop/a")]

@@ -165,7 +165,7 @@ FULL: Json = {
                     **_HOST,
                 },
             },
-            {"id": "configured", "agent": {"config": "shop/buyer", "revision": 3}},
+            {"id": "configured", "agent": {"config": "shop/buyer", "revision": 3, "on_change": "deliver"}},
             {"id": "program", "agent": {"command": ["/bin/agent"]}},
             {
                 "id": "worker",
