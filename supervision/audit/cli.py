@@ -31,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit with 1 for a finding of this severity or above: info, low, medium, high, critical, never (default)",
     )
     parser.add_argument(
+        "--level",
+        choices=[level.word for level in Severity],
+        default="info",
+        metavar="LEVEL",
+        help="report only findings of this severity or above; info (all) by default",
+    )
+    parser.add_argument(
         "--select", metavar="CODES", help="only these rules: codes, beginnings of codes, or names"
     )
     parser.add_argument("--ignore", metavar="CODES", help="not these rules")
@@ -40,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ratchet",
         action="store_true",
         help="exit with 1 when a rule has more findings than in the baseline",
+    )
+    parser.add_argument(
+        "--require-reasons", action="store_true", help="a suppression without a reason suppresses nothing"
     )
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="processes; as many as there are cores by default"
@@ -71,7 +81,9 @@ def run(given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     except (ValueError, baseline.BaselineError) as error:
         err.write(f"audit: {error}\n")
         return USAGE
-    options = Options(paths=given.paths, codes=codes, jobs=given.jobs, progress=_bar(err))
+    options = Options(
+        paths=given.paths, codes=codes, jobs=given.jobs, reasons=given.require_reasons, progress=_bar(err)
+    )
     report = audit(options)
     if sum(problem.given for problem in report.errors) == len(given.paths):
         err.writelines(f"audit: {problem.path}: {problem.message}\n" for problem in report.errors)
@@ -81,6 +93,8 @@ def run(given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     if known is not None:
         report.findings = baseline.new(every, known)
         report.baselined = len(every) - len(report.findings)
+    least = Severity[given.level.upper()]
+    report.findings = [item for item in report.findings if severity(item) >= least]
     if not _write_report(given, report, out, err):
         return USAGE
     for code, (before, now) in grown.items():

@@ -22,6 +22,7 @@ class FunctionSummary:
     returns: str | None = None
     annotated: str | None = None
     fresh: bool = False  # what it returns was made in it and is kept nowhere else
+    locks: bool = False  # it takes rows with select_for_update
     decorators: tuple[str, ...] = ()
     calls: tuple[
         str, ...

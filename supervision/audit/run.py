@@ -42,6 +42,7 @@ class Options:
     codes: frozenset[str] = frozenset(RULES)
     jobs: int | None = None
     today: datetime.date | None = None
+    reasons: bool = False  # a suppression without a reason suppresses nothing
     progress: Progress | None = None
 
 
@@ -81,7 +82,7 @@ def audit(options: Options, clock: Clock | None = None) -> Report:
     progress = _Progress(options.progress, sources)
     summaries: list[ModuleSummary] = []
     readable: set[str] = set()
-    for summary, problem in _spread(_summarise, sources, jobs, (None, today), progress):
+    for summary, problem in _spread(_summarise, sources, jobs, _Shared(None, today), progress):
         if summary is not None:
             summaries.append(summary)
             readable.add(summary.path)
@@ -90,7 +91,7 @@ def audit(options: Options, clock: Clock | None = None) -> Report:
     summaries.sort(key=lambda summary: summary.path)
     project = Project(summaries)
     parsed = [source for source in sources if source.path in readable]
-    for checked in _spread(_check, parsed, jobs, (project, today), progress):
+    for checked in _spread(_check, parsed, jobs, _Shared(project, today, options.reasons), progress):
         report.findings += checked.findings
         report.expired += checked.expired
         report.suppressed += checked.suppressed
@@ -144,13 +145,22 @@ def _jobs(options: Options, sources: list[Source]) -> int:
     return 1 if sum(source.size for source in sources) < _SMALL else cores
 
 
-_shared: tuple[Project | None, datetime.date] = (None, datetime.date.min)
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all files of a pass are checked with."""
+
+    project: Project | None
+    today: datetime.date
+    reasons: bool = False
 
 
-def _receive(project: Project | None, today: datetime.date) -> None:
+_shared = _Shared(None, datetime.date.min)
+
+
+def _receive(shared: _Shared) -> None:
     """Give a worker what all files share; with fork it is inherited and not copied."""
     global _shared  # one assignment per process, before its first file
-    _shared = (project, today)
+    _shared = shared
     warnings.simplefilter("ignore", SyntaxWarning)
     rules.load()
     gc.disable()
@@ -161,7 +171,7 @@ def _spread(
     work: Callable[[list[Source]], list[T]],
     sources: list[Source],
     jobs: int,
-    shared: tuple[Project | None, datetime.date],
+    shared: _Shared,
     progress: _Progress,
 ) -> Iterator[T]:
     """Run `work` over batches of the sources, in this process or in several."""
@@ -178,7 +188,7 @@ def _spread(
         return
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_receive, initargs=shared) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_receive, initargs=(shared,)) as pool:
         pending = {pool.submit(work, batch): batch for batch in batches}
         for future in as_completed(pending):
             yield from future.result()
@@ -241,13 +251,12 @@ def _summarise(sources: list[Source]) -> list[tuple[ModuleSummary | None, Proble
 
 
 def _check(sources: list[Source]) -> list[_Checked]:
-    project, today = _shared
-    if project is None:
+    if _shared.project is None:
         raise RuntimeError("a worker was given no project")
-    return [_check_one(source, project, today) for source in _collected(sources)]
+    return [_check_one(source, _shared.project, _shared) for source in _collected(sources)]
 
 
-def _check_one(source: Source, project: Project, today: datetime.date) -> _Checked:
+def _check_one(source: Source, project: Project, shared: _Shared) -> _Checked:
     parsed = _parse(source)
     if isinstance(parsed, Problem):
         return _Checked([], [], error=parsed)
@@ -258,6 +267,7 @@ def _check_one(source: Source, project: Project, today: datetime.date) -> _Check
     except Exception as fault:  # noqa: BLE001  # a fault of ours in one file is reported and the run goes on
         where = traceback.extract_tb(fault.__traceback__)[-1]
         return _Checked([], [], error=Problem(source.path, f"internal error: {fault!r} in {where.name}"))
-    kept, suppressed, expired = suppress.apply(view.findings, suppress.suppressions(content, lines), today)
+    known = suppress.reaching(suppress.suppressions(content, lines), index)
+    kept, suppressed, expired = suppress.apply(view.findings, known, shared.today, reasons=shared.reasons)
     error = Problem(source.path, f"nested too deeply for {', '.join(view.failed)}") if view.failed else None
     return _Checked(kept, expired, suppressed, len(lines), error)

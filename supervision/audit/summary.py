@@ -158,6 +158,10 @@ def _function(
         returns=returns,
         annotated=annotated,
         fresh=fresh,
+        locks=any(
+            isinstance(call.func, ast.Attribute) and call.func.attr == "select_for_update"
+            for call in body.calls
+        ),
         decorators=tuple(decorators),
         calls=tuple(sorted(calls)),
         options=tuple(_options(node)),

@@ -1,9 +1,11 @@
 """Suppressions: `# noqa: SUP101`, `# audit: ignore[SUP101] reason`, and the same with `until=YYYY-MM-DD`.
 
-They hold for the line they stand on. An expired one counts no longer, and the finding says so; so does one whose date
-cannot be read.
+They hold for the line they stand on; at the end of a simple statement of several lines for all of them, because that is
+where formatters put a comment when they break a line. An expired one counts no longer, and the finding says so; so does
+one whose date cannot be read.
 """
 
+import ast
 import datetime
 import io
 import re
@@ -13,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from supervision.audit.catalogue import parse_codes
 from supervision.audit.finding import Finding
+from supervision.audit.index import FileIndex
 
 _NOQA = re.compile(r"#\s*noqa\s*:\s*(?P<codes>[A-Z]+[0-9]+(?:[\s,]+[A-Z]+[0-9]+)*)", re.IGNORECASE)
 _IGNORE = re.compile(
@@ -83,15 +86,41 @@ def suppressions(content: bytes, lines: list[str]) -> dict[int, list[Suppression
     return found
 
 
+_SIMPLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Raise, ast.Assert, ast.Delete)
+
+
+def reaching(known: dict[int, list[Suppression]], index: FileIndex) -> dict[int, list[Suppression]]:
+    """`known`, with what stands at the end of a simple statement counted for each of its lines."""
+    if not known:
+        return known
+    found = {line: [*given] for line, given in known.items()}
+    for statement in index.parent:
+        if isinstance(statement, _SIMPLE):
+            last = statement.end_lineno or statement.lineno
+            for line in range(statement.lineno, last):
+                found.setdefault(line, []).extend(known.get(last, ()))
+    return found
+
+
 def apply(
-    findings: list[Finding], known: dict[int, list[Suppression]], today: datetime.date
+    findings: list[Finding],
+    known: dict[int, list[Suppression]],
+    today: datetime.date,
+    *,
+    reasons: bool = False,
 ) -> tuple[list[Finding], int, list[Expired]]:
-    """The findings that count, how many were suppressed, and the suppressions that hold no longer."""
+    """The findings that count, how many were suppressed, and the suppressions that hold no longer.
+
+    `reasons`: one without a reason suppresses nothing.
+    """
     kept: list[Finding] = []
     expired: list[Expired] = []
     suppressed = 0
     for finding in findings:
         naming = [item for item in known.get(finding.line, ()) if finding.rule in item.codes]
+        if reasons and naming and not any(item.reason for item in naming):
+            finding = replace(finding, message=f"{finding.message} (its suppression gives no reason)")
+            naming = []
         problems = [item.problem(today) for item in naming]
         if None in problems:
             suppressed += 1

@@ -17,6 +17,7 @@ from supervision.audit.view import (
     argument,
     calls_in,
     constant,
+    function_node,
     is_true,
     keyword,
     method,
@@ -78,7 +79,9 @@ def update_from_row(view: View, call: ast.Call) -> None:
 
 
 def _row_confidence(view: View, row: ast.expr, scope: Scope) -> Confidence | None:
-    """How sure it is that an object is a database row; None when it is known to be something else."""
+    """How sure it is that an object is a database row that nobody holds; None when it is known to be otherwise."""
+    if _comes_locked(view, row, scope):
+        return None
     found = view.instance(row)
     if found is not None and view.project.is_a(found, DJANGO_MODELS):
         return HIGH
@@ -97,6 +100,44 @@ def _row_confidence(view: View, row: ast.expr, scope: Scope) -> Confidence | Non
         ):
             return MEDIUM if _uses_django(view) else None
     return None
+
+
+def _comes_locked(view: View, row: ast.expr, scope: Scope, deep: bool = True) -> bool:
+    """Whether a helper of the project fetched the row with select_for_update, here or in every caller in this file."""
+    if not isinstance(row, ast.Name):
+        return False
+    owner = scope.lookup(row.id)
+    bindings = owner.bindings[row.id] if owner is not None else ()
+    for binding in bindings:
+        node = binding.node.value if isinstance(binding.node, ast.Await) else binding.node
+        if isinstance(node, ast.Call):
+            helper = view.function_called(node)
+            if helper is None or not helper.locks:
+                return False
+        elif binding.kind == "parameter" and deep and owner is not None:
+            if not _locked_by_callers(view, row.id, owner):
+                return False
+        else:
+            return False
+    return bool(bindings)
+
+
+def _locked_by_callers(view: View, name: str, scope: Scope) -> bool:
+    function = function_node(scope)
+    if function is None or not function.name.startswith("_"):
+        return False
+    given = [arg.arg for arg in (*function.args.posonlyargs, *function.args.args)]
+    calls = [call for call in view.index.of(ast.Call) if spelled(call.func) == function.name]
+    for call in calls:
+        passed = argument(call, given.index(name), name) if name in given else keyword(call, name)
+        outer = view.function(call)
+        if passed is None or outer is None:
+            return False
+        if any(method(other) == "select_for_update" for other in calls_in(view.body(outer))):
+            continue
+        if not _comes_locked(view, passed, outer, deep=False):
+            return False
+    return bool(calls)
 
 
 def _uses_django(view: View) -> bool:

@@ -193,6 +193,17 @@ def test_manage_py_audit_is_the_same_command(shop: Path, capsys: pytest.CaptureF
     assert "2 findings" in capsys.readouterr().out
 
 
+def test_what_is_below_the_level_is_left_out_of_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.py").write_text(DROPPED + SWALLOWED)
+    every = {item["severity"] for item in _document(capsys, str(tmp_path))["findings"]}
+    assert every == {"high", "medium"}
+    assert {item["severity"] for item in _document(capsys, str(tmp_path), "--level", "high")["findings"]} == {
+        "high"
+    }
+
+
 # ----------------------------------------------------------------------------------------------- suppressions
 
 
@@ -228,6 +239,32 @@ def test_other_comments_suppress_nothing(comment: str, tmp_path: Path) -> None:
     report = audit_files(tmp_path, {"a.py": DROPPED.replace("start()\n", f"start()  {comment}\n")})
     assert found(report, "SUP101")
     assert report.suppressed == 0
+
+
+def test_a_comment_at_the_end_of_a_broken_line_suppresses_for_the_statement(tmp_path: Path) -> None:
+    broken = "import threading\ndef go(f):\n    threading.Thread(\n        target=f\n    ).start()  # noqa: SUP101\n"
+    report = audit_files(tmp_path, {"a.py": broken})
+    assert (found(report), report.suppressed) == ([], 1)
+
+
+def test_a_comment_inside_a_block_suppresses_nothing_of_the_line_that_opens_it(tmp_path: Path) -> None:
+    text = "def go(f):\n    try:\n        f()\n    except:\n        pass  # noqa: SUP801, SUP802\n"
+    assert found(audit_files(tmp_path, {"a.py": text}), "SUP801")
+
+
+@pytest.mark.parametrize("comment", ["# noqa: SUP101", "# audit: ignore[SUP101]"])
+def test_where_reasons_are_required_a_suppression_without_one_suppresses_nothing(
+    comment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(DROPPED.replace("start()\n", f"start()  {comment}\n"))
+    assert cli.main([str(file), "--fail-on", "high"]) == 0
+    assert cli.main([str(file), "--fail-on", "high", "--require-reasons"]) == 1
+    assert "its suppression gives no reason" in capsys.readouterr().out
+    file.write_text(
+        DROPPED.replace("start()\n", "start()  # audit: ignore[SUP101] it ends with the process\n")
+    )
+    assert cli.main([str(file), "--fail-on", "high", "--require-reasons"]) == 0
 
 
 def test_text_in_a_string_is_no_suppression(tmp_path: Path) -> None:
