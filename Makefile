@@ -13,7 +13,7 @@ help:
 	@echo "make setup              prepare .venv and the exec shim (PYTHON=python3.12 chooses an interpreter)"
 	@echo "make run                start Overstory here; Ctrl-C stops all of it (ARGS=--no-examples, see manage.py up --help)"
 	@echo "make test               static checks, then the tests"
-	@echo "make check              static checks only: ruff, mypy, import-linter, migrations"
+	@echo "make check              static checks only: ruff, mypy, import-linter, migrations, our own audit"
 	@echo "make bench              measure against the bare loop and the peers"
 	@echo "make soak MINUTES=30    random kills and long property runs"
 	@echo "make clean              remove .venv, build/ and caches; var/ (your data) stays"
@@ -34,6 +34,7 @@ check: setup-test
 	@exec .venv/bin/python -m mypy
 	@exec .venv/bin/python -c 'from importlinter.cli import lint_imports_command as main; main()'
 	@exec .venv/bin/python manage.py makemigrations --check --dry-run
+	@exec .venv/bin/python -m supervision.audit . --level medium --fail-on medium --require-reasons
 
 # --reruns: hundreds of these tests kill and stop real processes and wait for others; on a machine that is busy with something
 # else a deadline may pass. What had to be run again is listed at the end with an R, and is a defect to be looked at.

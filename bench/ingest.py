@@ -24,6 +24,7 @@ from controlplane.embedded.privileges import choose
 from tests.support.waiting import wait_for
 
 PROGRAM = Path(__file__).parent / "programs/ingest.py"
+LONGEST_S = 600.0
 BURST_LIMIT_S = 2.0
 RECORD_LIMIT_MS = 20.0
 
@@ -50,7 +51,7 @@ def postgres(directory: Path) -> Iterator[str]:
 
     def answers() -> bool:
         try:
-            psycopg.connect(url).close()
+            psycopg.connect(url, connect_timeout=10).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -74,6 +75,7 @@ def ingest(options: Options) -> Result:
             check=False,
             capture_output=True,
             text=True,
+            timeout=LONGEST_S,
         )
     if done.returncode != 0:
         raise EngineError(f"taking in a journal failed: {done.stderr[-2000:]}")

@@ -108,7 +108,7 @@ class Erlang:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         source = ROOT / "bench" / "kernel_restarts.erl"
-        subprocess.run(["erlc", "-o", str(directory), str(source)], check=True)
+        subprocess.run(["erlc", "-o", str(directory), str(source)], check=True, timeout=120)
         self.release = self._erl("-eval", "io:format(erlang:system_info(otp_release)), halt().").strip()
 
     @staticmethod

@@ -128,7 +128,11 @@ def _debian_version(package: str) -> str:
     """What dpkg knows; of a program that came another way, that it is there."""
     try:
         done = subprocess.run(
-            ["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False
+            ["dpkg-query", "-W", "-f", "${Version}", package],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
     except FileNotFoundError:
         return "present"

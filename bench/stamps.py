@@ -39,6 +39,7 @@ class Stamps:
         self._poll.register(self._fd, select.POLLIN)
 
     def close(self) -> None:
+        self._poll.unregister(self._fd)
         os.close(self._fd)
         self.path.unlink(missing_ok=True)
 

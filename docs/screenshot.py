@@ -44,7 +44,7 @@ def manage(*arguments: str, **environment: str) -> str:
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
     full = {**os.environ, **environment}
     full.pop("NO_COLOR", None)
-    return subprocess.run(command, env=full, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, env=full, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 def spans(line: str) -> list[tuple[str, str, bool]]:

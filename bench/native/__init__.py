@@ -24,7 +24,7 @@ def build(name: str, into: Path) -> Path:
         try:
             done = subprocess.run(
                 ["cc", "-O2", "-Wall", *linking, "-o", str(partial), str(source)],
-                capture_output=True, text=True, check=False,
+                capture_output=True, text=True, check=False, timeout=120,
             )  # fmt: skip
         except FileNotFoundError:
             raise CompilerError("there is no C compiler (cc)") from None

@@ -50,7 +50,9 @@ class Answering:
         self._redis = client
         self._list = ASK + session.node_id
         self._output = Output(session.paths.logs_dir, session.clock)
-        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="question")
+        self._workers = ThreadPoolExecutor(
+            WORKERS, thread_name_prefix="question"
+        )  # audit: ignore[SUP107] lives as long as the process
         self._under_way = 0
         self._lock = threading.Lock()
         self._answers: Mapping[str, Callable[[dict[str, Any], float], Any]] = {
@@ -74,7 +76,9 @@ class Answering:
             if is_too_much:
                 self._reply(question["reply"], _error("unavailable", "too many questions at once; ask again"))
             else:
-                self._workers.submit(self._work, question)
+                self._workers.submit(
+                    self._work, question
+                )  # audit: ignore[SUP109] _work answers whoever asked
         return 0.0
 
     def _work(self, question: dict[str, Any]) -> None:

@@ -41,7 +41,9 @@ class Job:
         self._retry_s = RETRY_S
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name=self.name, daemon=True).start()
+        threading.Thread(
+            target=self._run, name=self.name, daemon=True
+        ).start()  # audit: ignore[SUP101] its death is the courier's
 
     def _run(self) -> None:
         try:

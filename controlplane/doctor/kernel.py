@@ -1,13 +1,11 @@
 """The kernel's facilities, and control groups."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from controlplane.doctor.findings import Finding, Host, fail, ok, warn
-from controlplane.embedded.privileges import ENTER_NAMESPACE
+from controlplane.embedded.privileges import can_enter_namespace
 from supervision.runtime import linux
 from supervision.runtime.cgroups import NodeCgroup
 from supervision.runtime.client import ControlClient, ControlError
@@ -72,10 +70,7 @@ def user_namespaces(_host: Host) -> Iterator[Finding]:
     if os.geteuid() != 0:
         yield ok("kernel.unshare", "not needed: not run as root")
         return
-    tried = subprocess.run(
-        [sys.executable, "-I", "-S", str(ENTER_NAMESPACE), "--check"], capture_output=True, check=False
-    )
-    if tried.returncode == 0:
+    if can_enter_namespace():
         yield ok("kernel.unshare", "user namespaces: the embedded PostgreSQL runs in one")
     else:
         yield warn(

@@ -18,6 +18,7 @@ from pathlib import Path
 from controlplane.embedded.errors import EmbeddedStoreError
 
 ENTER_NAMESPACE = Path(__file__).with_name("enter_user_namespace.py")
+CHECK_LIMIT_S = 30.0
 SYSTEM_DIR = Path("/var/lib/overstory-stores")
 ORDINARY_USERS = ("postgres", "nobody")
 SERVER_PARTS = ("bin/postgres", "bin/initdb", "share", "lib/postgresql")
@@ -59,6 +60,15 @@ def copied(instance_id: str, system_dir: Path = SYSTEM_DIR) -> Privileges:
     )
 
 
+def can_enter_namespace() -> bool:
+    """Whether a user namespace can be made here. A check that hangs counts as no."""
+    check = [sys.executable, "-I", "-S", str(ENTER_NAMESPACE), "--check"]
+    try:
+        return subprocess.run(check, capture_output=True, check=False, timeout=CHECK_LIMIT_S).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def choose(instance_id: str, data: Path) -> Privileges:
     """The first way that works for who we are; `data` is where the database is, or would be.
 
@@ -69,8 +79,7 @@ def choose(instance_id: str, data: Path) -> Privileges:
     if data.is_symlink():
         home = data.readlink().parent
         return copied(home.name, home.parent)
-    check = [sys.executable, "-I", "-S", str(ENTER_NAMESPACE), "--check"]
-    if subprocess.run(check, capture_output=True, check=False).returncode == 0:
+    if can_enter_namespace():
         return user_namespace()
     chosen = copied(instance_id)
     if data.exists():

@@ -18,6 +18,7 @@ from supervision.runtime.paths import Paths
 
 BATCH = 500
 READY_TRIES = 300
+REDIS_LIMIT_S = 60.0
 
 Say = Callable[[str], None]
 
@@ -52,7 +53,10 @@ def _move_database(paths: Paths, target: str, say: Say) -> None:
 
 
 def _move_redis(paths: Paths, target: str, say: Say) -> None:
-    with _embedded_redis(paths) as source, redis.Redis.from_url(target) as there:
+    with (
+        _embedded_redis(paths) as source,
+        redis.Redis.from_url(target, socket_timeout=REDIS_LIMIT_S) as there,
+    ):
         try:
             if there.dbsize():
                 raise OperationsError("the Redis that REDIS_URL names is not empty")
@@ -87,7 +91,7 @@ def _embedded_redis(paths: Paths) -> Iterator["redis.Redis"]:
         start_new_session=True,
     )
     try:
-        with redis.Redis.from_url(redis_url(server.socket, db=0)) as client:
+        with redis.Redis.from_url(redis_url(server.socket, db=0), socket_timeout=REDIS_LIMIT_S) as client:
             for _ in range(READY_TRIES):
                 with contextlib.suppress(redis.RedisError):
                     client.ping()

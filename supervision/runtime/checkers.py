@@ -131,7 +131,9 @@ class Checkers:
                 left += os.waitpid(pid, os.WNOHANG)[0] == 0
         if left and not self._sweeping:
             self._sweeping = True
-            asyncio.get_running_loop().call_later(SWEEP_AGAIN_S, self._sweep_again)
+            asyncio.get_running_loop().call_later(  # audit: ignore[SUP110] it ends with the loop
+                SWEEP_AGAIN_S, self._sweep_again
+            )
 
     def _sweep_again(self) -> None:
         self._sweeping = False

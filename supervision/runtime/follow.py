@@ -48,7 +48,7 @@ class Follower:
         pid = self._guardian_pid()
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+                os.kill(pid, number)  # audit: ignore[SUP303] it holds the lock that we wait for
 
     def _guardian_pid(self) -> int | None:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

@@ -245,7 +245,7 @@ def _matches(patterns: tuple[str, ...], path: str) -> bool:
     return any(_pattern(each).fullmatch(path) is not None for each in patterns)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def _pattern(glob: str) -> re.Pattern[str]:
     """`*` and `?` stay within a name, `**` does not; everything else stands for itself."""
     parts = re.split(r"(\*\*|\*|\?)", glob)

@@ -49,7 +49,9 @@ class Rotator:
         self._store = OutputStore(self.logs_dir)
         self._directories = Directories(self.logs_dir)
         self._children: dict[str, ChildOutput] = {}
-        self._limits: SimpleQueue[tuple[str, Limits]] = SimpleQueue()
+        self._limits: SimpleQueue[tuple[str, Limits]] = (
+            SimpleQueue()
+        )  # audit: ignore[SUP501] one per spawn, taken at each look
         self._rounds = 0
         self._emptied: set[str] = set()
         self._trouble: dict[str, str] = {}
@@ -209,7 +211,9 @@ def main(argv: list[str]) -> int:
     rotator.on_removed = lambda key: outbox.put(("removed", {"key": key}))  # type: ignore[method-assign]
     stop = threading.Event()
     for job, period in ((rotator.look, options.period), (JournalSync(paths.journal_dir, say), SYNC_PERIOD_S)):
-        threading.Thread(target=_every, args=(period, job, stop), daemon=True).start()
+        threading.Thread(
+            target=_every, args=(period, job, stop), daemon=True
+        ).start()  # audit: ignore[SUP101] see _every
     _serve(channel, rotator, outbox)
     stop.set()
     return 0

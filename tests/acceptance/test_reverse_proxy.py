@@ -58,7 +58,7 @@ def look(base: Path, public: int, link: str, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     assert browser.open(urllib.request.Request(f"{site}/api/v1/me", headers=headers)).status == 200
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"{site}/api/v1/me", context=context)
+        urllib.request.urlopen(f"{site}/api/v1/me", context=context, timeout=30)
     assert refused.value.code == 401
     refused.value.close()
     with connect(

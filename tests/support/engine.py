@@ -108,7 +108,8 @@ class Engine:
         if pid is not None:
             if self.guardian is None or pid != self.guardian.pid:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)  # a promoted guardian has no lifeline
+                    # A promoted guardian has no lifeline.
+                    os.kill(pid, signal.SIGTERM)  # audit: ignore[SUP303] it holds our directory
             self._wait_gone(pid)
         if self.guardian is not None:
             self.guardian.wait(timeout=30)

@@ -64,7 +64,12 @@ class RemoteOutput:
         keys = [one for one in self.keys() if covers(key, one)][:MOST_FOLLOWED]
         arriving: queue.SimpleQueue[list[OutputLine] | ControlError] = queue.SimpleQueue()
         for one in keys:
-            threading.Thread(target=self._follow_one, args=(one, wanted, arriving), daemon=True).start()
+            # It follows until the command ends; what ends it earlier arrives in the queue.
+            told = (one, wanted, arriving)
+            following = threading.Thread(
+                target=self._follow_one, args=told, daemon=True
+            )  # audit: ignore[SUP101] as said
+            following.start()
         yield list(self.read(key, lines=lines, streams=wanted)) if keys else []
         while True:
             try:
@@ -96,6 +101,9 @@ class RemoteOutput:
                     wait=10,
                     timeout_s=40.0,
                 ).body
+                cursor = body["cursor"]
+                if body["items"]:
+                    arriving.put([_line(row) for row in body["items"]])
             except NodeUnreachableError:
                 pause.wait(RETRY_S)
                 continue
@@ -105,9 +113,9 @@ class RemoteOutput:
                     continue
                 arriving.put(error)
                 return
-            cursor = body["cursor"]
-            if body["items"]:
-                arriving.put([_line(row) for row in body["items"]])
+            except Exception as fault:  # noqa: BLE001  the thread's outermost frame: whoever reads must hear of it
+                arriving.put(ControlError("internal", f"{type(fault).__name__}: {fault}"))
+                return
 
 
 def _line(row: dict[str, Any]) -> OutputLine:

@@ -14,6 +14,8 @@ SOURCE = Path(__file__).with_name("overstory-exec.c")
 NAME = "overstory-exec"
 SPAWN_SOURCE = Path(__file__).with_name("overstory-spawn.c")
 SPAWN_NAME = "overstory-spawn.so"
+COMPILE_LIMIT_S = 120.0
+TRY_LIMIT_S = 10.0
 # In order of speed; the source says why. The first that compiles and runs is taken.
 _WAYS: tuple[list[str], ...] = (
     [
@@ -71,12 +73,18 @@ def _build(source: Path, target: Path, ways: tuple[list[str], ...], attempt: Cal
 def _compile(compiler: str, way: list[str], source: Path, target: Path) -> str:
     """What went wrong, or an empty string."""
     command = [compiler, "-O2", "-Wall", "-Wextra", *way, "-o", str(target), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=COMPILE_LIMIT_S)
+    except subprocess.TimeoutExpired as late:
+        return str(late)
     return done.stderr or f"exit status {done.returncode}" if done.returncode != 0 else ""
 
 
 def _try_shim(built: Path) -> str:
-    tried = subprocess.run([built], capture_output=True, text=True, check=False)
+    try:
+        tried = subprocess.run([built], capture_output=True, text=True, check=False, timeout=TRY_LIMIT_S)
+    except subprocess.TimeoutExpired as late:
+        return str(late)
     return "" if tried.returncode == _USAGE_STATUS else f"it does not run here ({tried.returncode})"
 
 

@@ -127,11 +127,9 @@ def _serve_once(path: Path, first_line: bytes) -> Callable[[], None]:
     listener.listen(1)
 
     def serve() -> None:
-        sock, _ = listener.accept()
-        sock.sendall(first_line)
-        sock.recv(100)
-        sock.close()
-        listener.close()
+        with listener, listener.accept()[0] as sock:
+            sock.sendall(first_line)
+            sock.recv(100)
 
     thread = threading.Thread(target=serve)
     thread.start()

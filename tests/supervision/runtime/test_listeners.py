@@ -85,10 +85,9 @@ def test_a_datagram_socket_listens_too(held: Held) -> None:
     fd = held.listeners.get("shop", spec)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.sendto(b"hello", ("127.0.0.1", int(spec.address.rpartition(":")[2])))
-        server = socket.socket(fileno=os.dup(fd))
-        server.settimeout(30)
-        assert server.recv(10) == b"hello"
-        server.close()
+        with socket.socket(fileno=os.dup(fd)) as server:
+            server.settimeout(30)
+            assert server.recv(10) == b"hello"
 
 
 def test_a_unix_socket_listens_and_its_file_goes_with_its_tree(held: Held, session_dir: Path) -> None:
