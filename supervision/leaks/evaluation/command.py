@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from supervision.leaks.evaluation.fitting import leave_one_program_out, try_all
+from supervision.leaks.evaluation.mixtures import clean_pairs, leaks_in_clean
 from supervision.leaks.evaluation.scoring import Outcome, Score, outcome, score
 from supervision.leaks.evaluation.traces import Alarm, Trace, UnreadableTrace, alarms, read_traces
 from supervision.leaks.parameters import Parameters
@@ -21,10 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--alarms", metavar="FILE", help="write the alarms of each trace; labels are not needed"
     )
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
         "--leave-one-program-out",
         action="store_true",
         help="judge each program by parameters chosen from the other programs only (about a minute)",
+    )
+    how.add_argument(
+        "--mixtures",
+        action="store_true",
+        help="judge traces added to one another instead: plain leaks in clean programs, and pairs of clean programs",
     )
 
 
@@ -32,6 +39,8 @@ def run(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Exit status: 0 done, 2 a trace could not be read or the alarms could not be written."""
     try:
         traces = read_traces(Path(options.path))
+        if options.mixtures:
+            traces = [*leaks_in_clean(traces), *clean_pairs(traces)]
         labelled = [trace for trace in traces if trace.truth is not None]
         if options.leave_one_program_out and len(labelled) < len(traces):
             raise UnreadableTrace("--leave-one-program-out: every trace needs a label")

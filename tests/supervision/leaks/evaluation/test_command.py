@@ -16,7 +16,14 @@ TRACES = Path(__file__).parents[3] / "data" / "leaktraces"
 
 
 def _run(path: Path, **changes: Any) -> tuple[int, str, str]:
-    options = {"path": str(path), "json": False, "alarms": None, "leave_one_program_out": False, **changes}
+    options = {
+        "path": str(path),
+        "json": False,
+        "alarms": None,
+        "leave_one_program_out": False,
+        "mixtures": False,
+        **changes,
+    }
     out, err = StringIO(), StringIO()
     return run(argparse.Namespace(**options), out, err), out.getvalue(), err.getvalue()
 
@@ -53,6 +60,14 @@ def test_each_program_judged_by_parameters_that_never_saw_it() -> None:
     assert result["f1"] >= 0.90
     assert result["false_alarms_per_24h"] <= 0.6
     assert result["median_delay_min"] <= 125
+
+
+@pytest.mark.soak
+def test_mixtures_of_traces() -> None:
+    """Programs that were never recorded ought not to be worse than those that were."""
+    result = json.loads(_run(TRACES, json=True, mixtures=True)[1])
+    assert (result["traces"], result["leaks"]) == (280 + 378, 280)
+    assert result["f1"] >= 0.90
 
 
 def test_what_comes_later_changes_no_alarm_before_it() -> None:
