@@ -13,6 +13,7 @@ from supervision.journal.models import (
     StreamCursor,
 )
 from supervision.samples.models import SampleHour, SampleMinute
+from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
 from supervision.trees.models import Command, Placement, Rollout, Tree, TreeRevision
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "ObservedChild",
     "ObservedTree",
     "Placement",
+    "PoolScale",
     "Rollout",
     "SampleHour",
     "SampleMinute",
@@ -37,6 +39,11 @@ __all__ = [
     "Stray",
     "StreamBase",
     "StreamCursor",
+    "TaskAttempt",
+    "TaskQueue",
+    "TaskRun",
+    "TaskWorker",
     "Tree",
     "TreeRevision",
+    "WorkerRequest",
 ]

@@ -22,6 +22,7 @@ from supervision.journal.facts import Batch, Changes, StrayFact
 from supervision.journal.models import ObservedChild, StreamBase
 from supervision.journal.services import ingest
 from supervision.samples.models import SampleHour, SampleMinute
+from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
 from supervision.trees import commands, services
 from supervision.trees.models import Command, Placement, Tree
 from tests.support.people import admin, browser, token, user
@@ -74,6 +75,29 @@ def rows() -> None:
     RestartCount.objects.create(supervisor="shop", reason="exit", total=1)
     LoginAllowance.objects.create(key="eve", spent_until=now)
     StreamBase.objects.create(node_id=node.id, stream_epoch=1, seq=1, at=now, boot=1.0, body={})
+    run = TaskRun.objects.create(
+        id="t",
+        name="shop.mail",
+        supervisor="shop",
+        state="failed",
+        created_at=now,
+        changed_at=now,
+        ended_at=now,
+    )
+    TaskAttempt.objects.create(run=run, number=1, started_at=now)
+    TaskWorker.objects.create(
+        holder="h",
+        node_id=node.id,
+        key="shop/w",
+        tree="shop",
+        incarnation=1,
+        pid=1,
+        started_at=now,
+        seen_at=now,
+    )
+    TaskQueue.objects.create(app="shop", name="mail", seen_at=now)
+    WorkerRequest.objects.create(kind="peek", app="shop", requested_by="ada", created_at=now, deadline_at=now)
+    PoolScale.objects.create(tree="shop", path="w", workers=1, changed_at=now)
     span = {"node": node, "key": "shop/web", "at": now, "n": 1}
     SampleMinute.objects.create(**span)
     SampleHour.objects.create(**span)
@@ -141,6 +165,7 @@ def test_what_an_admin_does_is_in_the_audit_log(rows: None) -> None:
     [
         ("supervision_node", "drain", "node.drain"),
         ("supervision_tree", "delete_trees", "tree.delete"),
+        ("supervision_taskrun", "replay", "task.replay"),
         ("supervision_command", "cancel", "command.cancel"),
         ("controlplane_token", "revoke", "token.revoke"),
         ("auth_user", "deactivate", "user.deactivate"),
@@ -151,6 +176,7 @@ def test_each_action_reaches_its_service(rows: None, model: str, action: str, au
         "supervision_node": Node.objects.get().pk,
         "supervision_tree": Tree.objects.get().pk,
         "supervision_command": Command.objects.get().pk,
+        "supervision_taskrun": "t",
         "controlplane_token": Token.objects.get().pk,
         "auth_user": User.objects.get(username="eve").pk,
     }[model]

@@ -1,0 +1,135 @@
+"""Rows from what workers tell: each task ends once, whatever order it is told in, however often."""
+
+import itertools
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from supervision.tasks.attempts import begin_attempt
+from supervision.tasks.models import TaskAttempt, TaskRun
+from tests.supervision.tasks.told import HOLDER, NOW, OTHER, at, event, start, tell
+
+pytestmark = pytest.mark.django_db
+
+
+def the_run(task: str = "t1") -> TaskRun:
+    return TaskRun.objects.get(pk=task)
+
+
+def test_a_task_that_ran_has_a_row_with_its_times() -> None:
+    tell(event("started"))
+    assert (the_run().state, the_run().holder, the_run().tree) == ("running", HOLDER, "shop")
+    tell(event("ended", seconds=2, state="done", reason="normal", run_s=1.9))
+    run = the_run()
+    assert (run.state, run.run_s, run.ended_at, run.attempt) == ("done", 1.9, at(2), 1)
+    assert run.published_at == at(-1)
+    attempt = TaskAttempt.objects.get()
+    assert (attempt.outcome, attempt.holder, attempt.run_s) == ("done", HOLDER, 1.9)
+
+
+def test_a_failed_task_keeps_its_reason_and_traceback() -> None:
+    words: dict[str, Any] = {"reason": "exception(ValueError)", "message": "no", "traceback": "Traceback..."}
+    tell(event("started"), event("ended", state="failed", **words))
+    run = the_run()
+    assert (run.state, run.reason, run.message, run.traceback) == ("failed", *words.values())
+
+
+def test_a_lost_attempt_is_followed_by_the_next_and_the_task_ends_once() -> None:
+    tell(event("started"), event("lost", seconds=1, reason="signal(9)"))
+    assert the_run().state == "retrying"
+    tell(event("returned", seconds=1, attempt=2))
+    assert the_run().state == "queued"
+    tell(event("started", seconds=2, attempt=2, lost=1, holder=OTHER))
+    assert (the_run().state, the_run().holder, the_run().lost) == ("running", OTHER, 1)
+    tell(event("ended", seconds=3, attempt=2, lost=1, holder=OTHER, state="done"))
+    outcomes = TaskAttempt.objects.order_by("number").values_list("outcome", "reason")
+    assert list(outcomes) == [("lost", "signal(9)"), ("done", "")]
+    assert the_run().state == "done"
+
+
+STORY = [
+    event("started"),
+    event("lost", seconds=1, reason="signal(9)"),
+    event("started", seconds=2, attempt=2, lost=1, holder=OTHER),
+    event("ended", seconds=3, attempt=2, lost=1, holder=OTHER, state="done", reason="normal"),
+]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_the_order_in_which_nodes_tell_makes_no_difference(order: tuple[int, ...]) -> None:
+    for index in order:
+        tell(STORY[index])
+        tell(STORY[index])  # told twice
+    run = the_run()
+    assert (run.state, run.attempt, run.holder, run.ended_at) == ("done", 2, OTHER, at(3))
+    assert [each.outcome for each in run.attempts.order_by("number")] == ["lost", "done"]
+
+
+def test_the_first_end_counts() -> None:
+    tell(
+        event("ended", state="done"), event("ended", seconds=5, state="failed", reason="exception(KeyError)")
+    )
+    assert (the_run().state, the_run().ended_at) == ("done", NOW)
+
+
+def test_parked_is_an_end_with_its_reason() -> None:
+    tell(event("started", attempt=5, lost=4), event("lost", attempt=5, lost=4, reason="signal(9)"))
+    tell(event("parked", attempt=5, reason="signal(9)", bound=5))
+    assert (the_run().state, the_run().reason, the_run().lost) == ("parked", "signal(9)", 5)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": ""}, {"id": 7}, {"attempt": "x"}, {"at": "now"}, {"at": 1e300}, {"holder": "nobody"}, {"pid": -1},
+        {"name": "a\0b" * 200}, {"queue": None}, {"attempt": 10**30},
+    ],
+)  # fmt: skip
+def test_what_a_program_says_wrongly_stops_nothing(body: dict[str, Any]) -> None:
+    tell(
+        event("started", **body), event("ended", **({"state": "done"} | body)), event("started", task="good")
+    )
+    assert the_run("good").state == "running"
+
+
+def test_a_batch_costs_a_bounded_number_of_statements() -> None:
+    def cost(tasks: int) -> int:
+        told = [
+            one
+            for number in range(tasks)
+            for one in (
+                event("started", task=f"{tasks}-{number}"),
+                event("ended", task=f"{tasks}-{number}", state="done"),
+            )
+        ]
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            tell(*told)
+        return len(captured)
+
+    assert cost(10) == cost(200)
+    assert cost(200) <= 10
+
+
+def test_an_event_about_a_supervised_task_counts_only_for_the_attempt_that_it_speaks_of() -> None:
+    start(restart="temporary")
+    begin_attempt(run_id="s1", publication=1, holder=HOLDER, pid=101, now=NOW)
+    tell(event("ended", task="s1", state="failed", reason="timeout", publication=0))
+    tell(event("ended", task="s1", state="failed", reason="timeout", publication=1, pid=999))
+    tell(event("lost", task="s1", publication=1, holder=OTHER))
+    assert the_run("s1").state == "running"
+    tell(event("ended", task="s1", state="failed", reason="timeout", publication=1))
+    assert (the_run("s1").state, the_run("s1").reason) == ("failed", "timeout")
+
+
+def test_a_supervised_task_whose_worker_died_waits_for_its_message() -> None:
+    start()
+    begin_attempt(run_id="s1", publication=1, holder=HOLDER, pid=101, now=NOW)
+    tell(event("lost", task="s1", publication=1, reason="signal(9)"))
+    run = the_run("s1")
+    assert (run.state, run.lost, run.publication, run.due_at) == ("retrying", 1, 1, at(30))
+    again = begin_attempt(run_id="s1", publication=1, holder=OTHER, pid=7, now=at(1))
+    assert (again.run, again.attempt, again.epoch) == (True, 2, 2)
