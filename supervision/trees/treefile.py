@@ -196,8 +196,13 @@ _Dumper.add_representer(list, _Dumper.represent_items)
 
 def export_yaml(tree: TreeDocument) -> str:
     """A tree file that parses to the same tree, without what equals its default, with units."""
+    return yaml_text(tree.for_people)
+
+
+def yaml_text(document: dict[str, Any]) -> str:
+    """JSON values as YAML that our own reader reads back as the same; the same text each time."""
     return yaml.dump(
-        tree.for_people,
+        document,
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,

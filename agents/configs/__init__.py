@@ -1,0 +1,1 @@
+"""Agent configs: what an agent runs and how, as revisions that trees name."""

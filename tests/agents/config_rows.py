@@ -1,0 +1,41 @@
+"""Agent configs and trees that name them, as rows."""
+
+from typing import Any
+
+from agents.configs import services
+from agents.configs.services import ConfigApplied
+from supervision.auditlog.actor import Actor, ActorKind
+from supervision.trees import services as trees
+from supervision.trees.models import Tree, TreeRevision
+
+ADA = Actor(ActorKind.USER, "1", "ada")
+
+
+def put(name: str = "crawler", *, namespace: str = "shop", **document: Any) -> ConfigApplied:
+    """A revision of the config; `message` and `expected` are the service's."""
+    options = {key: document.pop(key) for key in ("message", "expected", "rollout") if key in document}
+    full = {"entry_point": "shop.agents:Crawler", **document}
+    return services.put_config(
+        namespace=namespace, name=name, document=full, actor=ADA, **{"message": "", **options}
+    )
+
+
+def tree_document(tree: str = "shop", config: str = "shop/crawler", **agent: Any) -> dict[str, Any]:
+    child = {"id": "crawler", "agent": {"config": config, **agent}}
+    return {"version": 1, "tree": tree, "supervisor": {"children": [child]}}
+
+
+def apply(tree: str = "shop", config: str = "shop/crawler", **agent: Any) -> trees.Applied:
+    return trees.apply_tree(document=tree_document(tree, config, **agent), message="", actor=ADA)
+
+
+def head(tree: str = "shop") -> TreeRevision:
+    found = Tree.objects.select_related("head").get(name=tree).head
+    assert found is not None
+    return found
+
+
+def child(tree: str = "shop") -> dict[str, Any]:
+    """The first child as nodes run it."""
+    found: dict[str, Any] = head(tree).runs["supervisor"]["children"][0]
+    return found
