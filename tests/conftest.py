@@ -88,4 +88,6 @@ def django_db_modify_db_settings(
     stores: TestStores, django_db_modify_db_settings_parallel_suffix: None
 ) -> None:
     """pytest-django makes its database on the stores above, whatever data directory the settings were read with."""
-    connections["default"].settings_dict["HOST"] = str(stores.directory)
+    settings = connections["default"].settings_dict
+    settings["HOST"] = str(stores.directory)
+    settings["TEST"]["TEMPLATE"] = settings["NAME"]  # it has the tables already, as a rule

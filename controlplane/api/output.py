@@ -24,6 +24,8 @@ MAX_LINES = 2000
 MAX_NODES = 20
 MAX_WAIT_S = 20
 LEAST_ANSWER_S = 1.0
+LATE_S = 2.0
+"""What a node that was asked to wait may take beyond that."""
 ANSWER_S = 5.0
 """For all nodes together: what is left of it is asked of the next one."""
 
@@ -124,7 +126,7 @@ class LogsFollow(Endpoint):
             "cursor": _read_cursor(request),
         }
         try:
-            answer = ask_node(node, "follow", args, timeout_s=wait_s + 2.0)
+            answer = ask_node(node, "follow", args, timeout_s=wait_s + LATE_S)
         except NodeSilentError as error:
             extra = {"missing": error.missing}
             raise Problem("unavailable", str(error), extra=extra, headers={"Retry-After": "2"}) from None

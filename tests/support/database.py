@@ -19,6 +19,7 @@ from controlplane.embedded.connections import DATABASE, ROLE, postgres_url, redi
 from controlplane.embedded.postgres_server import SETTINGS_FILE, PostgresServer
 from controlplane.embedded.privileges import choose
 from controlplane.embedded.redis_server import RedisServer
+from tests.support.made_stores import bring_database
 from tests.support.waiting import wait_for
 
 
@@ -49,6 +50,7 @@ def _start_postgres(directory: Path, stack: contextlib.ExitStack) -> str:
     server = PostgresServer.of(
         data_dir=directory, socket_dir=directory, privileges=choose("tests", directory / "postgres")
     )
+    bring_database(directory)
     server.prepare()
     with (server.data_dir / SETTINGS_FILE).open("a") as file:
         file.write("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n")

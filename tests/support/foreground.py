@@ -15,6 +15,7 @@ from supervision.runtime.observed import Observed
 from supervision.runtime.paths import Paths
 from tests.support import collected
 from tests.support.leftovers import processes_of
+from tests.support.made_stores import bring_database
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,12 +23,14 @@ RUNNING = "Ctrl-C stops everything."
 
 
 class Up:
-    """`manage.py up` with its output line by line."""
+    """`manage.py up` with its output line by line. `first`: it makes everything itself, as a user's first start does."""
 
-    def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str, first: bool = False, **environment: str) -> None:
         self.data_dir = data_dir
         if "--data-dir" not in arguments:
             collected.bring(data_dir)
+            if not first and "DATABASE_URL" not in environment:
+                bring_database(data_dir)
         inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up", *arguments],
@@ -109,8 +112,8 @@ class Up:
 
 
 @contextlib.contextmanager
-def up(data_dir: Path, *arguments: str, **environment: str) -> Iterator[Up]:
-    started = Up(data_dir, *arguments, **environment)
+def up(data_dir: Path, *arguments: str, first: bool = False, **environment: str) -> Iterator[Up]:
+    started = Up(data_dir, *arguments, first=first, **environment)
     try:
         yield started
     finally:

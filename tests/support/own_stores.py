@@ -18,6 +18,7 @@ from controlplane.embedded.postgres_server import PostgresServer
 from controlplane.embedded.privileges import choose
 from controlplane.embedded.redis_server import RedisServer
 from supervision.runtime.processes import descendants
+from tests.support.made_stores import bring_database
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,10 +41,13 @@ class OwnStores:
 
     def prepare(self) -> None:
         """Both started, with our tables."""
+        has_tables = bring_database(self.directory)
         self._postgres.prepare()
         self._redis.prepare()
         self.start_postgres()
         self.start_redis()
+        if has_tables:
+            return
         environment = {
             "PATH": os.environ["PATH"], "DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url,
             "OVERSTORY_DATA_DIR": str(self.directory / "made"),

@@ -231,6 +231,14 @@ def ask(client: Client, name: str, method: str, row: Row, ids: dict[str, Any]) -
     return getattr(client, method)(url, **options)
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No courier is there: nobody is asked for long."""
+    for limit in ("output.ANSWER_S", "output.LEAST_ANSWER_S", "output.LATE_S", "planning.PREFLIGHT_S"):
+        monkeypatch.setattr(f"controlplane.api.{limit}", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("name", "method"), sorted(TABLE), ids=lambda word: word)
 def test_everybody_gets_what_the_policy_says(name: str, method: str) -> None:
     row = TABLE[name, method]

@@ -11,7 +11,7 @@ from supervision.journal import retention
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+NOW = datetime(2046, 11, 28, 12, tzinfo=UTC)
 
 
 def record(seq: int, received_at: datetime) -> None:
@@ -23,43 +23,43 @@ def record(seq: int, received_at: datetime) -> None:
 
 def test_partitions_are_made_for_this_month_and_the_next_two_once() -> None:
     assert retention.make_partitions(now=NOW) == [
-        "supervision_journalrecord_2026_11", "supervision_journalrecord_2026_12",
-        "supervision_journalrecord_2027_01",
+        "supervision_journalrecord_2046_11", "supervision_journalrecord_2046_12",
+        "supervision_journalrecord_2047_01",
     ]  # fmt: skip
     assert retention.make_partitions(now=NOW) == []
     record(1, NOW)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM supervision_journalrecord_2026_11")
+        cursor.execute("SELECT count(*) FROM supervision_journalrecord_2046_11")
         assert cursor.fetchone() == (1,)
 
 
 def test_a_month_that_begins_in_the_default_partition_stays_there() -> None:
     record(1, NOW)
-    assert "supervision_journalrecord_2026_11" not in retention.make_partitions(now=NOW)
+    assert "supervision_journalrecord_2046_11" not in retention.make_partitions(now=NOW)
     assert JournalRecord.objects.count() == 1
 
 
 def test_old_partitions_go_and_young_ones_stay() -> None:
     for month in (1, 4, 5, 11):
-        retention.make_partitions(now=datetime(2026, month, 3, tzinfo=UTC))
-    record(1, datetime(2026, 1, 5, tzinfo=UTC))
-    record(2, datetime(2026, 4, 30, tzinfo=UTC))
-    record(3, datetime(2026, 5, 1, tzinfo=UTC))
-    record(4, datetime(2025, 1, 1, tzinfo=UTC))  # in the default partition
+        retention.make_partitions(now=datetime(2046, month, 3, tzinfo=UTC))
+    record(1, datetime(2046, 1, 5, tzinfo=UTC))
+    record(2, datetime(2046, 4, 30, tzinfo=UTC))
+    record(3, datetime(2046, 5, 1, tzinfo=UTC))
+    record(4, datetime(2045, 1, 1, tzinfo=UTC))  # in the default partition
     dropped = retention.drop_old(now=NOW)
-    assert "supervision_journalrecord_2026_01" in dropped.partitions
+    assert "supervision_journalrecord_2046_01" in dropped.partitions
     assert dropped.records == 1
     assert list(JournalRecord.objects.values_list("seq", flat=True)) == [3]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_drop_gives_way_to_a_long_report() -> None:
-    retention.make_partitions(now=datetime(2026, 1, 3, tzinfo=UTC))
+    retention.make_partitions(now=datetime(2046, 1, 3, tzinfo=UTC))
     with psycopg.connect(**connection.get_connection_params()) as report:
         report.execute("SELECT count(*) FROM supervision_journalrecord")
         with pytest.raises(OperationalError, match="lock timeout"):
             retention.drop_old(now=NOW)
-    assert "supervision_journalrecord_2026_01" in retention.drop_old(now=NOW).partitions
+    assert "supervision_journalrecord_2046_01" in retention.drop_old(now=NOW).partitions
 
 
 def test_lives_and_removed_members_that_ended_long_ago_go() -> None:
