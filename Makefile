@@ -39,7 +39,7 @@ check: setup-test
 # --reruns: hundreds of these tests kill and stop real processes and wait for others; on a machine that is busy with something
 # else a deadline may pass. What had to be run again is listed at the end with an R, and is a defect to be looked at.
 test: check
-	@exec .venv/bin/python -m pytest -n 3 --dist loadfile -m "not soak" --reruns 2 --reruns-delay 1 $(ARGS)
+	@exec .venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --reruns 2 --reruns-delay 1 $(ARGS)
 
 bench: setup-test
 	@exec .venv/bin/python -m bench $(ARGS)

@@ -31,6 +31,26 @@ KEPT = ("OVERSTORY_SOAK_MINUTES",)
 
 _numbers = itertools.count(1)
 
+FIRST = (
+    "tests/controlplane/foreground/test_up.py",
+    "tests/acceptance/test_platform.py",
+    "tests/acceptance/test_browser.py",
+    "tests/controlplane/api/test_fuzz.py",
+    "tests/supervision/kernel/test_properties.py",
+    "tests/acceptance/test_strays.py",
+    "tests/controlplane/api/test_matrix.py",
+    "tests/supervision/trees/test_fuzz.py",
+    "tests/acceptance/test_backup.py",
+    "tests/acceptance/test_fleet.py",
+    "tests/acceptance/test_platform_chaos.py",
+)
+"""Files that take a worker of `make test` long, the longest first, so that none is begun when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: number for number, name in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+
 
 @pytest.fixture(scope="session")
 def session_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,7 +1,10 @@
 """Behind a reverse proxy with TLS, below a path, whether the proxy takes the path off or not."""
 
+import os
 import re
 import ssl
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from http.cookiejar import CookieJar
@@ -11,7 +14,7 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.support.foreground import RUNNING, up
+from tests.support.foreground import ROOT, RUNNING, up
 from tests.support.stores import short_directory
 from tests.support.tls_proxy import tls_proxy
 from tests.support.writers import make_token
@@ -19,8 +22,7 @@ from tests.support.writers import make_token
 HOST = "localhost"
 
 
-@pytest.mark.parametrize("strip", ["", "/ops"], ids=["whole path", "path taken off"])
-def test_pages_the_api_and_the_socket_work_behind_a_proxy(strip: str) -> None:
+def test_pages_the_api_and_the_socket_work_behind_a_proxy_that_takes_the_path_off_or_does_not() -> None:
     with short_directory() as base:
         data = base / "d"
         settings = {
@@ -29,13 +31,27 @@ def test_pages_the_api_and_the_socket_work_behind_a_proxy(strip: str) -> None:
         }
         with up(data, "--no-examples", **settings) as started:
             started.until(RUNNING)
-            link = re.search(rf"https://{HOST}/ops/login/link/\S+", started.output)
-            assert link is not None, "the printed link is the one people type"
             port = re.search(r"http://127\.0\.0\.1:(\d+)/livez", started.output)
             assert port is not None
-            with tls_proxy(base, host=HOST, backend_port=int(port[1]), strip=strip) as public:
-                look(base, public, link.group(), make_token(data))
+            token = make_token(data)
+            for number, strip in enumerate(("", "/ops")):
+                proxy = base / str(number)
+                proxy.mkdir()
+                printed = started.output if number == 0 else manage(data, "login_link", **settings)
+                link = re.search(rf"https://{HOST}/ops/login/link/\S+", printed)
+                assert link is not None, "the printed link is the one people type"
+                with tls_proxy(proxy, host=HOST, backend_port=int(port[1]), strip=strip) as public:
+                    look(proxy, public, link.group(), token)
             started.stop()
+
+
+def manage(data: Path, *arguments: str, **environment: str) -> str:
+    command = [sys.executable, "manage.py", *arguments]
+    inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    environment = {**inherited, "OVERSTORY_DATA_DIR": str(data), **environment}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def look(base: Path, public: int, link: str, token: str) -> None:

@@ -12,10 +12,18 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
+from tests.support.foreground import Up
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDE, NARROW = (1440, 900), (360, 740)
+
+TRANSITIONS_END = """
+() => new Promise(requestAnimationFrame)
+  .then(() => Promise.allSettled(
+    document.getAnimations().filter((one) => one instanceof CSSTransition).map((one) => one.finished)))
+  .then(() => true)
+"""
 
 
 @dataclass
@@ -51,6 +59,11 @@ class Watched:
         """The value of an expression once it is true. Asked from here: the pages' policy lets no string become a program."""
         return wait_for(lambda: self.page.evaluate(expression), timeout=timeout_s, what=expression)
 
+    def turn(self, theme: str) -> None:
+        """Have the page in the theme, with every colour at its end."""
+        self.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        self.page.evaluate(TRANSITIONS_END)
+
     def overflow_px(self) -> int:
         """How far the page can be scrolled sideways."""
         return int(
@@ -61,10 +74,12 @@ class Watched:
 class Site:
     """A running instance, and one person who is logged in to it."""
 
-    def __init__(self, browser: Browser, data_dir: Path, origin: str) -> None:
+    def __init__(self, browser: Browser, instance: Up, origin: str) -> None:
         self.browser = browser
-        self.data_dir = data_dir
+        self.instance = instance
+        self.data_dir = instance.data_dir
         self.origin = origin
+        self.node = instance.observed().node.node_id
         context = browser.new_context()
         page = context.new_page()
         page.goto(origin + self._login_path())
@@ -82,6 +97,15 @@ class Site:
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def row(self, key: str) -> str:
+        """The id of a member's row on the pages."""
+        return f"{self.node}:{key}"
+
+    def pid_of(self, key: str) -> int | None:
+        """As the node itself says."""
+        member = self.instance.observed().find(key)
+        return getattr(member, "pid", None)
 
     def _login_path(self) -> str:
         found = re.search(r"/login/link/\S+", self.manage("login_link"))

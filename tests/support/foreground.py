@@ -20,20 +20,23 @@ from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNNING = "Ctrl-C stops everything."
+FIRST = "(first)"
+"""Among the arguments: bring no database."""
 
 
 class Up:
-    """`manage.py up` with its output line by line. `first`: it makes everything itself, as a user's first start does."""
+    """`manage.py up` with its output line by line. With FIRST among
+    the arguments it makes everything itself, as a user's first start does."""
 
-    def __init__(self, data_dir: Path, *arguments: str, first: bool = False, **environment: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
         self.data_dir = data_dir
         if "--data-dir" not in arguments:
             collected.bring(data_dir)
-            if not first and "DATABASE_URL" not in environment:
+            if FIRST not in arguments and "DATABASE_URL" not in environment:
                 bring_database(data_dir)
         inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", *arguments],
+            [sys.executable, "manage.py", "up", *(word for word in arguments if word != FIRST)],
             cwd=ROOT,
             env={**inherited, "OVERSTORY_DATA_DIR": str(data_dir), **environment},
             stdin=subprocess.DEVNULL,
@@ -112,8 +115,8 @@ class Up:
 
 
 @contextlib.contextmanager
-def up(data_dir: Path, *arguments: str, first: bool = False, **environment: str) -> Iterator[Up]:
-    started = Up(data_dir, *arguments, first=first, **environment)
+def up(data_dir: Path, *arguments: str, **environment: str) -> Iterator[Up]:
+    started = Up(data_dir, *arguments, **environment)
     try:
         yield started
     finally:

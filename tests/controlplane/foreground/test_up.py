@@ -16,7 +16,7 @@ from controlplane.embedded.connections import Connections, redis_url
 from controlplane.foreground.examples import load_examples
 from supervision.runtime.client import ControlClient
 from supervision.runtime.paths import Paths
-from tests.support.foreground import RUNNING, Up, up
+from tests.support.foreground import FIRST, RUNNING, Up, up
 from tests.support.given_stores import PASSWORD, given_stores
 from tests.support.leftovers import processes_of
 from tests.support.stores import short_directory
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.xdist_group("up")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data of an instance that ran once: most tests need not wait for initdb."""
     path = tmp_path_factory.mktemp("up") / "data"
-    with up(path, "--no-examples", first=True) as started:
+    with up(path, "--no-examples", FIRST) as started:
         started.until(RUNNING)
         started.stop()
     return path
@@ -62,7 +62,7 @@ def test_everything_starts_with_the_examples_and_ctrl_c_leaves_no_process() -> N
 
 
 def start_everything(data: Path) -> None:
-    with up(data, first=True) as started:
+    with up(data, FIRST) as started:
         started.until(RUNNING)
         observed = started.observed()
         assert {tree.name for tree in observed.trees} == {"system", "celery", "jobs", "site", "trouble"}
@@ -153,11 +153,11 @@ def test_asked_to_stop_after_any_line_it_leaves_no_process(instance: Path, numbe
 def test_interrupted_while_the_database_is_made_it_leaves_nothing_half_done() -> None:
     with short_directory() as base:
         data = base / "data"
-        with up(data, "--no-examples", first=True) as started:
+        with up(data, "--no-examples", FIRST) as started:
             wait_for(lambda: (data / "postgres.new/base").exists(), timeout=60)
             started.stop()
         assert not (data / "postgres").exists()
-        with up(data, "--no-examples", first=True) as started:
+        with up(data, "--no-examples", FIRST) as started:
             started.until(RUNNING)
             started.stop()
 
