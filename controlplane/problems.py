@@ -39,7 +39,7 @@ CATALOGUE = _catalogue(
     ProblemType(
         "invalid-document",
         400,
-        "The tree document is not valid",
+        "The document is not valid",
         "`errors` names every problem with its pointer, and its line when YAML or JSON text was sent. Nothing was changed.",
     ),
     ProblemType(

@@ -21,6 +21,8 @@ from supervision.trees.exceptions import Fault, InvalidDocumentError
 from supervision.trees.models import Tree
 from supervision.trees.services import Applied, RolloutOptions
 
+CANARY = RolloutOptions(max_unavailable=1, auto_rollback=True)
+"""One place first; the others when it is ready, and back by itself when it is not."""
 NOTHING_YET = ""
 """The tag of a config that is to be new."""
 

@@ -12,6 +12,7 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from agents import exceptions as agents
 from controlplane import problems
 from controlplane.access import exceptions as access
 from supervision.fleet import exceptions as fleet
@@ -146,12 +147,17 @@ def _of_framework(error: Exception) -> Problem | None:
 
 def _of_domain(error: Exception) -> Problem | None:
     match error:
-        case trees.InvalidDocumentError():
+        case trees.InvalidDocumentError() | agents.InvalidConfigError():
             faults = [fault.to_json() for fault in error.faults]
             return Problem("invalid-document", faults[0]["detail"] if faults else str(error), errors=faults)
-        case trees.NotFoundError() | fleet.NoSuchNodeError():
+        case trees.NotFoundError() | fleet.NoSuchNodeError() | agents.UnknownError():
             return Problem("not-found", _sentence(error))
-        case trees.StaleVersionError():
+        case agents.TooLargeError():
+            found = [{"pointer": error.pointer, "detail": _sentence(error)}]
+            return Problem("too-large", _sentence(error), errors=found)
+        case agents.InUseError():
+            return Problem("conflict", _sentence(error), extra={"users": list(error.users)})
+        case trees.StaleVersionError() | agents.ChangedMeanwhileError():
             return Problem("stale-version", _sentence(error), extra={"current": None})
         case trees.IllegalTransitionError() | fleet.FleetError():
             return Problem("conflict", _sentence(error))

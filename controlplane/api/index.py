@@ -16,6 +16,8 @@ RESOURCES = (
     "validate",
     "tree-schema",
     "rollouts",
+    "agent-kinds",
+    "agent-configs",
     "nodes",
     "strays",
     "observed",

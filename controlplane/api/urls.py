@@ -2,9 +2,24 @@
 
 from django.urls import path
 
-from controlplane.api import alerts, audit, children, commands, fleet, index, output, people, samples, trees
+from controlplane.api import (
+    agentconfigs,
+    agentkinds,
+    alerts,
+    audit,
+    children,
+    commands,
+    fleet,
+    index,
+    output,
+    people,
+    samples,
+    trees,
+)
 
 app_name = "api"
+
+CONFIG = "agent_configs/<str:namespace>/<str:name>"
 
 urlpatterns = [
     path("", index.Index.as_view(), name="index"),
@@ -27,6 +42,19 @@ urlpatterns = [
     path("tree_schema", trees.TreeSchema.as_view(), name="tree-schema"),
     path("rollouts", trees.Rollouts.as_view(), name="rollouts"),
     path("rollouts/<int:id>", trees.RolloutDetail.as_view(), name="rollout"),
+    path("agent_kinds", agentkinds.AgentKinds.as_view(), name="agent-kinds"),
+    path("agent_kinds/<str:name>", agentkinds.AgentKindDetail.as_view(), name="agent-kind"),
+    path("agent_configs", agentconfigs.AgentConfigs.as_view(), name="agent-configs"),
+    path(f"{CONFIG}", agentconfigs.AgentConfigDetail.as_view(), name="agent-config"),
+    path(f"{CONFIG}/revisions", agentconfigs.AgentConfigRevisions.as_view(), name="agent-config-revisions"),
+    path(
+        f"{CONFIG}/revisions/<int:number>",
+        agentconfigs.AgentConfigRevisionDetail.as_view(),
+        name="agent-config-revision",
+    ),
+    path(f"{CONFIG}/diff", agentconfigs.AgentConfigDiff.as_view(), name="agent-config-diff"),
+    path(f"{CONFIG}/rollback", agentconfigs.AgentConfigRollback.as_view(), name="agent-config-rollback"),
+    path(f"{CONFIG}/plan", agentconfigs.AgentConfigPlan.as_view(), name="agent-config-plan"),
     path("nodes", fleet.Nodes.as_view(), name="nodes"),
     path("nodes/<str:node>", fleet.NodeDetail.as_view(), name="node"),
     path("nodes/<str:node>/drain", fleet.NodeDrain.as_view(), name="node-drain"),

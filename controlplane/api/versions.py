@@ -72,6 +72,18 @@ def expected_version(request: Request) -> int | None:
     return numbers[0] if len(numbers) == 1 else -1
 
 
+def expected_text(request: Request) -> str | None:
+    """The tag in If-Match; None for `*`. Raises 428 without one; several tags, or a weak one, match nothing of ours."""
+    given = request.headers.get("If-Match")
+    if given is None:
+        raise version_required()
+    tags = _tags(given)
+    if tags is None:
+        return None
+    strong = [tag for tag, weak in tags if not weak and tag]
+    return strong[0] if len(strong) == len(tags) == 1 else "-"
+
+
 def _names(given: str, tag: str, *, weak: bool = False) -> bool:
     tags = _tags(given)
     return tags is None or any(f'"{text}"' == tag and (weak or not is_weak) for text, is_weak in tags)

@@ -12,11 +12,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from agents.configs import kinds
 from controlplane.access.models import Token
 from controlplane.access.policy import Held, Permission, Principal, Role, Scope, TokenLimits
 from controlplane.api.urls import urlpatterns
 from supervision.auditlog.models import AuditEntry
 from supervision.trees import commands
+from tests.agents import config_rows
 from tests.controlplane.api import world
 from tests.support import people
 
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.django_db
 VIEW, OPERATE, ADMIN = Permission.VIEW, Permission.OPERATE, Permission.ADMIN
 SHOP, FLEET = "shop", ""
 ANY = {"HTTP_IF_MATCH": "*"}
+CONFIG = {"namespace": "ours", "name": "crawler"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,19 @@ TABLE: dict[tuple[str, str], Row] = {
     ("tree-schema", "get"): Row(None),
     ("rollouts", "get"): Row(None),
     ("rollout", "get"): Row(VIEW, SHOP, path={"id": "rollout"}),
+    ("agent-kinds", "get"): Row(VIEW),
+    ("agent-kind", "get"): Row(VIEW, path={"name": "kind"}),
+    ("agent-kind", "put"): Row(ADMIN, path={"name": "kind"}, body={"schema": {}}, headers=ANY),
+    ("agent-kind", "delete"): Row(ADMIN, status=204, path={"name": "kind"}, headers=ANY),
+    ("agent-configs", "get"): Row(VIEW),
+    ("agent-config", "get"): Row(VIEW, path=CONFIG),
+    ("agent-config", "put"): Row(ADMIN, path=CONFIG, body={"entry_point": "a:B"}, headers=ANY),
+    ("agent-config", "delete"): Row(ADMIN, status=204, path=CONFIG, headers=ANY),
+    ("agent-config-revisions", "get"): Row(VIEW, path=CONFIG),
+    ("agent-config-revision", "get"): Row(VIEW, path={**CONFIG, "number": 1}),
+    ("agent-config-diff", "get"): Row(VIEW, path=CONFIG),
+    ("agent-config-rollback", "post"): Row(ADMIN, path=CONFIG, body={"to": 1}, headers=ANY),
+    ("agent-config-plan", "post"): Row(ADMIN, path=CONFIG, body={"entry_point": "a:B"}),
     ("nodes", "get"): Row(VIEW),
     ("node", "get"): Row(VIEW, path={"node": world.NODE}),
     ("node", "delete"): Row(ADMIN, status=204, path={"node": world.NODE}, headers=ANY),
@@ -248,6 +264,8 @@ def test_everybody_gets_what_the_policy_says(name: str, method: str) -> None:
     people.token(victim, Scope.READ)
     made = commands.request_command(verb="stop", key="shop/web", actor=people.SOMEBODY)
     rolled = world.applied("shop", "a").rollouts.get()
+    config_rows.put(namespace="ours", arguments={"n": 1})
+    kinds.put_kind(name="kind", schema={}, description="", actor=people.SOMEBODY)
     entry = AuditEntry.objects.filter(tree="shop").order_by("seq").values_list("seq", flat=True).first()
     ids = {
         "token": Token.objects.get(user=victim).pk,
