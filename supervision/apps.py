@@ -10,5 +10,7 @@ class SupervisionConfig(AppConfig):
     def ready(self) -> None:
         from supervision.alerts.watching import raise_from_records
         from supervision.journal.handlers import on_ingest
+        from supervision.programs.own import register
 
         on_ingest(raise_from_records)
+        register()

@@ -12,6 +12,7 @@ from supervision.journal.models import (
     StreamBase,
     StreamCursor,
 )
+from supervision.programs.models import ProgramCursor
 from supervision.samples.models import SampleHour, SampleMinute
 from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
 from supervision.trees.models import Command, Placement, Rollout, Tree, TreeRevision
@@ -32,6 +33,7 @@ __all__ = [
     "ObservedTree",
     "Placement",
     "PoolScale",
+    "ProgramCursor",
     "Rollout",
     "SampleHour",
     "SampleMinute",

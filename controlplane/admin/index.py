@@ -1,8 +1,19 @@
 """The site with everything that is registered on it: import it from here."""
 
-from controlplane.admin import access, alerts, auditlog, fleet, journal, operations, samples, tasks, trees
+from controlplane.admin import (
+    access,
+    alerts,
+    auditlog,
+    fleet,
+    journal,
+    operations,
+    programs,
+    samples,
+    tasks,
+    trees,
+)
 from controlplane.admin.site import site
 
-MODULES = (access, alerts, auditlog, fleet, journal, operations, samples, tasks, trees)
+MODULES = (access, alerts, auditlog, fleet, journal, operations, programs, samples, tasks, trees)
 
 __all__ = ["MODULES", "site"]

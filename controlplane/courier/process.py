@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from controlplane.courier.answering import Answering
+from controlplane.courier.asked import Asked
 from controlplane.courier.control import NodeControl
 from controlplane.courier.job import RETRY_S, Job
 from controlplane.courier.leasing import Leasing
@@ -18,6 +19,7 @@ from controlplane.courier.listening import Listening
 from controlplane.courier.local import record_what_was_done_locally
 from controlplane.courier.ordering import Ordering
 from controlplane.courier.placing import Placing
+from controlplane.courier.program_events import ProgramEvents
 from controlplane.courier.sampling import Hinting, Minutes, Publishing
 from controlplane.courier.session import Session
 from controlplane.courier.shipping import Shipping
@@ -119,13 +121,16 @@ class Courier:
 def jobs(session: Session) -> list[Job]:
     """Everything a courier does, each in a thread of its own."""
     shipping, hinted = Shipping(session), session.stored
-    listening = Listening(session, settings.CONNECTIONS.database_url)
+    asked = Asked(session)
+    listening = Listening(session, settings.CONNECTIONS.database_url, asked.push)
     return [
         Job("lease", session, Leasing(session).step, retry_max_s=RETRY_S),  # each second of a lease counts
         Job("journal", session, shipping.step),
         Job("desired", session, Placing(session).step, session.desired),
         Job("commands", session, Ordering(session).step, session.ordered),
         Job("listen", session, listening.step),
+        Job("asked", session, asked.step, retry_max_s=RETRY_S),
+        Job("events", session, ProgramEvents(session).step),
         Job("questions", session, Answering(session, redis_client()).step),
         Job("samples", session, Publishing(session, redis_client()).step),
         Job("hints", session, Hinting(session, redis_client()).step, hinted),

@@ -114,6 +114,11 @@ class Kernel:
             **{key: memory.incarnation for key, memory in m.memories.items() if memory.incarnation},
         }
 
+    def last_incarnation(self, key: str) -> int:
+        """The last number used of one key; 0 before its first life."""
+        memory = self._machine.memories.get(key)
+        return memory.incarnation if memory is not None else self._machine.retired.get(key, 0)
+
     def after_reboot(self) -> "Kernel":
         """The same tree before its start, for a machine that has booted anew and whose clock began anew: numbers that
         were used, an operator's stops and holds without expiry are remembered, nothing runs."""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-ROLES = ("guardian", "node", "rotator", "checkers", "sampler")
+ROLES = ("guardian", "node", "rotator", "checkers", "sampler", "gateway")
 ROOT = Path(__file__).resolve().parents[2]
 
 

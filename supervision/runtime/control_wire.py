@@ -88,7 +88,7 @@ def parse_request(line: bytes | None) -> Asked:
     """What `line` asks. Raises RequestError. Fields that we do not know are ignored: the client may be newer."""
     if line is None:
         raise RequestError(None, f"a request longer than {MAX_REQUEST_BYTES} bytes")
-    body = _decode(line)
+    body = decode_object(line)
     request_id = body.get("id")
     if isinstance(request_id, bool) or not isinstance(request_id, int | str | None):
         raise RequestError(None, "id is a number or text", "/id")
@@ -109,7 +109,8 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
 
 
-def _decode(line: bytes) -> dict[str, Any]:
+def decode_object(line: bytes) -> dict[str, Any]:
+    """The object in a line. Raises RequestError."""
     try:
         body = json.loads(line, parse_constant=_no_number, parse_float=_finite)
     except RecursionError:

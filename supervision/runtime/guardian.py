@@ -27,6 +27,7 @@ from supervision.runtime.guardian_fence import GuardianFence
 from supervision.runtime.guardian_state import (
     AlreadyRunningError,
     GuardianState,
+    bind_agent_socket,
     exec_guardian,
     follow,
     fresh_state,
@@ -38,7 +39,7 @@ from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
 from supervision.runtime.node_process import NodeStart, exec_node, fork_node, serve
 from supervision.runtime.options import Options
-from supervision.runtime.paths import LEASE_FILE, PROTOCOL, SAMPLER_SOCKET, Paths
+from supervision.runtime.paths import COURIER_SOCKET, LEASE_FILE, PROTOCOL, SAMPLER_SOCKET, Paths
 from supervision.runtime.processes import direct_children
 
 BEAT_LIMIT_S = 2.0
@@ -135,9 +136,10 @@ class Guardian:
                 self._sweep()
             self.cgroup.remove()
             self.cgroup.leave_guardian()
-        for path in (self.paths.control_socket, self.paths.notify_socket, self.paths.runtime_json):
+        paths = self.paths
+        for path in (paths.control_socket, paths.notify_socket, paths.agent_socket, paths.runtime_json):
             path.unlink(missing_ok=True)
-        for name in (SAMPLER_SOCKET, LEASE_FILE):
+        for name in (SAMPLER_SOCKET, COURIER_SOCKET, LEASE_FILE):
             (self.paths.runtime_dir / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.paths.runtime_dir.rmdir()
@@ -426,6 +428,8 @@ def main(argv: list[str]) -> int:
         except (AlreadyRunningError, SupervisionError, OSError, ValueError) as error:
             sys.stderr.write(f"guardian: {error}\n")
             return 1
+    if "agent" not in state.fds:  # upgraded from a guardian that knew of no gateway
+        state.fds["agent"] = bind_agent_socket(paths)
     for fd in state.fds.values():
         os.set_inheritable(fd, False)
     return serve(Guardian(paths, state, Log(state.log_file, "guardian")).run)

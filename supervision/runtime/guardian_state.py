@@ -96,11 +96,21 @@ def follow(paths: Paths, options: Options) -> int | None:
     )
 
 
+AGENT_BACKLOG = 4096
+"""Connections that wait while no gateway lives: as many as the kernel lets wait at all."""
+
+
+def bind_agent_socket(paths: Paths) -> int:
+    """Where programs reach the gateway. Open to every user: whose a connection is the kernel says (SO_PEERCRED)."""
+    return bind_listener(paths.agent_socket, mode=0o666, backlog=AGENT_BACKLOG).detach()
+
+
 def fresh_state(paths: Paths, policy: str, lock: int, options: Options) -> GuardianState:
     """Of a guardian that begins with nothing: it binds the sockets."""
     fds = {"lock": lock}
     fds["control"] = bind_listener(paths.control_socket).detach()
     fds["notify"] = notify.bind(str(paths.notify_socket)).detach()
+    fds["agent"] = bind_agent_socket(paths)
     lifeline = options.get("--lifeline-fd", None)
     if lifeline is not None:
         fds["lifeline"] = int(lifeline)

@@ -23,12 +23,24 @@ FIRST_ANSWER_LIMIT_S = 15.0
 """An interpreter on a busy machine takes its time until it hears at all."""
 RESPAWN_DELAY_S = 0.2
 CHANNEL_FD = 3
+PARKED_FD = 900
+"""Above what a young process has open, below the least limit of descriptors that is usual: ours may be on 3 or 4 itself."""
+
+
+def _unpark(count: int) -> list[Any]:
+    """Bring `count` descriptors from PARKED_FD on to the numbers behind the channel's."""
+    actions: list[Any] = []
+    for index in range(count):
+        actions.append((os.POSIX_SPAWN_DUP2, PARKED_FD + index, CHANNEL_FD + 1 + index))
+        actions.append((os.POSIX_SPAWN_CLOSE, PARKED_FD + index))
+    return actions
 
 
 class HelperProcess:
     """One helper by role (`rotator`, `checkers`). `on_message` gets what it says, `on_start` runs for each new life.
 
-    `argv` and `environment`: of a helper that is no role of boot.py, or that needs more than PATH.
+    `argv` and `environment`: of a helper that is no role of boot.py, or that needs more than PATH. `fds`: descriptors that
+    it inherits, under the numbers from CHANNEL_FD + 1 on.
     """
 
     def __init__(
@@ -44,6 +56,7 @@ class HelperProcess:
         argv: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
         first_answer_limit_s: float = FIRST_ANSWER_LIMIT_S,
+        fds: Sequence[int] = (),
     ) -> None:
         self.role = role
         self.pid: int | None = None
@@ -56,6 +69,7 @@ class HelperProcess:
             **(environment or {}),
         }
         self._first_limit_s = first_answer_limit_s
+        self._fds = tuple(fds)
         self._on_message, self._on_start = on_message, on_start
         self._channel: Link | None = None
         self._pidfd = -1
@@ -77,7 +91,9 @@ class HelperProcess:
                 self._environment,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    *[(os.POSIX_SPAWN_DUP2, fd, PARKED_FD + index) for index, fd in enumerate(self._fds)],
                     (os.POSIX_SPAWN_DUP2, theirs.fileno(), CHANNEL_FD),
+                    *_unpark(len(self._fds)),
                 ],
                 setsid=True,
                 setsigmask=(),

@@ -22,7 +22,9 @@ UNFINISHED = ".new"
 CURSOR = "shipped"
 
 SNAPSHOT = "snapshot"
-KINDS = frozenset({"node", SNAPSHOT, "step", "process", "exit", "command", "stray", "tree", "dropped"})
+EVENT = "event"
+"""What a program said. In the gateway's spool, which is written and read as a journal is; never in the node's."""
+KINDS = frozenset({"node", SNAPSHOT, "step", "process", "exit", "command", "stray", "tree", "dropped", EVENT})
 """Every record kind of version 1."""
 
 DAMAGE = "damage"

@@ -8,8 +8,8 @@ MAX_PATH_BYTES = 107
 BACKLOG = 128
 
 
-def bind_listener(path: Path) -> socket.socket:
-    """A listening 0600 stream socket at `path`; ValueError where the path is too long for a socket.
+def bind_listener(path: Path, *, mode: int = 0o600, backlog: int = BACKLOG) -> socket.socket:
+    """A listening stream socket of `mode` at `path`; ValueError where the path is too long for a socket.
 
     The caller holds the instance's lock, so a socket file that is there belongs to nobody living.
     """
@@ -17,11 +17,11 @@ def bind_listener(path: Path) -> socket.socket:
         raise ValueError(f"{path} is longer than the {MAX_PATH_BYTES} bytes a socket path may have")
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
+    before = os.umask(0o777 & ~mode)
     try:
         sock.bind(str(path))
     finally:
         os.umask(before)
-    sock.listen(BACKLOG)
+    sock.listen(backlog)
     sock.setblocking(False)
     return sock

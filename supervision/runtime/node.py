@@ -119,6 +119,7 @@ class Node:
             cgroup=self.cgroup,
             node_id=self.identity.node_id,
             notify_path=str(paths.notify_socket),
+            agent_path=str(paths.agent_socket),
             environment=os.environ,
             allow=self.settings.allow,
             as_root=os.getuid() == 0,

@@ -16,7 +16,7 @@ from supervision.runtime.node_trees import SYSTEM_TREE
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
 
-HANDED_OVER = ("lock", "control", "notify", "link")
+HANDED_OVER = ("lock", "control", "notify", "agent", "link")
 
 
 class PromotedError(Exception):

@@ -56,6 +56,7 @@ class NodeEvents:
             runner.exited(key, incarnation, reason, lambda: self.node.driver.recorded(run))
         else:
             self.node.driver.recorded(run)
+        self.node.helpers.gateway.ended(key, incarnation)
         if self._evidence.wanted(reason):
             self.owe_evidence(key, incarnation, reason, leader)
 

@@ -10,6 +10,7 @@ from supervision.runtime.environmentdoc import SECRET_PREFIX
 from supervision.runtime.helper_process import HelperProcess
 from supervision.runtime.kinship import Leader
 from supervision.runtime.link import Message
+from supervision.runtime.node_gateway import NodeGateway
 from supervision.runtime.output import DEFAULT_MAX_BYTES, DEFAULT_SEGMENTS
 from supervision.runtime.process_driver import MAIN
 from supervision.runtime.processdoc import OutputLimits, ProcessBody
@@ -55,6 +56,7 @@ class NodeHelpers:
         self._limited: set[str] = set()
         """Children whose output has bounds of its own, as far as this node told."""
         self._sampler: HelperProcess | None = None
+        self.gateway = NodeGateway(node)
         self._courier: HelperProcess | None = None
 
     def start(self) -> None:
@@ -69,6 +71,13 @@ class NodeHelpers:
             ("--runtime-dir", str(node.paths.runtime_dir), "--mark-prefix", node.identity.mark_prefix),
             lambda _: None,
             self.tell_sampler,
+        )
+        self.gateway.helper = self._helper(
+            "gateway",
+            (*data_dir, "--node-id", node.identity.node_id),
+            self.gateway.on_message,
+            lambda: None,
+            fds=(node.fds["agent"],),
         )
         if uses_stores(os.environ):
             self._courier = self._helper(
@@ -125,7 +134,7 @@ class NodeHelpers:
         for helper in self.all:
             helper.close()
         self.all.clear()
-        self._rotator = self._sampler = self._courier = None
+        self._rotator = self._sampler = self._courier = self.gateway.helper = None
 
     # -- sampler, courier -------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from supervision.exceptions import SupervisionError
 
 SAMPLER_SOCKET = "sampler.sock"
+COURIER_SOCKET = "courier.sock"
 LEASE_FILE = "lease.json"
 """Files of the runtime directory beside the control socket."""
 
@@ -107,10 +108,28 @@ class Paths:
         """Beside the runtime directory, not in it: children of other users must reach this one socket and no other."""
         return self.runtime_dir.with_suffix(".notify")
 
+    @property
+    def agent_socket(self) -> Path:
+        """`OVERSTORY_SOCKET` of the children, which the gateway answers; beside the runtime directory like the other."""
+        return self.runtime_dir.with_suffix(".agent")
+
+    @property
+    def courier_socket(self) -> Path:
+        return self.runtime_dir / COURIER_SOCKET
+
+    @property
+    def spool_dir(self) -> Path:
+        """What programs said, until it is stored."""
+        return self.data_dir / "spool"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        return self.data_dir / "checkpoints"
+
     def prepare(self) -> None:
         """Make the directories that stay, 0700 and ours; UnsafeDirectoryError where one cannot be trusted."""
         _private_directory(self.data_dir)
-        for path in (self.journal_dir, self.exits_dir, self.logs_dir, self.desired_dir):
+        for path in (self.journal_dir, self.exits_dir, self.logs_dir, self.desired_dir, self.spool_dir):
             _private_directory(path)
 
     def prepare_runtime(self) -> None:

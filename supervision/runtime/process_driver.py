@@ -126,13 +126,14 @@ class ProcessDriver:
         cgroup: NodeCgroup | None,
         node_id: str,
         notify_path: str,
+        agent_path: str,
         environment: Mapping[str, str],
         allow: AllowList,
         as_root: bool,
     ) -> None:
         self.loop, self.clock, self.table, self.events = loop, clock, table, events
         self.output, self.listeners, self.cgroup = output, listeners, cgroup
-        self.node_id, self.notify_path = node_id, notify_path
+        self.node_id, self.notify_path, self.agent_path = node_id, notify_path, agent_path
         self.base = {
             name: value
             for name, value in environment.items()
@@ -441,6 +442,7 @@ class ProcessDriver:
         environment |= body.told
         environment["OVERSTORY_CHILD"] = key
         environment["OVERSTORY_NODE"] = self.node_id
+        environment["OVERSTORY_SOCKET"] = self.agent_path
         if body.uses_notify:
             environment["NOTIFY_SOCKET"] = self.notify_path
         if body.watchdog_s is not None:

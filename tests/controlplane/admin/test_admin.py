@@ -21,6 +21,7 @@ from supervision.fleet.models import Leadership, Node
 from supervision.journal.facts import Batch, Changes, StrayFact
 from supervision.journal.models import ObservedChild, StreamBase
 from supervision.journal.services import ingest
+from supervision.programs.models import ProgramCursor
 from supervision.samples.models import SampleHour, SampleMinute
 from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
 from supervision.trees import commands, services
@@ -74,6 +75,7 @@ def rows() -> None:
     PeriodicJob.objects.create(name="j", next_at=now)
     RestartCount.objects.create(supervisor="shop", reason="exit", total=1)
     LoginAllowance.objects.create(key="eve", spent_until=now)
+    ProgramCursor.objects.create(node=node, spool_epoch=1)
     StreamBase.objects.create(node_id=node.id, stream_epoch=1, seq=1, at=now, boot=1.0, body={})
     run = TaskRun.objects.create(
         id="t",

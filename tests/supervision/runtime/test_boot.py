@@ -24,7 +24,7 @@ def test_an_unknown_role_is_refused_with_the_roles_there_are(args: tuple[str, ..
     done = run(*args)
     assert (done.returncode, done.stderr) == (
         2,
-        "usage: boot.py guardian|node|rotator|checkers|sampler ...\n",
+        "usage: boot.py guardian|node|rotator|checkers|sampler|gateway ...\n",
     )
 
 

@@ -49,7 +49,7 @@ def test_status_says_who_answers_and_how_it_is(engine: Engine) -> None:
     assert status["on_guardian_death"] == "promote"
     assert status["journal_seq"] >= len(engine.records()) - 1 > 0
     assert status["journal_room"] > 0
-    assert {helper["name"] for helper in status["helpers"]} == {"rotator", "checkers", "sampler"}
+    assert {helper["name"] for helper in status["helpers"]} == {"rotator", "checkers", "sampler", "gateway"}
 
 
 def test_tree_answers_all_trees_or_the_one_of_a_name_or_of_a_key(engine: Engine) -> None:

@@ -93,6 +93,7 @@ class Stage:
             cgroup=None,
             node_id="0123456789abcdef",
             notify_path="/run/notify",
+            agent_path="/run/agent",
             environment=environment,
             allow=AllowList(**{"root_children": True, **allow}),
             as_root=False,
@@ -555,7 +556,7 @@ def test_nothing_of_ours_reaches_a_child_or_its_commands(stage: Stage) -> None:
         environment = stage.plan.variables()
         assert not any("hunter2" in value for value in environment.values())
         names = {name for name in environment if name.startswith(("OVERSTORY_", "LISTEN_", "WATCHDOG_"))}
-        told = {"OVERSTORY_CHILD", "OVERSTORY_INCARNATION", "OVERSTORY_NODE", "OVERSTORY_MARK"}
+        told = {f"OVERSTORY_{name}" for name in ("CHILD", "INCARNATION", "NODE", "MARK", "SOCKET")}
         assert names == told | ({"WATCHDOG_USEC"} if stage.run.stage == MAIN else set())
         assert environment.get("NOTIFY_SOCKET") == ("/run/notify" if stage.run.stage == MAIN else None)
         assert not {"JOURNAL_STREAM", "INVOCATION_ID", "DJANGO_SETTINGS_MODULE"} & set(environment)

@@ -1,0 +1,121 @@
+"""An agent: a long-running program with an identity, a configuration, and a life that its supervisor watches.
+
+    class Trader(Agent):
+        async def init(self, arguments):
+            self.venue = arguments["venue"]
+
+        async def run(self):
+            while not self.stopping:
+                await self.trade_once()
+
+The node runs an agent of a tree with `run_agent(Trader, context)`; `run_agent(Trader)` runs the same class by hand. Each
+method may be a coroutine or a plain function. In order: `init(arguments)`, READY, `run()`, `terminate(reason)`.
+
+Asked to stop (SIGTERM), `stopping` is True from then on. A coroutine `run` is cancelled `grace_s` later; a plain one looks
+at `stopping` or waits with `wait_stopping`, until the supervisor's own deadline.
+
+Signs of life, where the tree asks for them (`heartbeat`), come by themselves from the loop of an agent with coroutines; a
+plain one gives them with `alive`, and while it is in `wait_stopping`.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import notify
+from ._context import AgentContext, CheckpointPolicy
+from ._life import Life
+from ._stopping import Stopping
+from .channel import Channel, Push, default
+
+__all__ = ["Agent", "AgentContext", "CheckpointPolicy", "run_agent", "run_agent_async"]
+
+Calling = Callable[[Callable[[], Any]], Any]
+"""Has a function called where the agent's own methods are called."""
+
+
+class Agent:
+    """Derive from this. Every method of the first part may be left out but `run`."""
+
+    grace_s = 0.0
+    """How long a coroutine `run` may go on after it was asked to stop, before it is cancelled."""
+
+    def __init__(self, context: AgentContext, channel: Channel) -> None:
+        self.context = context
+        self.channel = channel
+        self.key = context.key
+        self.incarnation = context.incarnation
+        self._stopping = Stopping()
+        self._configured: tuple[Any, Any] = (dict(context.arguments), context.revision)
+
+    # -- what a program overrides -----------------------------------------------------------------------------------
+
+    def init(self, arguments: Mapping[str, Any]) -> Any:
+        """Get ready. What it raises is a start that failed."""
+
+    def run(self) -> Any:
+        """Do the work until `stopping`; returning ends the agent normally."""
+        raise NotImplementedError(f"{type(self).__name__} has no run()")
+
+    def handle_config(self, arguments: Mapping[str, Any]) -> Any:
+        """Take other arguments while running (`on_change: deliver`). In the loop of an agent with coroutines; for a plain
+        one in another thread than `run`."""
+
+    def terminate(self, reason: str) -> Any:
+        """Clean up: `normal` after `run` returned, `shutdown` when asked to stop, `exception(TYPE)` when it raised."""
+
+    # -- what a program uses ----------------------------------------------------------------------------------------
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping.is_set
+
+    def stop(self) -> None:
+        """Ask this agent to stop, as the supervisor does."""
+        self._stopping.set()
+
+    def wait_stopping(self, timeout_s: float) -> bool:
+        """Wait, at most so long, for being asked to stop; whether it was. Gives the signs of life meanwhile."""
+        until = time.monotonic() + timeout_s
+        while True:
+            self.alive()
+            left = until - time.monotonic()
+            step = left if self.context.heartbeat_s is None else min(left, self.context.heartbeat_s / 3)
+            if self._stopping.wait(step) or step >= left:
+                return self.stopping
+
+    def alive(self) -> bool:
+        """A sign of life, for a plain agent; False where none is asked for."""
+        return self.context.heartbeat_s is not None and notify.alive()
+
+    def status(self, text: str) -> bool:
+        """One line for people, shown beside the agent."""
+        return notify.status(text)
+
+    # -- for _life --------------------------------------------------------------------------------------------------
+
+    def listen(self, call: Calling) -> None:
+        """Have what the node pushes handled by `call`."""
+
+        def heard(push: Push) -> None:
+            arguments = push.body.get("arguments")
+            revision = push.body.get("revision")
+            if isinstance(arguments, dict) and (arguments, revision) != self._configured:
+                self._configured = (arguments, revision)
+                call(lambda: self.handle_config(arguments))
+
+        self.channel.subscribe("config", heard)
+
+
+def run_agent(agent_class: type[Agent], context: Mapping[str, Any] | None = None) -> int:
+    """Run one agent in this process, in its main thread, until it ends; the exit status.
+
+    `context`: what the node told about it, with the fields of AgentContext; who it is stands in the environment.
+    """
+    return Life(agent_class(AgentContext.of(context), default())).run()
+
+
+async def run_agent_async(agent_class: type[Agent], context: Mapping[str, Any] | None = None) -> int:
+    """As `run_agent`, inside a loop that runs already: a template's spare has one."""
+    return await Life(agent_class(AgentContext.of(context), default())).run_async()

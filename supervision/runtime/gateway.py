@@ -1,0 +1,157 @@
+"""The gateway helper: the programs' way to their node. Answers OVERSTORY_SOCKET; the node's own loop never does.
+
+Crash-only: what programs said durably is on disk (gateway_spool.py), what they asked they ask again, and who subscribed is
+told to look for itself. The listening socket is the guardian's, so that nobody is refused while no gateway lives. One event
+loop; whatever waits for the disk has a thread. docs/gateway.md has the protocol.
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+import threading
+import traceback
+from typing import Any
+
+from supervision.runtime import journal_segments
+from supervision.runtime.clock import SystemClock
+from supervision.runtime.gateway_links import CourierLink, NodeLink
+from supervision.runtime.gateway_program import Program
+from supervision.runtime.gateway_pushes import Pushes
+from supervision.runtime.gateway_spool import BOUND_BYTES, Sender, Spool
+from supervision.runtime.guardian_state import AGENT_BACKLOG
+from supervision.runtime.helper_channel import HelperChannel
+from supervision.runtime.link import Message
+from supervision.runtime.linux import raise_nofile
+from supervision.runtime.paths import Paths
+
+LISTEN_FD = 4
+SYNC_EVERY_S = 1.0
+TEND_EVERY_S = 5.0
+ENDED = "ended"
+"""Topic: an incarnation has ended, and all that descended from it."""
+
+
+class Gateway:
+    """What all connections share. Made inside the running loop."""
+
+    def __init__(self, paths: Paths, node_id: str, channel: HelperChannel, spool: Spool) -> None:
+        self.node_id = node_id
+        self.spool = spool
+        self.pushes = Pushes(os.urandom(8).hex())
+        self.programs: set[Program] = set()
+        self.closed = asyncio.Event()
+        self.failure: BaseException | None = None
+        self.node = NodeLink(channel, self._on_node, self.closed.set)
+        self.courier = CourierLink(str(paths.courier_socket), self._on_push)
+
+    # -- for the connections ----------------------------------------------------------------------------------------
+
+    def gone(self, program: Program) -> None:
+        self.programs.discard(program)
+
+    def failed(self, error: BaseException | None) -> None:
+        """A fault of ours ends the helper: the node starts another."""
+        self.failure = error
+        self.closed.set()
+
+    async def ask(self, question: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        """Put a question to the courier."""
+        return await self.courier.ask(question, timeout_s)
+
+    async def lives(self, lives: list[list[Any]]) -> dict[str, Any]:
+        """What is known here of each [node, key, incarnation]."""
+        ours = [[key, incarnation] for node, key, incarnation in lives if node == self.node_id]
+        known = iter(await self.node.ask("lives", lives=ours) if ours else [])
+        return {
+            "result": {"lives": [next(known) if life[0] == self.node_id else "unknown" for life in lives]}
+        }
+
+    def gauges(self, sender: Sender, values: dict[str, float]) -> None:
+        """A program's own measurements, for the sampler by way of the node."""
+        self.node.send("gauges", key=sender.key, incarnation=sender.incarnation, values=values)
+
+    def push(self, topic: str, body: dict[str, Any], key: str = "") -> None:
+        """Tell every program that wants to know; only those of `key` where it is given."""
+        push = self.pushes.add(topic, body, key)
+        for program in self.programs:
+            program.push(push)
+
+    # -- what comes from above --------------------------------------------------------------------------------------
+
+    def _on_node(self, message: Message) -> None:
+        if message.op == "ended":
+            for key, incarnation in message.body["lives"]:
+                self.push(ENDED, {"node": self.node_id, "key": key, "incarnation": incarnation})
+
+    def _on_push(self, message: dict[str, Any]) -> None:
+        body = message.get("body")
+        if isinstance(body, dict):
+            self.push(str(message["topic"]), body, str(message.get("key", "")))
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Until the channel to the node closes."""
+        loop = asyncio.get_running_loop()
+        asking = loop.create_task(self.courier.run())
+        tending = loop.create_task(self._tend())
+        for task in (asking, tending):
+            task.add_done_callback(lambda done: self.failed(None if done.cancelled() else done.exception()))
+        # Never closed: the socket, and its name, outlive us.
+        server = await loop.create_unix_server(lambda: Program(self), sock=listener, backlog=AGENT_BACKLOG)
+        await self.closed.wait()
+        if self.failure is not None:
+            traceback.print_exception(self.failure)
+            sys.stderr.flush()
+        self.spool.close()
+        os._exit(
+            0 if self.failure is None else 1
+        )  # closing `server` in order would take the socket's name away
+        del server
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            self.spool.tend()
+
+
+def keep_synced(directory: str) -> None:
+    """Bring the spool to disk each second, in a thread of its own: the disk may take its time."""
+    pause = threading.Event()
+
+    def run() -> None:
+        while not pause.wait(SYNC_EVERY_S):
+            try:
+                journal_segments.sync(directory)
+            except Exception as error:  # noqa: BLE001  said each second, until the disk is better
+                sys.stderr.write(f"gateway: the spool cannot be brought to disk: {error}\n")
+                sys.stderr.flush()
+
+    threading.Thread(
+        target=run, name="sync", daemon=True
+    ).start()  # audit: ignore[SUP101] it ends with the process
+
+
+def main(argv: list[str]) -> int:
+    """`boot.py gateway --data-dir DIR --node-id ID`, channel on descriptor 3, the listening socket on 4."""
+    parser = argparse.ArgumentParser(prog="gateway")
+    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--node-id", required=True)
+    parser.add_argument("--spool-bytes", type=int, default=BOUND_BYTES)
+    options = parser.parse_args(argv)
+    os.umask(0o077)
+    raise_nofile()
+    channel = HelperChannel.inherited()
+    listener = socket.socket(fileno=LISTEN_FD)
+    listener.set_inheritable(False)
+    paths = Paths.from_environment(options.data_dir)
+    spool = Spool.open(str(paths.spool_dir), clock=SystemClock(), bound_bytes=options.spool_bytes)
+    keep_synced(str(paths.spool_dir))
+
+    async def run() -> None:
+        await Gateway(paths, options.node_id, channel, spool).serve(listener)
+
+    asyncio.run(run())
+    return 0
