@@ -2,9 +2,10 @@
 
 from controlplane.access.models import Grant, LoginAllowance, LoginLink, Token
 from controlplane.api.models import IdempotencyKey
-from controlplane.operations.models import PeriodicJob, RestartCount
+from controlplane.operations.models import ActionLatency, PeriodicJob, RestartCount
 
 __all__ = [
+    "ActionLatency",
     "Grant",
     "IdempotencyKey",
     "LoginAllowance",

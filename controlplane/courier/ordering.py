@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
+
 from controlplane.courier.control import NodeControl
 from controlplane.courier.session import Session
+from controlplane.operations.latency import count_action
 from supervision.fleet.services import database_now
 from supervision.runtime.client import ControlError, NodeUnreachableError, Pending
 from supervision.trees import commands
@@ -129,10 +132,18 @@ class Ordering:
     def _finish(self) -> None:
         for order in [order for order in self._orders.values() if order.has_ended]:
             with self.session.deadlines.within(READ_LIMIT_S):
-                commands.finish_command(command_id=order.command.id, result=order.result, error=order.error)
+                _end(order)
             if order.pending is not None:
                 self._control.client().forget(order.pending)
             del self._orders[order.command.id]
+
+
+def _end(order: Order) -> None:
+    command = order.command
+    with transaction.atomic():
+        ended = commands.finish_command(command_id=command.id, result=order.result, error=order.error)
+        if ended and order.error is None:
+            count_action(verb=command.verb, since=command.created_at)
 
 
 def _take(order: Order, pending: Pending) -> None:

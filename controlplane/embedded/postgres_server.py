@@ -51,6 +51,7 @@ SETTINGS = {
     "max_wal_senders": "0",
     "max_logical_replication_workers": "0",
     "max_wal_size": "512MB",
+    "max_connections": "200",  # docs/deployment.md counts whose; an idle one that is allowed costs about 20 kB
     "shared_buffers": "64MB",
     "jit": "off",  # queries here are short, compiling them is not
     "io_method": "sync",  # saves three worker processes

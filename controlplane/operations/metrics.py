@@ -1,18 +1,27 @@
 """`/metrics`: what the rows say at the moment of asking, as Prometheus reads it.
 
 From rows, not from this process: whichever web process answers says the same, and series of a node or tree that is gone are
-gone. Labels are bounded: nodes, states, supervisors; never a pid, a key of a child or a task.
+gone. Labels are bounded: nodes, states, supervisors, our own processes, verbs; never a pid, a key of a child or a task.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from controlplane.operations import traffic
 from controlplane.operations.checks import Checks
+from controlplane.operations.latency import histograms
 from controlplane.operations.release import code_digest
 from supervision.runtime.node import VERSION
 from supervision.runtime.observed import STATES
@@ -170,6 +179,33 @@ class RowsCollector(Collector):
             ],
         )
         yield from self._counts()
+        yield from self._live(names)
+
+    def _live(self, names: dict[str, str]) -> Iterator[Metric]:
+        """Of every web process, whichever of them answers."""
+        processes = [each for each in traffic.told(settings.LIVE_REDIS_URL) if each.node in names]
+        labels = ["node", "process"]
+        yield gauge(
+            "ws_clients", "Pages that are connected now.", labels,
+            [([names[each.node], each.process], each.counts["clients"]) for each in processes],
+        )  # fmt: skip
+        for name, words, field in (
+            ("ws_frames", "Messages sent to pages.", "frames"),
+            ("ws_sent_bytes", "Text sent to pages, before compression.", "bytes"),
+            ("ws_resyncs", "Pages that had to begin again with a snapshot.", "resyncs"),
+        ):
+            counter = CounterMetricFamily(f"{PREFIX}_{name}", words, labels=labels)
+            for each in processes:
+                counter.add_metric([names[each.node], each.process], each.counts[field])
+            yield counter
+        actions = HistogramMetricFamily(
+            f"{PREFIX}_action_seconds",
+            "From a command to its acknowledgement, of those carried out.",
+            labels=["verb"],
+        )
+        for verb, (buckets, seconds) in histograms().items():
+            actions.add_metric([verb], buckets, seconds)
+        yield actions
 
     def _counts(self) -> Iterator[Metric]:
         [(strays, supervisors, pending)] = rows(SIMPLE)

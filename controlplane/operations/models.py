@@ -19,6 +19,26 @@ class PeriodicJob(models.Model):
         return self.name
 
 
+class ActionLatency(models.Model):
+    """Commands that were carried out, by how long that took from the request on: a histogram that only grows.
+
+    `bucket` counts the bounds (`controlplane.operations.latency.BOUNDS_S`) that the duration reached.
+    """
+
+    verb = models.CharField(max_length=16)
+    bucket = models.PositiveSmallIntegerField()
+    total = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(default=0.0)
+
+    class Meta:
+        ordering = ["verb", "bucket"]
+        constraints = [models.UniqueConstraint(fields=["verb", "bucket"], name="one_latency_each")]
+        verbose_name_plural = "action latencies"
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.bucket}"
+
+
 class RestartCount(models.Model):
     """Restarts by supervisor and reason, counted where they are ingested: a counter that retention never makes smaller."""
 

@@ -50,7 +50,9 @@ def config() -> uvicorn.Config:
 
     from controlplane.asgi import application  # settings are read here, and the stores' addresses with them
     from controlplane.operations.readiness import readiness
+    from controlplane.serving.database import share_connections
 
+    share_connections()
     checks = readiness()
     checks.start()
     root = settings.REACHABLE.prefix

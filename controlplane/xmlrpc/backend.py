@@ -42,6 +42,9 @@ class Backend(Protocol):
     def programs(self) -> Sequence[Program]:
         """What the caller may see, in order of trees and of start."""
 
+    def again(self, program: Program) -> Program | None:
+        """The same one as it is now; None when it is gone."""
+
     def command(self, verb: Verb, program: Program, **args: str) -> None:
         """Carry out, until the node has acknowledged it."""
 

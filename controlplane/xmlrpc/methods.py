@@ -285,12 +285,6 @@ class Methods:
     def _find(self, name: str) -> Program:
         return rules.find(self._programs(), name)
 
-    def _again(self, program: Program) -> Program | None:
-        for each in self._programs():
-            if (each.key, each.node_id) == (program.key, program.node_id):
-                return each
-        return None
-
     def _start(self, program: Program, wait: bool = True) -> None:
         if program.statecode in STARTED:
             raise RpcFault(Code.ALREADY_STARTED, program.full_name)
@@ -301,7 +295,7 @@ class Methods:
     def _await_start(self, before: Program) -> None:
         deadline = self._backend.now() + START_WITHIN_S
         while self._backend.now() < deadline:
-            program = self._again(before)
+            program = self._backend.again(before)
             if program is None:
                 raise RpcFault(Code.BAD_NAME, before.full_name)
             state, is_new = program.statecode, program.incarnation > before.incarnation
@@ -318,7 +312,7 @@ class Methods:
         self._backend.command("stop", program)
         deadline = self._backend.now() + max(STOP_WITHIN_S, 2 * program.shutdown_s)
         while wait and self._backend.now() < deadline:
-            now = self._again(program)
+            now = self._backend.again(program)
             if now is None or now.statecode not in ALIVE:
                 return
             self._backend.sleep(LOOK_EVERY_S)

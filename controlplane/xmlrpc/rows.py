@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from controlplane.access.policy import Permission, Principal, visible_trees
+from controlplane.api.waiting import let_go
 from controlplane.xmlrpc.backend import Forbidden, Piece, Refused, Stream, Verb
 from controlplane.xmlrpc.output import Output
 from controlplane.xmlrpc.programs import Program
@@ -44,12 +45,18 @@ class RowsBackend:
         return (node.guardian_pid or node.pid or 0) if node is not None else 0
 
     def sleep(self, seconds: float) -> None:
+        let_go()
         time.sleep(seconds)
 
     def programs(self) -> Sequence[Program]:
         rows = list(selectors.children(visible_trees(self._principal))[:MOST_PROGRAMS])
         shared = {key for key, count in Counter(row.key for row in rows).items() if count > 1}
         return [self._program(row, is_shared=row.key in shared) for row in rows]
+
+    def again(self, program: Program) -> Program | None:
+        rows = selectors.children(visible_trees(self._principal)).filter(key=program.key)
+        row = rows.filter(node_id=program.node_id).first()
+        return None if row is None else self._program(row, is_shared=program.is_shared)
 
     def command(self, verb: Verb, program: Program, **args: str) -> None:
         self._may(Permission.OPERATE, program.tree)
@@ -128,7 +135,7 @@ class RowsBackend:
             if command.state in (CommandState.FAILED, CommandState.EXPIRED):
                 error = command.error or {}
                 raise Refused(str(error.get("message") or f"the command {command.state}"))
-            time.sleep(ACKNOWLEDGED_EVERY_S)
+            self.sleep(ACKNOWLEDGED_EVERY_S)
         raise Refused("the node did not acknowledge the command in time")
 
     def _program(self, row: ObservedChild, *, is_shared: bool) -> Program:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
+from controlplane.api.waiting import let_go
 from controlplane.xmlrpc import programs as rules
 from controlplane.xmlrpc.backend import Backend, Forbidden, Piece, Refused
 from controlplane.xmlrpc.calls import respond
@@ -85,7 +86,15 @@ def _follow(read: Read) -> StreamingHttpResponse:
 
 async def _written(read: Read) -> AsyncIterator[bytes]:
     """The last bytes, then everything that comes behind them."""
-    ask = sync_to_async(read, thread_sensitive=False)
+
+    def read_and_let_go(offset: int, length: int) -> Piece:
+        """In a thread that is nobody's: what it keeps would be kept for ever."""
+        try:
+            return read(offset, length)
+        finally:
+            let_go()
+
+    ask = sync_to_async(read_and_let_go, thread_sensitive=False)
     piece = await ask(-TAIL_BYTES, TAIL_BYTES)
     while True:
         if piece.data:

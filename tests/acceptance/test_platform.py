@@ -9,12 +9,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from controlplane.embedded.connections import Connections
+from controlplane.serving.database import MOST
 from supervision.runtime.client import ControlClient
 from supervision.runtime.paths import Paths
 from tests.support.foreground import ROOT, RUNNING, Up, up
@@ -40,6 +44,8 @@ SHOP = {
         ]
     },
 }
+
+WEB_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'overstory web'"
 
 
 @dataclass(slots=True)
@@ -134,6 +140,25 @@ def test_requests_wait_while_the_web_restarts_and_none_fails(platform: Platform)
             thread.join()
     assert not faults
     assert set(statuses) == {200}
+
+
+def test_three_hundred_requests_at_once_are_all_answered_over_a_few_connections(platform: Platform) -> None:
+    url = Connections.from_environment(Paths(platform.data), {}).database_url
+    gate, most = threading.Barrier(300), 0
+
+    def ask(_number: int) -> int:
+        gate.wait(60)
+        return platform.ask("GET", "/api/v1/trees")[0]
+
+    with ThreadPoolExecutor(300) as pool, psycopg.connect(url, autocommit=True) as looking:
+        answers = [pool.submit(ask, number) for number in range(300)]
+        while not all(answer.done() for answer in answers):
+            row = looking.execute(WEB_CONNECTIONS).fetchone()
+            assert row is not None
+            most = max(most, int(row[0]))
+            wait(answers, timeout=0.05)
+    assert {answer.result() for answer in answers} == {200}
+    assert 0 < most <= 2 * MOST, "two processes, each with its few"
 
 
 def test_a_killed_web_process_refuses_no_connection(platform: Platform) -> None:

@@ -42,6 +42,10 @@ class MemoryBackend:
     def programs(self) -> Sequence[Program]:
         return list(self.all)
 
+    def again(self, program: Program) -> Program | None:
+        same = (each for each in self.all if (each.key, each.node_id) == (program.key, program.node_id))
+        return next(same, None)
+
     def command(self, verb: Verb, program: Program, **args: str) -> None:
         if not self.may_operate:
             raise Forbidden("you may only look")

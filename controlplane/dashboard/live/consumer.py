@@ -25,6 +25,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
 
     session: Session | None = None
     admitted: int | None = None
+    resyncs = 0
+    """Those of the session that were counted."""
     task: "asyncio.Task[None] | None" = None
 
     async def connect(self) -> None:
@@ -43,6 +45,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
             await self._refuse(TOO_MANY)
             return
         self.admitted = principal.user_id
+        LIVE.traffic.clients += 1
         await self.accept()
         await LIVE.loaded()
         self.wake = asyncio.Event()
@@ -72,6 +75,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
             await asyncio.gather(self.task, return_exceptions=True)  # sending to who is gone fails, as may be
         if self.admitted is not None:
             LIVE.release(self.admitted)
+            LIVE.traffic.clients -= 1
             self.admitted = None
 
     # -- telling -----------------------------------------------------------------------------------------------------
@@ -111,3 +115,10 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
                 await self.close(output.code)
                 return
             await self.send(text_data=output)
+            LIVE.traffic.frames += 1
+            LIVE.traffic.bytes += len(
+                output
+            )  # nearly all of it is ASCII: encoding it twice would be for nothing
+        if self.session is not None and self.session.resyncs != self.resyncs:
+            LIVE.traffic.resyncs += self.session.resyncs - self.resyncs
+            self.resyncs = self.session.resyncs

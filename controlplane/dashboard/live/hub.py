@@ -14,7 +14,14 @@ from typing import Any
 import orjson
 
 from controlplane.dashboard.live.fleet_state import FleetState
-from controlplane.dashboard.live.frames import NamedView, Subscription, frame, may_see, snapshot
+from controlplane.dashboard.live.frames import (
+    NamedView,
+    Subscription,
+    SubscriptionError,
+    frame,
+    may_see,
+    snapshot,
+)
 from controlplane.dashboard.live.table import Table
 from controlplane.dashboard.live.topics import CHILD_PREFIX, TOPICS, Topic, topic_of
 from supervision.runtime.clock import Clock, SystemClock
@@ -24,6 +31,17 @@ SNAPSHOT_FOR_S = 0.25
 """A snapshot is made at most so often, and shared."""
 UNUSED_FOR_S = 60.0
 """A table of its own that nobody asked for so long is dropped."""
+MOST_CHILDREN = 256
+"""Keys that are followed by themselves, for all viewers of this process together."""
+IN_USE_S = 10.0
+"""Whoever follows a key asks for it at least each 5 s: what nobody asked for so long gives way to another."""
+
+
+class TooManyTablesError(SubscriptionError):
+    """So many keys are followed by so many that there is room for no other."""
+
+    def __init__(self) -> None:
+        super().__init__("topic", f"{MOST_CHILDREN} processes are followed already; try again in a minute")
 
 
 @dataclass(slots=True)
@@ -111,20 +129,28 @@ class Hub:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def table(self, topic: str, visible: frozenset[str] | None) -> Table:
-        """The topic's table. Raises KeyError for an unknown topic."""
+        """The topic's table. Raises KeyError for an unknown topic, TooManyTablesError."""
         known = topic_of(topic)
         if known is None:
             raise KeyError(topic)
         with self.lock:
             if topic.startswith(CHILD_PREFIX):
                 key = topic.removeprefix(CHILD_PREFIX)
-                table = self.children.get(key) or self._of_its_own(known, topic)
-                self.children[key] = table
+                table = self.children.get(key) or self._new_child(known, topic, key)
             elif known.per_viewer:
                 table = self.summaries.get(visible) or self._new_summary(known, topic, visible)
             else:
                 return self.tables[topic]
             table.used_at = self.clock.boot()
+        return table
+
+    def _new_child(self, topic: Topic, name: str, key: str) -> Table:
+        if len(self.children) >= MOST_CHILDREN:
+            oldest = min(self.children, key=lambda each: self.children[each].used_at)
+            if self.clock.boot() - self.children[oldest].used_at < IN_USE_S:
+                raise TooManyTablesError
+            del self.children[oldest]
+        table = self.children[key] = self._of_its_own(topic, name)
         return table
 
     def _new_summary(self, topic: Topic, name: str, visible: frozenset[str] | None) -> Table:

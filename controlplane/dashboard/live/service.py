@@ -10,6 +10,7 @@ from django.conf import settings
 from controlplane.dashboard.live import ticks
 from controlplane.dashboard.live.hub import Hub
 from controlplane.dashboard.live.reader import Reader
+from controlplane.operations.traffic import Traffic, publish
 
 log = logging.getLogger("overstory.live")
 
@@ -31,6 +32,7 @@ class Live:
     sockets: dict[int, int] = field(default_factory=dict)
     rechecks: set[Callable[[], None]] = field(default_factory=set)
     reader: Reader | None = None
+    traffic: Traffic = field(default_factory=Traffic)
     _loop: asyncio.AbstractEventLoop | None = None
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -43,6 +45,7 @@ class Live:
             self._tasks = {
                 loop.create_task(self.reader.run(), name="live reader"),
                 loop.create_task(ticks.follow(self.recheck), name="live ticks"),
+                loop.create_task(publish(settings.LIVE_REDIS_URL, self.traffic), name="live traffic"),
             }
             for task in self._tasks:
                 task.add_done_callback(self._ended)

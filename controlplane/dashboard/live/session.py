@@ -127,10 +127,10 @@ class Session:
         visible = visible_for(wanted.topic, self.principal)
         try:
             asked = self._checked(wanted.topic, wanted.cols, wanted.filter, visible)
+            table = self.source.table(wanted.topic, visible)
         except SubscriptionError as error:
             body = {"op": "refused", "t": wanted.topic, "part": error.part, "why": str(error)}
             return [self.source.text(body if error.at is None else body | {"at": error.at})]
-        table = self.source.table(wanted.topic, visible)
         before = self.streams.get(wanted.topic)
         same = before is None or before.wanted == asked
         goes_on = same and follows(table, epoch=wanted.epoch, since=wanted.since)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from controlplane.access.policy import Principal
 from controlplane.access.principals import principal_of
 from controlplane.dashboard.live.frames import Subscription, SubscriptionError, subscription
+from controlplane.dashboard.live.hub import TooManyTablesError
 from controlplane.dashboard.live.messages import MAX_TOPICS
 from controlplane.dashboard.live.service import LIVE
 from controlplane.dashboard.live.table import Table
@@ -45,6 +46,8 @@ async def live_snapshot(request: HttpRequest) -> HttpResponse:
             continue
         try:
             asked.append(_asked(request, name, principal))
+        except TooManyTablesError as error:
+            refused[name] = str(error)
         except SubscriptionError as error:
             place = "" if error.at is None else f" (position {error.at})"
             return _bad(request, f"{name}.{error.part}", f"{error}{place}")

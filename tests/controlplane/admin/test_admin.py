@@ -13,7 +13,7 @@ from controlplane.access.models import LoginAllowance, LoginLink, Token
 from controlplane.access.policy import Role, Scope
 from controlplane.admin.index import site
 from controlplane.api.models import IdempotencyKey
-from controlplane.operations.models import PeriodicJob, RestartCount
+from controlplane.operations.models import ActionLatency, PeriodicJob, RestartCount
 from supervision.alerts.models import Alert, AlertRule, Channel, Delivery, Silence
 from supervision.auditlog.actor import Actor
 from supervision.auditlog.models import AuditEntry, AuditSegment
@@ -74,6 +74,7 @@ def rows() -> None:
     AlertRule.objects.create(kind="node_lost", severity="critical")
     PeriodicJob.objects.create(name="j", next_at=now)
     RestartCount.objects.create(supervisor="shop", reason="exit", total=1)
+    ActionLatency.objects.create(verb="stop", bucket=3, total=1, seconds=0.3)
     LoginAllowance.objects.create(key="eve", spent_until=now)
     ProgramCursor.objects.create(node=node, spool_epoch=1)
     StreamBase.objects.create(node_id=node.id, stream_epoch=1, seq=1, at=now, boot=1.0, body={})

@@ -1,24 +1,33 @@
 """/metrics, read by Prometheus' own parsers."""
 
+import asyncio
+import contextlib
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.test import Client
 from django.utils import timezone
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as open_parser
 
 from controlplane.access.policy import Role, Scope
-from controlplane.operations import views
+from controlplane.operations import traffic, views
 from controlplane.operations.checks import Check, Checks
+from controlplane.operations.latency import count_action
 from controlplane.operations.models import RestartCount
+from controlplane.operations.traffic import Traffic
 from supervision.alerts.addresses import parse_networks
 from supervision.fleet.models import Node
 from supervision.journal.models import ObservedChild
 from supervision.samples.models import SampleMinute
 from tests.controlplane.api import world
 from tests.support import people
+from tests.support.database import TestStores
 
 pytestmark = pytest.mark.django_db
 parse_open: Any = open_parser.text_string_to_metric_families
@@ -102,8 +111,48 @@ def test_no_label_is_a_pid_or_a_key_of_a_child(client: Client) -> None:
     for _, labels in samples(client):
         assert set(dict(labels)) <= {
             "node", "state", "supervisor", "reason", "check", "kind", "role", "job", "quantile", "version", "code",
+            "process", "verb", "le",
         }  # fmt: skip
         assert dict(labels).get("supervisor") != "shop/web"
+
+
+def test_what_every_web_process_sends_to_pages_is_told_by_whichever_answers(
+    client: Client, stores: TestStores, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.world()
+    settings.LIVE_REDIS_URL = stores.redis_url
+    monkeypatch.setenv("OVERSTORY_NODE", world.NODE)
+    with redis.Redis.from_url(stores.redis_url) as store:
+        store.delete(traffic.KEY)
+        for process, clients in (("web@1", 3), ("web@2", 1)):
+            monkeypatch.setenv("OVERSTORY_CHILD", f"system/{process}")
+            counted = Traffic(clients=clients, resyncs=1, frames=10, bytes=2048)
+            with contextlib.suppress(TimeoutError):
+                asyncio.run(asyncio.wait_for(traffic.publish(stores.redis_url, counted), 0.5))
+        long_gone = {"node": world.NODE, "process": "web@9", "at": 1.0, "counts": asdict(Traffic(9, 9, 9, 9))}
+        store.hset(traffic.KEY, f"{world.NODE}/web@9", json.dumps(long_gone))
+        found = samples(client)
+        assert b"web@9" not in b"".join(store.hkeys(traffic.KEY)), "what is long gone is forgotten"
+    assert value(found, "ws_clients", node="host", process="web@1") == 3
+    assert value(found, "ws_clients", node="host", process="web@2") == 1
+    assert value(found, "ws_frames_total", node="host", process="web@1") == 10
+    assert value(found, "ws_sent_bytes_total", node="host", process="web@2") == 2048
+    assert value(found, "ws_resyncs_total", node="host", process="web@2") == 1
+    assert not [labels for _, labels in found if dict(labels).get("process") == "web@9"]
+
+
+def test_how_long_actions_took_is_a_histogram_that_only_grows(client: Client) -> None:
+    now = timezone.now()
+    for seconds in (0.01, 0.3, 0.3, 100.0):
+        count_action(verb="stop", since=now - timedelta(seconds=seconds))
+    found = samples(client)
+    counts = {
+        le: value(found, "action_seconds_bucket", verb="stop", le=le)
+        for le in ("0.25", "0.5", "60.0", "+Inf")
+    }
+    assert list(counts.values()) == [1, 3, 3, 4]
+    assert value(found, "action_seconds_count", verb="stop") == 4
+    assert 100 < value(found, "action_seconds_sum", verb="stop") < 120
 
 
 def test_its_cost_does_not_grow_with_what_there_is(

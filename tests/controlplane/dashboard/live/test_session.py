@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controlplane.access.policy import Held, Principal, Role
-from controlplane.dashboard.live.hub import Hub
+from controlplane.dashboard.live.hub import MOST_CHILDREN, Hub
 from controlplane.dashboard.live.session import Close, Session
 from supervision.runtime.clock import ManualClock
 from tests.controlplane.dashboard.live.browser import Copy
@@ -253,6 +253,22 @@ def test_equal_subscriptions_are_encoded_once() -> None:
     one, two = (session.due(now=world.clock.boot())[0] for session in (world.session, other))
     first, second = (next(text for text in outputs if '"procs"' in str(text)) for outputs in (one, two))
     assert first is second
+
+
+def test_tables_of_single_keys_are_bounded_and_one_that_nobody_uses_gives_way() -> None:
+    world = World()
+    for number in range(MOST_CHILDREN):
+        world.hub.table(f"child:shop/c{number}", None)
+    world.say(op="sub", topics={"child:shop/late": {}})
+    [refused] = [one for one in world.heard if one.get("op") == "refused"]
+    assert "try again" in refused["why"]
+    world.clock.jump(5)
+    world.hub.table("child:shop/c0", None)  # somebody looks at it
+    world.clock.jump(6)
+    world.say(op="sub", topics={"child:shop/late": {}})
+    assert len(world.hub.children) == MOST_CHILDREN
+    assert {"shop/late", "shop/c0"} <= set(world.hub.children)
+    assert "shop/c1" not in world.hub.children
 
 
 def test_a_table_of_ones_own_lives_as_long_as_somebody_looks_at_it_although_nothing_changes() -> None:
