@@ -2,6 +2,14 @@
 
 from supervision.alerts.models import Alert, AlertRule, Channel, Delivery, Silence
 from supervision.auditlog.models import AuditEntry, AuditSegment
+from supervision.auditruns.models import (
+    AuditEpisode,
+    AuditFinding,
+    AuditMeasure,
+    AuditProject,
+    AuditRun,
+    AuditTest,
+)
 from supervision.fleet.models import Leadership, Node
 from supervision.journal.models import (
     Incarnation,
@@ -21,7 +29,13 @@ __all__ = [
     "Alert",
     "AlertRule",
     "AuditEntry",
+    "AuditEpisode",
+    "AuditFinding",
+    "AuditMeasure",
+    "AuditProject",
+    "AuditRun",
     "AuditSegment",
+    "AuditTest",
     "Channel",
     "Command",
     "Delivery",

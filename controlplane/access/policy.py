@@ -15,9 +15,11 @@ EVERY_TREE = ""
 
 
 class Permission(StrEnum):
-    """What an edge asks for: see; start, stop, restart, hold, signal, reload, add an instance; declare and administer."""
+    """What an edge asks for: see; hand in what a CI job found; start, stop, restart, hold, signal, reload, add an instance;
+    declare and administer."""
 
     VIEW = "view"
+    UPLOAD = "upload"
     OPERATE = "operate"
     ADMIN = "admin"
 
@@ -31,21 +33,23 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a token is for; each includes the ones before it."""
+    """What a token is for. `operate` includes `read` and `upload`, `admin` everything; `upload` (CI jobs) reads nothing."""
 
     READ = "read"
+    UPLOAD = "upload"
     OPERATE = "operate"
     ADMIN = "admin"
 
 
 ROLE_ALLOWS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW}),
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.OPERATE}),
+    Role.OPERATOR: frozenset({Permission.VIEW, Permission.UPLOAD, Permission.OPERATE}),
     Role.ADMIN: frozenset(Permission),
 }
 SCOPE_ALLOWS: dict[Scope, frozenset[Permission]] = {
     Scope.READ: frozenset({Permission.VIEW}),
-    Scope.OPERATE: frozenset({Permission.VIEW, Permission.OPERATE}),
+    Scope.UPLOAD: frozenset({Permission.UPLOAD}),
+    Scope.OPERATE: frozenset({Permission.VIEW, Permission.UPLOAD, Permission.OPERATE}),
     Scope.ADMIN: frozenset(Permission),
 }
 

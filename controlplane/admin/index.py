@@ -4,6 +4,7 @@ from controlplane.admin import (
     access,
     alerts,
     auditlog,
+    audits,
     fleet,
     journal,
     operations,
@@ -14,6 +15,6 @@ from controlplane.admin import (
 )
 from controlplane.admin.site import site
 
-MODULES = (access, alerts, auditlog, fleet, journal, operations, programs, samples, tasks, trees)
+MODULES = (access, alerts, auditlog, audits, fleet, journal, operations, programs, samples, tasks, trees)
 
 __all__ = ["MODULES", "site"]

@@ -34,6 +34,8 @@ RESOURCES = (
     "deliveries",
     "channels",
     "silences",
+    "audit-projects",
+    "audit-findings",
     "audit",
 )
 

@@ -126,7 +126,7 @@ class NewToken(Body):
 
     name = serializers.CharField(max_length=100)
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=[scope.value for scope in Scope]), min_length=1, max_length=3
+        child=serializers.ChoiceField(choices=[scope.value for scope in Scope]), min_length=1, max_length=4
     )
     tree = TreeName(default="")
     expires_at = serializers.DateTimeField()

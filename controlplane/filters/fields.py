@@ -9,6 +9,8 @@ KINDS = ("supervisor", "process", "agent", "celery_worker", "celery_task")
 RESTARTS = ("permanent", "transient", "temporary")
 NODE_STATES = ("up", "suspect", "down", "drained")
 SEVERITIES = ("info", "good", "warning", "trouble")
+FINDING_STATES = ("open", "closed", "wont_fix")
+FINDING_SEVERITIES = ("info", "low", "medium", "high", "critical")
 OUTCOMES = ("ok", "refused", "failed")
 ACTORS = ("user", "token", "local", "system", "node", "anonymous")
 
@@ -93,7 +95,25 @@ AUDIT = _fields(
     text_lookups=("actor_name", "action", "target", "reason"),
 )
 
-LISTS = {"procs": PROCS, "tree": TREE, "nodes": NODES, "events": EVENTS, "audit": AUDIT}
+FINDINGS = _fields(
+    Field("project", Kind.TEXT, ("project",), ("project__name",)),
+    _plain("state", Kind.WORD, words=FINDING_STATES),
+    _plain("severity", Kind.WORD, words=FINDING_SEVERITIES),
+    _plain("rule", Kind.TEXT),
+    _plain("name", Kind.TEXT),
+    _plain("path", Kind.TEXT),
+    _plain("symbol", Kind.TEXT),
+    _plain("owner", Kind.TEXT),
+    _plain("tool", Kind.TEXT),
+    _plain("confidence", Kind.WORD, words=("high", "medium", "low")),
+    _plain("returned", Kind.NUMBER),
+    Field("reported", Kind.FLAG, ("is_reported",), ("is_reported",)),
+    Field("age", Kind.AGE, ("first_at",), ("first_at",)),
+    text=("rule", "name", "path", "symbol", "message"),
+    text_lookups=("rule", "name", "path", "symbol", "message"),
+)
+
+LISTS = {"procs": PROCS, "tree": TREE, "nodes": NODES, "events": EVENTS, "audit": AUDIT, "findings": FINDINGS}
 
 
 def fields_json(fields: Fields) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from controlplane.access.models import LoginAllowance, LoginLink
 from controlplane.api import idempotency
 from supervision.alerts import services as alerts
 from supervision.auditlog import services as auditlog
+from supervision.auditruns import retention as auditruns
 from supervision.samples import services as samples
 from supervision.tasks import retention as tasks
 from supervision.trees.models import Command, CommandState
@@ -47,6 +48,7 @@ def expire(*, now: dt.datetime) -> dict[str, int]:
         "samples": samples.drop_old(now),
         "tasks": tasks.drop_old(now),
         "alerts": alerts.delete_old(now=now),
+        "audit runs": auditruns.drop_old(now=now),
         "audit entries": auditlog.drop_before(moment=now - AUDIT_KEPT, now=now),
     }
 

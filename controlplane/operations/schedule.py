@@ -29,6 +29,7 @@ JOBS = (
     Job("ping_outside", MINUTE),
     Job("repeat_alerts", 5 * MINUTE, 7),
     Job("roll_up_hours", 5 * MINUTE, 20),
+    Job("scan_code", MINUTE, 25),
     Job("expire_rows", 15 * MINUTE, 40),
     Job("make_partitions", HOUR, 90),
     Job("drop_partitions", HOUR, 5 * MINUTE),

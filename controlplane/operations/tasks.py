@@ -8,6 +8,7 @@ from controlplane.operations.told import Instance
 from supervision.alerts import services as alerts
 from supervision.alerts.delivery import deliver_due
 from supervision.alerts.watching import watch_rows
+from supervision.auditruns import findings, scanning
 from supervision.journal import retention as journal
 from supervision.samples import services as samples
 
@@ -45,6 +46,13 @@ def make_partitions() -> None:
 @job
 def drop_partitions() -> None:
     journal.drop_old(now=timezone.now())
+
+
+@job
+def scan_code() -> None:
+    now = timezone.now()
+    findings.reopen_expired(now=now)
+    scanning.scan_due(now=now)
 
 
 @job

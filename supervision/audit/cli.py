@@ -49,6 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit with 1 when a rule has more findings than in the baseline",
     )
     parser.add_argument(
+        "--context",
+        type=int,
+        default=0,
+        metavar="N",
+        help="put N source lines before and after each finding into JSON and SARIF",
+    )
+    parser.add_argument(
         "--require-reasons", action="store_true", help="a suppression without a reason suppresses nothing"
     )
     parser.add_argument(
@@ -82,7 +89,12 @@ def run(given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         err.write(f"audit: {error}\n")
         return USAGE
     options = Options(
-        paths=given.paths, codes=codes, jobs=given.jobs, reasons=given.require_reasons, progress=_bar(err)
+        context=max(0, min(given.context, 20)),
+        paths=given.paths,
+        codes=codes,
+        jobs=given.jobs,
+        reasons=given.require_reasons,
+        progress=_bar(err),
     )
     report = audit(options)
     if sum(problem.given for problem in report.errors) == len(given.paths):
@@ -94,7 +106,9 @@ def run(given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         report.findings = baseline.new(every, known)
         report.baselined = len(every) - len(report.findings)
     least = Severity[given.level.upper()]
-    report.findings = [item for item in report.findings if severity(item) >= least]
+    shown = [item for item in report.findings if severity(item) >= least]
+    report.whole = report.whole and len(shown) == len(every)
+    report.findings = shown
     if not _write_report(given, report, out, err):
         return USAGE
     for code, (before, now) in grown.items():

@@ -42,6 +42,7 @@ class Finding:
     confidence: Confidence
     source: str  # the stripped source line, the base of the fingerprint
     fingerprint: str = ""
+    context: tuple[int, tuple[str, ...]] | None = None  # the first line's number, and lines around it
 
     def order(self) -> tuple[str, int, str, int]:
         """The order of reports: path, line, rule."""

@@ -49,6 +49,7 @@ def as_json(report: Report, paths: list[str]) -> str:
             "baselined": report.baselined,
             "by_severity": {level.word: by_severity[level.word] for level in sorted(Severity, reverse=True)},
             "by_rule": dict(sorted(by_rule.items())),
+            "whole": report.whole,
         },
         "findings": [_json_finding(item) for item in report.findings],
         "errors": [{"path": item.path, "message": item.message} for item in report.errors],
@@ -62,13 +63,28 @@ def as_json(report: Report, paths: list[str]) -> str:
             }
             for item in report.expired
         ],
+        "spawns": _spawns(report),
     }
     return json.dumps(document, indent=2) + "\n"
 
 
+def _spawns(report: Report) -> list[dict[str, object]]:
+    return [
+        {
+            "kind": item.kind,
+            "path": item.path,
+            "line": item.line,
+            "symbol": item.symbol,
+            "what": item.what,
+            "state": item.state,
+        }
+        for item in report.spawns
+    ]
+
+
 def _json_finding(item: Finding) -> dict[str, object]:
     rule = RULES[item.rule]
-    return {
+    document: dict[str, object] = {
         "rule": item.rule,
         "name": rule.name,
         "severity": rule.severity.word,
@@ -82,6 +98,9 @@ def _json_finding(item: Finding) -> dict[str, object]:
         "fix": rule.fix,
         "fingerprint": item.fingerprint,
     }
+    if item.context is not None:
+        document["context"] = {"line": item.context[0], "lines": list(item.context[1])}
+    return document
 
 
 def as_sarif(report: Report, paths: list[str]) -> str:
@@ -117,6 +136,14 @@ def as_sarif(report: Report, paths: list[str]) -> str:
                     }
                 ],
                 "results": [_sarif_result(item, codes) for item in report.findings],
+                "properties": {
+                    "whole": report.whole,
+                    "files": report.files,
+                    "lines": report.lines,
+                    "seconds": round(report.seconds, 3),
+                    "suppressed": report.suppressed,
+                    "spawns": _spawns(report),
+                },
             }
         ],
     }
@@ -137,14 +164,17 @@ def _sarif_rule(code: str) -> dict[str, object]:
     }
 
 
-def _location(path: str, line: int = 1, column: int = 1, end_line: int | None = None) -> dict[str, object]:
+def _location(
+    path: str, line: int = 1, column: int = 1, end_line: int | None = None, context: object = None
+) -> dict[str, object]:
     region = {"startLine": line, "startColumn": column, "endLine": end_line or line}
-    return {
-        "physicalLocation": {
-            "artifactLocation": {"uri": _uri(path), "uriBaseId": "AUDITED"},
-            "region": region,
-        }
+    place: dict[str, object] = {
+        "artifactLocation": {"uri": _uri(path), "uriBaseId": "AUDITED"},
+        "region": region,
     }
+    if context is not None:
+        place["contextRegion"] = context
+    return {"physicalLocation": place}
 
 
 def _uri(path: str) -> str:
@@ -156,6 +186,14 @@ def _uri(path: str) -> str:
 
 def _sarif_result(item: Finding, codes: list[str]) -> dict[str, object]:
     location = _location(item.path, item.line, item.column, item.end_line)
+    if item.context is not None:
+        first, lines = item.context
+        shown = {
+            "startLine": first,
+            "endLine": first + len(lines) - 1,
+            "snippet": {"text": "\n".join(lines)},
+        }
+        location = _location(item.path, item.line, item.column, item.end_line, shown)
     if item.symbol:
         location["logicalLocations"] = [{"fullyQualifiedName": item.symbol}]
     return {

@@ -23,6 +23,7 @@ from supervision.audit.index import FileIndex
 from supervision.audit.names import Names
 from supervision.audit.project import ModuleSummary, Project
 from supervision.audit.sources import Problem, Source, find, read
+from supervision.audit.spawns import Spawn, started_here
 from supervision.audit.summary import summarise
 from supervision.audit.suppress import Expired
 from supervision.audit.view import View
@@ -43,6 +44,7 @@ class Options:
     jobs: int | None = None
     today: datetime.date | None = None
     reasons: bool = False  # a suppression without a reason suppresses nothing
+    context: int = 0  # source lines before and after each finding
     progress: Progress | None = None
 
 
@@ -53,6 +55,8 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
     expired: list[Expired] = field(default_factory=list)
+    spawns: list[Spawn] = field(default_factory=list)
+    whole: bool = True  # nothing was left out by an option
     files: int = 0
     lines: int = 0
     seconds: float = 0.0
@@ -66,6 +70,7 @@ class _Checked:
 
     findings: list[Finding]
     expired: list[Expired]
+    spawns: list[Spawn] = field(default_factory=list)
     suppressed: int = 0
     lines: int = 0
     error: Problem | None = None
@@ -91,9 +96,12 @@ def audit(options: Options, clock: Clock | None = None) -> Report:
     summaries.sort(key=lambda summary: summary.path)
     project = Project(summaries)
     parsed = [source for source in sources if source.path in readable]
-    for checked in _spread(_check, parsed, jobs, _Shared(project, today, options.reasons), progress):
+    for checked in _spread(
+        _check, parsed, jobs, _Shared(project, today, options.reasons, options.context), progress
+    ):
         report.findings += checked.findings
         report.expired += checked.expired
+        report.spawns += checked.spawns
         report.suppressed += checked.suppressed
         report.lines += checked.lines
         if checked.error is not None:
@@ -104,6 +112,8 @@ def audit(options: Options, clock: Clock | None = None) -> Report:
         key=lambda item: (item.path, item.line),
     )
     report.errors.sort(key=lambda problem: problem.path)
+    report.spawns.sort(key=lambda item: (item.path, item.line))
+    report.whole = options.codes == frozenset(RULES)
     report.files = len(parsed)
     report.seconds = clock.boot() - begun
     return report
@@ -152,6 +162,7 @@ class _Shared:
     project: Project | None
     today: datetime.date
     reasons: bool = False
+    context: int = 0
 
 
 _shared = _Shared(None, datetime.date.min)
@@ -264,10 +275,18 @@ def _check_one(source: Source, project: Project, shared: _Shared) -> _Checked:
     view = View(index, Names(index), project, source.path, lines)
     try:
         rules.check(view)
+        known = suppress.reaching(suppress.suppressions(content, lines), index)
+        kept, suppressed, expired = suppress.apply(view.findings, known, shared.today, reasons=shared.reasons)
+        started = started_here(view, kept)
     except Exception as fault:  # noqa: BLE001  # a fault of ours in one file is reported and the run goes on
         where = traceback.extract_tb(fault.__traceback__)[-1]
         return _Checked([], [], error=Problem(source.path, f"internal error: {fault!r} in {where.name}"))
-    known = suppress.reaching(suppress.suppressions(content, lines), index)
-    kept, suppressed, expired = suppress.apply(view.findings, known, shared.today, reasons=shared.reasons)
+    if shared.context:
+        kept = [_with_context(item, lines, shared.context) for item in kept]
     error = Problem(source.path, f"nested too deeply for {', '.join(view.failed)}") if view.failed else None
-    return _Checked(kept, expired, suppressed, len(lines), error)
+    return _Checked(kept, expired, started, suppressed, len(lines), error)
+
+
+def _with_context(item: Finding, lines: list[str], around: int) -> Finding:
+    first = max(1, item.line - around)
+    return replace(item, context=(first, tuple(lines[first - 1 : item.line + around])))

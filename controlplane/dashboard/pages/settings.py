@@ -97,7 +97,7 @@ def _create_token(request: PageRequest) -> Context:
     if not name or len(name) > 100:
         raise _WrongFieldError("A token needs a name of at most 100 characters.")
     if scope not in set(Scope):
-        raise _WrongFieldError("The scope is read, operate or admin.")
+        raise _WrongFieldError("The scope is read, upload, operate or admin.")
     if tree and not request.principal.can(Permission.VIEW, tree):
         raise _WrongFieldError(f"You may not see a tree {tree}.")
     days = post.get("days", "")

@@ -16,6 +16,7 @@ from controlplane.access.policy import (
 )
 
 VIEW, OPERATE, ADMIN = Permission.VIEW, Permission.OPERATE, Permission.ADMIN
+UPLOAD = Permission.UPLOAD
 
 
 def person(*grants: Held, token: TokenLimits | None = None) -> Principal:
@@ -28,7 +29,7 @@ def limits(*scopes: Scope, tree: str = "") -> TokenLimits:
 
 @pytest.mark.parametrize(
     ("role", "allowed"),
-    [(Role.VIEWER, {VIEW}), (Role.OPERATOR, {VIEW, OPERATE}), (Role.ADMIN, {VIEW, OPERATE, ADMIN})],
+    [(Role.VIEWER, {VIEW}), (Role.OPERATOR, {VIEW, UPLOAD, OPERATE}), (Role.ADMIN, set(Permission))],
 )
 @pytest.mark.parametrize("permission", list(Permission))
 def test_a_role_on_every_tree_holds_on_each_and_on_what_belongs_to_none(
@@ -58,8 +59,10 @@ def test_the_strongest_of_several_grants_decides() -> None:
     ("scopes", "allowed"),
     [
         ((Scope.READ,), {VIEW}),
-        ((Scope.OPERATE,), {VIEW, OPERATE}),
-        ((Scope.ADMIN,), {VIEW, OPERATE, ADMIN}),
+        ((Scope.UPLOAD,), {UPLOAD}),
+        ((Scope.READ, Scope.UPLOAD), {VIEW, UPLOAD}),
+        ((Scope.OPERATE,), {VIEW, UPLOAD, OPERATE}),
+        ((Scope.ADMIN,), set(Permission)),
         ((), set()),
     ],
 )

@@ -17,6 +17,7 @@ from controlplane.operations.models import ActionLatency, PeriodicJob, RestartCo
 from supervision.alerts.models import Alert, AlertRule, Channel, Delivery, Silence
 from supervision.auditlog.actor import Actor
 from supervision.auditlog.models import AuditEntry, AuditSegment
+from supervision.auditruns.models import AuditMeasure, AuditProject, AuditTest
 from supervision.fleet.models import Leadership, Node
 from supervision.journal.facts import Batch, Changes, StrayFact
 from supervision.journal.models import ObservedChild, StreamBase
@@ -26,6 +27,7 @@ from supervision.samples.models import SampleHour, SampleMinute
 from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
 from supervision.trees import commands, services
 from supervision.trees.models import Command, Placement, Tree
+from tests.controlplane.api.world import audited
 from tests.support.people import admin, browser, token, user
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +59,9 @@ def rows() -> None:
     services.apply_tree(document=document("two"), message="second", actor=ACTOR)
     commands.request_command(verb="stop", key="shop/web", actor=ACTOR)
     Leadership.objects.create(name="controller", holder="here", term=1, until=now)
+    audited("shop")
+    AuditTest.objects.create(project=AuditProject.objects.get(), name="t", outcome="passed", at=now)
+    AuditMeasure.objects.create(project=AuditProject.objects.get(), name="m", value=1, at=now)
     AuditSegment.objects.create(first_seq=-2, last_seq=-1, closing_hash="0" * 64, dropped_at=now)
     token(user("eve", (Role.VIEWER, "shop")), Scope.READ)
     LoginLink.objects.create(

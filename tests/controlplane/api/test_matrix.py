@@ -25,6 +25,7 @@ from tests.support import people
 pytestmark = pytest.mark.django_db
 
 VIEW, OPERATE, ADMIN = Permission.VIEW, Permission.OPERATE, Permission.ADMIN
+UPLOAD = Permission.UPLOAD
 SHOP, FLEET = "shop", ""
 ANY = {"HTTP_IF_MATCH": "*"}
 CONFIG = {"namespace": "ours", "name": "crawler"}
@@ -122,6 +123,25 @@ TABLE: dict[tuple[str, str], Row] = {
     ("silences", "get"): Row(VIEW),
     ("silences", "post"): Row(OPERATE, SHOP, status=201, body={"tree": "shop", "minutes": 5, "reason": "r"}),
     ("silence", "delete"): Row(OPERATE, SHOP, status=204, path={"id": "silence"}),
+    ("audit-projects", "get"): Row(None),
+    ("audit-projects", "post"): Row(ADMIN, status=201, body={"name": "new"}),
+    ("audit-project", "get"): Row(VIEW, SHOP, path={"name": "shop"}),
+    ("audit-project", "patch"): Row(ADMIN, path={"name": "shop"}, body={"is_ratchet": False}, headers=ANY),
+    ("audit-project", "delete"): Row(ADMIN, status=204, path={"name": "shop"}, headers=ANY),
+    ("audit-project-scan", "post"): Row(OPERATE, SHOP, status=202, path={"name": "shop"}),
+    ("audit-runs", "get"): Row(VIEW, SHOP, path={"name": "shop"}),
+    ("audit-runs", "post"): Row(UPLOAD, SHOP, status=201, path={"name": "shop"}, body=world.report()),
+    ("audit-run", "get"): Row(VIEW, SHOP, path={"name": "shop", "number": 1}),
+    ("audit-compare", "get"): Row(VIEW, SHOP, path={"name": "shop"}),
+    ("audit-tests", "get"): Row(VIEW, SHOP, path={"name": "shop"}),
+    ("audit-tests", "post"): Row(UPLOAD, SHOP, status=400, path={"name": "shop"}, body={"no": "xml"}),
+    ("audit-measures", "get"): Row(VIEW, SHOP, path={"name": "shop"}),
+    ("audit-measures", "post"): Row(UPLOAD, SHOP, path={"name": "shop"}, body={"name": "m", "value": 1}),
+    ("audit-findings", "get"): Row(None),
+    ("audit-finding", "get"): Row(VIEW, SHOP, path={"id": "finding"}),
+    ("audit-finding", "patch"): Row(
+        OPERATE, SHOP, path={"id": "finding"}, body={"owner": "ada"}, headers=ANY
+    ),
     ("audit", "get"): Row(None),
     ("audit-entry", "get"): Row(VIEW, SHOP, path={"seq": "entry"}),
     ("audit-export", "get"): Row(VIEW),
@@ -170,6 +190,7 @@ ASKERS = (
     Asker("admin-of-shop", ((Role.ADMIN, "shop"),)),
     Asker("admin-of-bank", ((Role.ADMIN, "bank"),)),
     Asker("token-read", EVERYTHING, (Scope.READ,)),
+    Asker("token-upload", EVERYTHING, (Scope.UPLOAD,)),
     Asker("token-operate", EVERYTHING, (Scope.OPERATE,)),
     Asker("token-admin", EVERYTHING, (Scope.ADMIN,)),
     Asker("token-of-shop", EVERYTHING, (Scope.ADMIN,), tree="shop"),
@@ -299,6 +320,8 @@ LISTS: dict[str, Callable[[Any], set[str]]] = {
     "operations": lambda item: {item["tree"]},
     "audit": lambda item: {item["tree"]},
     "alerts": lambda item: {item["tree"]},
+    "audit-projects": lambda item: {item["tree"]},
+    "audit-findings": lambda item: {item["project"]},
 }
 
 
@@ -313,6 +336,7 @@ def test_lists_show_what_one_may_see(name: str, asker: Asker) -> None:
         world.applied(tree, "a")
         commands.request_command(verb="stop", key=f"{tree}/web", actor=people.SOMEBODY)
         world.alert(tree)
+        world.audited(tree)
     items = asker.client().get(reverse(f"api:{name}")).json()["items"]
     seen = {tree for item in items for tree in LISTS[name](item) if tree}
     assert seen == {tree for tree in ("shop", "bank") if asker.principal.can(VIEW, tree)}

@@ -7,10 +7,16 @@ from django.utils import timezone
 
 from supervision.alerts.models import Alert, Channel, Silence
 from supervision.auditlog.actor import Actor
+from supervision.auditruns.documents import parse
+from supervision.auditruns.ingesting import take_report
+from supervision.auditruns.models import AuditFinding, AuditRun
+from supervision.auditruns.projects import create_project
 from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree, Stray
 from supervision.trees import services
 from supervision.trees.models import Placement, Tree
+from tests.supervision.auditruns.support import document as document_of
+from tests.supervision.auditruns.support import finding
 
 NODE = "n" * 32
 MAKER = Actor.local(0, "test")
@@ -125,11 +131,32 @@ def alert(tree: str) -> Alert:
     )
 
 
+def report(*names: str) -> dict[str, Any]:
+    """A report of the audit with a finding for each name."""
+    return document_of(*(finding(name) for name in names or ("a",)))
+
+
+def audited(tree: str) -> AuditFinding:
+    """A project of that name and tree with two runs; its finding."""
+    now = timezone.now()
+    project = create_project(name=tree, fields={"tree": tree, "path": "/srv"}, actor=MAKER, now=now)
+    for names in (("a", "b"), ("a",)):
+        take_report(
+            project_id=project.pk,
+            report=parse(report(*names)),
+            source=AuditRun.Source.UPLOAD,
+            actor=MAKER,
+            now=now,
+        )
+    return AuditFinding.objects.get(project=project, symbol="a")
+
+
 def told() -> dict[str, int]:
     """An alert, a channel and a silence of shop: their numbers."""
     until = timezone.now() + timedelta(hours=1)
     return {
         "alert": alert("shop").pk,
+        "finding": audited("shop").pk,
         "channel": Channel.objects.create(name="c", kind="email", target="a@example.com").pk,
         "silence": Silence.objects.create(tree="shop", until=until, reason="r", created_by="x").pk,
     }
