@@ -1,7 +1,7 @@
 """Serve the browser's files through whitenoise, also where the views below are coroutines."""
 
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
@@ -46,7 +46,7 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]  # whitenoise is 
         return response
 
 
-@cache
+@lru_cache(maxsize=8)
 def _index(root: Path, url: str, use_finders: bool, manifest: bool) -> StaticFiles:
     """Once for each of what it depends on: a handler may be made often, and finding the files takes a tenth of a second."""
     return StaticFiles()

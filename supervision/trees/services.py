@@ -263,7 +263,7 @@ def _apply(
     if tree.deleted_at is not None:
         _keep_places(tree, parsed)
     tree.head, tree.deleted_at = revision, None
-    tree.version += 1
+    tree.version += 1  # audit: ignore[SUP701] every caller, and that of follow, holds the lock
     tree.save(update_fields=["head", "version", "deleted_at"])
     notify_desired()
     return Applied(

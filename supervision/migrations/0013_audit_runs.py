@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("supervision", "0010_resolved_revisions"),
+        ("supervision", "0012_program_cursors"),
     ]
 
     operations = [
