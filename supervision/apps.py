@@ -11,6 +11,8 @@ class SupervisionConfig(AppConfig):
         from supervision.alerts.watching import raise_from_records
         from supervision.journal.handlers import on_ingest
         from supervision.programs.own import register
+        from supervision.tasks import programs as tasks
 
         on_ingest(raise_from_records)
         register()
+        tasks.register()

@@ -154,6 +154,14 @@ def settle(run: TaskRun, attempt: TaskAttempt, ending: Ending, now: datetime) ->
     return verdict
 
 
+def park(run: TaskRun, reason: str, now: datetime) -> None:
+    """A worker took the message out of the broker, as it was lost too often; `run` is locked, and has not ended."""
+    running = run.attempts.filter(number=run.attempt, outcome=Outcome.RUNNING)
+    running.update(outcome=Outcome.LOST, reason=reason[:300], ended_at=now)
+    run.reason = reason[:300]
+    _end_without_attempt(run, RunState.PARKED, "lost as often as it may be", now)
+
+
 def _take_from_holder(run: TaskRun, now: datetime) -> bool:
     """The message came again although an attempt runs: its holder is gone, or is told from now on that it is."""
     attempt = run.attempts.filter(number=run.attempt, outcome=Outcome.RUNNING).first()
@@ -166,7 +174,7 @@ def _take_from_holder(run: TaskRun, now: datetime) -> bool:
 def _end_without_attempt(run: TaskRun, state: RunState, message: str, now: datetime) -> None:
     run.state, run.ended_at, run.changed_at = state, now, now
     run.message, run.due_at = message, None
-    run.save(update_fields=["state", "ended_at", "changed_at", "message", "due_at"])
+    run.save(update_fields=["state", "ended_at", "changed_at", "message", "reason", "due_at"])
 
 
 def _history(run: TaskRun, policy: Policy, outcome: Outcome, now: datetime) -> History:

@@ -79,6 +79,11 @@ class TaskRun(models.Model):
             models.Index(fields=["state", "-created_at"], name="task_by_state"),
             models.Index(fields=["name", "-created_at"], name="task_by_name"),
             models.Index(fields=["ended_at"], name="task_ended_at"),
+            models.Index(
+                fields=["supervisor", "created_at"],
+                condition=models.Q(state__in=["queued", "retrying"]) & ~models.Q(supervisor=""),
+                name="task_waiting",
+            ),
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="task_due"),
             models.Index(
                 fields=["revoke_requested_at"],

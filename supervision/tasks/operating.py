@@ -16,7 +16,7 @@ ANSWER_WITHIN = timedelta(seconds=15)
 MOST_AT_ONCE = 1000
 
 
-@transaction.atomic
+@auditlog.audited()
 def revoke_run(*, run_id: str, actor: Actor, reason: str, now: datetime) -> TaskRun:
     """Nobody wants the task any more: what waits never begins, what runs is killed by its worker.
 
@@ -57,7 +57,7 @@ def _revoke(run: TaskRun, *, by: str, now: datetime) -> None:
     run.save(update_fields=["revoke_requested_at", "revoked_by", "changed_at", "state", "ended_at", "due_at"])
 
 
-@transaction.atomic
+@auditlog.audited()
 def replay_run(*, run_id: str, actor: Actor, reason: str, now: datetime) -> TaskRun:
     """Run a dead letter again: the same id, a new attempt. Raises NoSuchTaskError, TaskStateError."""
     run = _locked(run_id)
@@ -73,7 +73,7 @@ def replay_run(*, run_id: str, actor: Actor, reason: str, now: datetime) -> Task
     return run
 
 
-@transaction.atomic
+@auditlog.audited()
 def replay_runs(*, name: str, queue: str, actor: Actor, reason: str, now: datetime) -> int:
     """Run the dead letters of a name, a queue or both again, oldest first, MOST_AT_ONCE at most; how many."""
     rows = TaskRun.objects.select_for_update(skip_locked=True).filter(state__in=sorted(DEAD_LETTERS))
@@ -121,7 +121,7 @@ def request_peek(*, app: str, queue: str, limit: int, actor: Actor, now: datetim
     return _request(RequestKind.PEEK, app, queue, {"limit": limit}, actor, now)
 
 
-@transaction.atomic
+@auditlog.audited()
 def request_purge(*, app: str, queue: str, actor: Actor, reason: str, now: datetime) -> WorkerRequest:
     """Ask a worker to throw away everything that waits in a queue; supervised tasks among it become `revoked`."""
     made = _request(RequestKind.PURGE, app, queue, {}, actor, now)
@@ -145,14 +145,14 @@ def _request(
 
 
 @transaction.atomic
-def note_purged(*, run_ids: Sequence[str], by: str, now: datetime) -> int:
+def note_purged(*, run_ids: Sequence[str], now: datetime) -> int:
     """Messages that a worker threw away when it was asked to; how many had a row that waited."""
     waiting = TaskRun.objects.filter(
         pk__in=run_ids, state__in=[RunState.QUEUED, RunState.RETRYING], ended_at=None
     )
     return waiting.update(
         state=RunState.REVOKED, ended_at=now, due_at=None, changed_at=now, message="its queue was purged",
-        revoke_requested_at=now, revoked_by=by[:200],
+        revoke_requested_at=now, revoked_by="purge",
     )  # fmt: skip
 
 

@@ -10,19 +10,26 @@ from typing import Any
 
 from django.db import transaction
 
+from supervision.tasks.admitting import DROPPED, admit
 from supervision.tasks.deciding import Policy
 from supervision.tasks.exceptions import TaskError
-from supervision.tasks.models import MAX_APP, MAX_ID, MAX_NAME, MAX_QUEUE, TaskRun
+from supervision.tasks.models import MAX_APP, MAX_ID, MAX_NAME, MAX_QUEUE, TaskRun, TaskWorker
 from supervision.tasks.states import RunState
 
 PUBLISH_WITHIN = timedelta(seconds=20)
 """Whoever started a task has so long to publish it before a worker does."""
 MOST_AT_ONCE = 1000
+CAN_KILL = "prefork"
+KNOWN_WITHIN = timedelta(seconds=10)
 MAX_SPEC_BYTES = 256 * 1024
 
 
 class DuplicateTaskError(TaskError):
     """There is a task with this id already."""
+
+
+class PoolCannotKillError(TaskError):
+    """The task has a timeout, and no worker that would take it can kill what runs: only prefork's pools can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,7 @@ class Start:
     queue: str = ""
     supervisor: str = ""
     key: str = ""
+    tree: str = ""
     parent: str = ""
     spec: dict[str, Any] = field(default_factory=dict)
 
@@ -51,7 +59,9 @@ class Start:
 
 
 def start_runs(*, starts: Sequence[Start], node_id: str, now: datetime) -> list[TaskRun]:
-    """Commit the rows of tasks that are about to be published, all or none. Raises DuplicateTaskError, TaskError.
+    """Commit the rows of tasks that are about to be published, all or none.
+
+    Raises DuplicateTaskError, PoolFullError, PoolCannotKillError, TaskError. What its pool drops is on record as revoked.
 
     The same request again, as a connection was lost before the answer, changes nothing and has the same answer.
     """
@@ -64,15 +74,35 @@ def start_runs(*, starts: Sequence[Start], node_id: str, now: datetime) -> list[
             return known
         if known or len(set(ids)) != len(ids):
             raise DuplicateTaskError(f"there is a task {known[0].pk if known else ids[0]} already")
-        return TaskRun.objects.bulk_create(
-            TaskRun(
-                id=start.id, name=start.name, app=start.app, queue=start.queue, supervisor=start.supervisor[:128],
-                key=start.key, tree=start.key.partition("/")[0][:64], parent=start.parent[:MAX_ID],
-                state=RunState.QUEUED, publication=1, spec=start.spec, node_id=node_id if start.key else "",
-                due_at=now + PUBLISH_WITHIN, created_at=now, changed_at=now,
+        _refuse_what_cannot_be_killed(starts, now)
+        dropped = admit(starts, now)
+        return TaskRun.objects.bulk_create(_row(start, node_id, now, start.id in dropped) for start in starts)
+
+
+def _row(start: Start, node_id: str, now: datetime, is_dropped: bool) -> TaskRun:
+    return TaskRun(
+        id=start.id, name=start.name, app=start.app, queue=start.queue, supervisor=start.supervisor[:128],
+        key=start.key, tree=(start.tree or start.key.partition("/")[0])[:64], parent=start.parent[:MAX_ID],
+        state=RunState.REVOKED if is_dropped else RunState.QUEUED, ended_at=now if is_dropped else None,
+        message=DROPPED if is_dropped else "", publication=1, spec=start.spec,
+        node_id=node_id if start.key else "", due_at=None if is_dropped else now + PUBLISH_WITHIN, created_at=now,
+        changed_at=now,
+    )  # fmt: skip
+
+
+def _refuse_what_cannot_be_killed(starts: Sequence[Start], now: datetime) -> None:
+    """Only where workers that would take it are known, and none of them can."""
+    for app, queue in sorted({(one.app, one.queue) for one in starts if one.spec.get("timeout_s")}):
+        pools = set(
+            TaskWorker.objects.filter(
+                app=app, queues__contains=[queue], seen_at__gt=now - KNOWN_WITHIN
+            ).values_list("pool", flat=True)
+        )
+        if pools and CAN_KILL not in pools:
+            words = (
+                f"queue {queue} is consumed by pools of kind {', '.join(sorted(pools))}, which cannot kill"
             )
-            for start in starts
-        )  # fmt: skip
+            raise PoolCannotKillError(words)
 
 
 def _are_the_same(known: Sequence[TaskRun], starts: Sequence[Start]) -> bool:

@@ -4,13 +4,13 @@ Of plain tasks the events are all there is. A supervised task was begun and ende
 the process that ran it could not say any more how it ended: killed at its time limit, or dead with its worker.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from supervision.tasks.attempts import Ending, end_attempt, settle
+from supervision.tasks.attempts import Ending, end_attempt, park, settle
 from supervision.tasks.folding import (
     MAX_TRACEBACK,
     Body,
@@ -23,6 +23,7 @@ from supervision.tasks.folding import (
     whole,
 )
 from supervision.tasks.models import MAX_HOLDER, MAX_ID, MAX_QUEUE, TaskAttempt, TaskRun, TaskWorker
+from supervision.tasks.operating import note_purged
 from supervision.tasks.starting import note_published
 from supervision.tasks.states import Outcome, is_ended
 
@@ -114,7 +115,15 @@ def _publications(events: Sequence[Told], now: datetime) -> None:
     told: dict[str, int] = {}
     for event in events:
         if event.kind == "task.published":
-            told[text(event.body, "id", MAX_ID)] = whole(event.body, "publication")
+            ids = event.body.get("ids")
+            many = (
+                ids
+                if isinstance(ids, Mapping)
+                else {text(event.body, "id", MAX_ID): event.body.get("publication")}
+            )
+            told |= {str(each)[:MAX_ID]: number for each, number in many.items() if isinstance(number, int)}
+        elif event.kind == "task.purged" and isinstance(event.body.get("ids"), list):
+            note_purged(run_ids=[str(each)[:MAX_ID] for each in event.body["ids"]], now=now)
     if told:
         note_published(publications=told, now=now)
 
@@ -131,10 +140,15 @@ def _of_supervised(folded: Folded, event: Told, now: datetime) -> None:
             run.refresh_from_db()
             folded.attempts = {each.number: each for each in run.attempts.all()}
         return
-    present = folded.newest_running(body)
-    if present is None or is_ended(run.state):
+    if is_ended(run.state):
         return
     at = time_of(body, "at", now)
+    if event.kind == "task.parked":
+        park(run, text(body, "reason", 300), at)
+        return
+    present = folded.newest_running(body)
+    if present is None:
+        return
     if event.kind == "task.lost":
         settle(run, present, _ending(Outcome.LOST, body), at)
     elif event.kind == "task.ended":

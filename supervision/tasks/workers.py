@@ -5,6 +5,7 @@ publish what is due, to look into a queue, to empty it. One row is given to one 
 is followed by another one.
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from supervision.journal.columns import storable
 from supervision.tasks.folding import seconds
 from supervision.tasks.holders import read_holder
 from supervision.tasks.models import (
@@ -31,8 +33,8 @@ PUBLISH_AT_ONCE = 200
 REVOKED_AT_ONCE = 500
 LOST_IN_BROKER = timedelta(seconds=60)
 """What was published so long ago, is in no queue and held by nobody, was lost by the broker: it is published again."""
-GONE = timedelta(seconds=10)
-"""A worker that told nothing for so long is not there."""
+TOLD_TO_ALL = timedelta(seconds=2.5)
+"""After so long every worker has reported, and heard who is revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ def take_report(*, report: Report, now: datetime) -> Errands:
         holder=report.holder, defaults=values, create_defaults={**values, "started_at": now}
     )
     _store_queues(app, report, now)
-    return Errands(_publish(app, report, now), _revoked(report.holder), _requests(app, report.holder, now))
+    return Errands(
+        _publish(app, report, now), _revoked(app, report.holder, now), _requests(app, report.holder, now)
+    )
 
 
 def _store_queues(app: str, report: Report, now: datetime) -> None:
@@ -112,6 +116,17 @@ def _publish(app: str, report: Report, now: datetime) -> list[dict[str, Any]]:
     return [message_of(run) for run in runs]
 
 
+def claim_due(*, run_id: str, now: datetime) -> dict[str, Any] | None:
+    """Give a run that is due now to its asker, who publishes it; None where it is not. Any: JSON."""
+    won = TaskRun.objects.filter(
+        Q(claimed_until=None) | Q(claimed_until__lt=now),
+        pk=run_id,
+        due_at__lte=now,
+        state__in=sorted(WAITING),
+    ).update(claimed_until=now + CLAIM)
+    return message_of(TaskRun.objects.get(pk=run_id)) if won else None
+
+
 def message_of(run: TaskRun) -> dict[str, Any]:
     """What is needed to publish a run. Any: JSON."""
     return {
@@ -130,15 +145,27 @@ def _due_again(app: str, report: Report, now: datetime) -> None:
         ).update(due_at=now, claimed_until=None, changed_at=now)  # fmt: skip
 
 
-def _revoked(holder: str) -> list[dict[str, Any]]:
-    """Tasks that this worker runs and nobody wants any more: it kills what runs them."""
-    rows = TaskRun.objects.filter(
-        state=RunState.RUNNING, revoke_requested_at__isnull=False, ended_at=None, holder=holder
-    )
+def _revoked(app: str, holder: str, now: datetime) -> list[dict[str, Any]]:
+    """Tasks that nobody wants any more. Who runs one kills it; of a plain one all workers are told first, as its message
+    comes back then, and the one that takes it has to know."""
+    open_ones = TaskRun.objects.filter(revoke_requested_at__isnull=False, ended_at=None)
+    mine = Q(holder=holder, state=RunState.RUNNING)
+    plain = Q(supervisor="", key="")
+    rows = open_ones.filter(mine | plain & Q(app__in=["", app])).order_by("pk")[:REVOKED_AT_ONCE]
     return [
-        {"id": pk, "epoch": epoch, "pid": pid}
-        for pk, epoch, pid in rows.order_by("pk").values_list("pk", "epoch", "pid")[:REVOKED_AT_ONCE]
+        {
+            "id": run.pk,
+            "epoch": run.epoch,
+            "pid": run.pid,
+            "supervised": run.is_supervised,
+            "kill": run.holder == holder and (run.is_supervised or _is_known_to_all(run, now)),
+        }
+        for run in rows
     ]
+
+
+def _is_known_to_all(run: TaskRun, now: datetime) -> bool:
+    return run.revoke_requested_at is not None and now - run.revoke_requested_at >= TOLD_TO_ALL
 
 
 def _requests(app: str, holder: str, now: datetime) -> list[dict[str, Any]]:
@@ -154,11 +181,15 @@ def _requests(app: str, holder: str, now: datetime) -> list[dict[str, Any]]:
 
 def answer_request(*, request_id: str, answer: Mapping[str, Any], now: datetime) -> bool:
     """A worker's answer: {"error": words} or what was asked for. Whether the request was still open."""
+    try:
+        known = uuid.UUID(request_id)
+    except ValueError:
+        return False
     state = RequestState.FAILED if "error" in answer else RequestState.DONE
     return (
-        WorkerRequest.objects.filter(
-            pk=request_id, state__in=[RequestState.PENDING, RequestState.CLAIMED]
-        ).update(state=state, answer=dict(answer), finished_at=now)
+        WorkerRequest.objects.filter(pk=known, state__in=[RequestState.PENDING, RequestState.CLAIMED]).update(
+            state=state, answer=storable(dict(answer)), finished_at=now
+        )
         == 1
     )
 

@@ -142,6 +142,17 @@ TABLE: dict[tuple[str, str], Row] = {
     ("audit-finding", "patch"): Row(
         OPERATE, SHOP, path={"id": "finding"}, body={"owner": "ada"}, headers=ANY
     ),
+    ("tasks", "get"): Row(None),
+    ("tasks-replay", "post"): Row(OPERATE, status=202, body={"name": "shop.mail"}),
+    ("task", "get"): Row(VIEW, SHOP, path={"id": "running"}),
+    ("task-revoke", "post"): Row(OPERATE, SHOP, status=202, path={"id": "running"}, body={}),
+    ("task-replay", "post"): Row(OPERATE, SHOP, status=202, path={"id": "dead"}, body={}),
+    ("task-latencies", "get"): Row(None),
+    ("task-workers", "get"): Row(None),
+    ("task-queues", "get"): Row(VIEW),
+    ("queue-peek", "post"): Row(OPERATE, status=202, body={"app": "shop", "queue": "mail"}),
+    ("queue-purge", "post"): Row(ADMIN, status=202, body={"app": "shop", "queue": "mail"}),
+    ("task-request", "get"): Row(OPERATE, path={"id": "request"}),
     ("audit", "get"): Row(None),
     ("audit-entry", "get"): Row(VIEW, SHOP, path={"seq": "entry"}),
     ("audit-export", "get"): Row(VIEW),
@@ -295,6 +306,7 @@ def test_everybody_gets_what_the_policy_says(name: str, method: str) -> None:
         "rollout": rolled.pk,
         "entry": entry,
         **world.told(),
+        **world.tasks("shop"),
     }
     wrong: list[str] = []
     for asker in ASKERS:
@@ -322,6 +334,8 @@ LISTS: dict[str, Callable[[Any], set[str]]] = {
     "alerts": lambda item: {item["tree"]},
     "audit-projects": lambda item: {item["tree"]},
     "audit-findings": lambda item: {item["project"]},
+    "tasks": lambda item: {item["tree"]},
+    "task-workers": lambda item: {item["tree"]},
 }
 
 
@@ -337,6 +351,7 @@ def test_lists_show_what_one_may_see(name: str, asker: Asker) -> None:
         commands.request_command(verb="stop", key=f"{tree}/web", actor=people.SOMEBODY)
         world.alert(tree)
         world.audited(tree)
+        world.tasks(tree)
     items = asker.client().get(reverse(f"api:{name}")).json()["items"]
     seen = {tree for item in items for tree in LISTS[name](item) if tree}
     assert seen == {tree for tree in ("shop", "bank") if asker.principal.can(VIEW, tree)}

@@ -13,6 +13,7 @@ from supervision.auditruns.models import AuditFinding, AuditRun
 from supervision.auditruns.projects import create_project
 from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree, Stray
+from supervision.tasks.models import TaskRun, TaskWorker, WorkerRequest
 from supervision.trees import services
 from supervision.trees.models import Placement, Tree
 from tests.supervision.auditruns.support import document as document_of
@@ -160,3 +161,26 @@ def told() -> dict[str, int]:
         "channel": Channel.objects.create(name="c", kind="email", target="a@example.com").pk,
         "silence": Silence.objects.create(tree="shop", until=until, reason="r", created_by="x").pk,
     }
+
+
+def tasks(tree: str) -> dict[str, Any]:
+    """A running task, a dead letter, a worker and a request of a tree: what they are known by."""
+    now = timezone.now()
+    common = {"name": "shop.mail", "tree": tree, "supervisor": tree, "created_at": now, "changed_at": now}
+    TaskRun.objects.create(id=f"{tree}-running", state="running", attempt=1, epoch=1, **common)
+    TaskRun.objects.create(id=f"{tree}-dead", state="failed", ended_at=now, **common)
+    holder = f"{NODE}/{tree}/worker@1/1/5"
+    TaskWorker.objects.create(
+        holder=holder,
+        node_id=NODE,
+        key=f"{tree}/worker@1",
+        tree=tree,
+        incarnation=1,
+        pid=5,
+        started_at=now,
+        seen_at=now,
+    )
+    asked = WorkerRequest.objects.create(
+        kind="peek", app="shop", queue="mail", requested_by="ada", created_at=now, deadline_at=now
+    )
+    return {"running": f"{tree}-running", "dead": f"{tree}-dead", "request": asked.pk}

@@ -81,7 +81,7 @@ def test_a_revoked_task_is_told_to_the_worker_that_runs_it_until_it_ended() -> N
     start()
     begin_attempt(run_id="s1", publication=1, holder=HOLDER, pid=101, now=NOW)
     operating.revoke_run(run_id="s1", actor=ANNA, reason="wrong order", now=NOW)
-    assert report().revoked == [{"id": "s1", "epoch": 1, "pid": 101}]
+    assert report().revoked == [{"id": "s1", "epoch": 1, "pid": 101, "supervised": True, "kill": True}]
     assert report(holder=OTHER).revoked == []
     tell(event("ended", task="s1", state="failed", reason="signal(9)", publication=1))
     assert report().revoked == []
@@ -141,7 +141,7 @@ def test_a_request_that_nobody_answers_fails_in_words() -> None:
 
 def test_a_purged_task_with_a_row_is_revoked() -> None:
     start()
-    assert operating.note_purged(run_ids=["s1", "unknown"], by="anna", now=NOW) == 1
+    assert operating.note_purged(run_ids=["s1", "unknown"], now=NOW) == 1
     assert TaskRun.objects.get().state == "revoked"
 
 
