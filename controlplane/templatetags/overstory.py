@@ -236,6 +236,7 @@ ICONS = {
     "y": "config",
     "d": "nodes",
     "u": "audit",
+    "f": "search",
     "e": "errors",
 } | {
     "m": "monitors",

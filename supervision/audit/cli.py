@@ -12,8 +12,9 @@ from typing import TextIO
 from supervision.audit import baseline
 from supervision.audit.catalogue import RULES, parse_codes
 from supervision.audit.finding import Severity
-from supervision.audit.reports import FORMATS, severity
+from supervision.audit.reports import FORMATS, as_json, severity
 from supervision.audit.run import Options, Progress, Report, audit
+from supervision.audit.upload import CONTEXT, UploadError, upload
 
 OK, FOUND, USAGE, GONE = 0, 1, 2, 141
 _NEVER = "never"
@@ -61,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="processes; as many as there are cores by default"
     )
+    parser.add_argument("--upload", metavar="URL", help="hand the report in to an Overstory; with --project")
+    parser.add_argument("--project", metavar="NAME", help="the audit project that the report is of")
+    parser.add_argument("--revision", metavar="REV", default="", help="of the code, for --upload")
     parser.add_argument("--output", metavar="FILE", help="write the report there and not to standard output")
 
 
@@ -85,11 +89,12 @@ def run(given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     try:
         codes = _codes(given.select, given.ignore)
         known = _known(given)
+        _whole_for_upload(given)
     except (ValueError, baseline.BaselineError) as error:
         err.write(f"audit: {error}\n")
         return USAGE
     options = Options(
-        context=max(0, min(given.context, 20)),
+        context=max(0, min(given.context, 20)) or (CONTEXT if given.upload else 0),
         paths=given.paths,
         codes=codes,
         jobs=given.jobs,
@@ -120,7 +125,40 @@ def run(given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             err.write(f"audit: {error}\n")
             return USAGE
         err.write(f"audit: {len(every)} findings written to {given.write_baseline}\n")
-    return FOUND if grown or _fails(report, given) else OK
+    if given.upload:
+        try:
+            more = not _uploaded(given, report, err)
+        except UploadError as error:
+            err.write(f"audit: {error}\n")
+            return USAGE
+    else:
+        more = False
+    return FOUND if grown or more or _fails(report, given) else OK
+
+
+def _whole_for_upload(given: argparse.Namespace) -> None:
+    """What an option leaves out of a report would be taken for fixed."""
+    if not given.upload:
+        return
+    if not given.project:
+        raise ValueError("--upload needs --project")
+    if given.select or given.ignore or given.baseline or given.level != "info":
+        raise ValueError("--upload takes whole reports: without --select, --ignore, --level and --baseline")
+
+
+def _uploaded(given: argparse.Namespace, report: Report, err: TextIO) -> bool:
+    """Hand the report in; whether the project's ratchet holds."""
+    taken = upload(
+        as_json(report, given.paths), url=given.upload, project=given.project, revision=given.revision
+    )
+    err.write(
+        f"audit: run {taken.number} of {given.project}: {taken.verdict}, {taken.new} new, {taken.gone} gone\n"
+    )
+    if not taken.passes:
+        err.writelines(
+            f"audit: {rule}: {now} findings, {before} before\n" for rule, (before, now) in taken.grown.items()
+        )
+    return taken.passes
 
 
 def _codes(select: str | None, ignore: str | None) -> frozenset[str]:

@@ -6,10 +6,12 @@ from django.test import Client
 from controlplane.access.policy import Held, Principal, Role
 from controlplane.dashboard.framework import all_pages
 from controlplane.dashboard.live.topics import TOPICS, refusal, visible_for
+from supervision.auditruns.models import AuditFinding
 from supervision.fleet.models import Node
 from supervision.trees.models import Command, TreeRevision
 from supervision.trees.services import apply_tree
 from tests.controlplane.dashboard.facts import make_child, make_node, make_supervisor, make_tree
+from tests.supervision.auditruns.support import finding, project, upload
 from tests.support import people
 
 VISITORS: dict[str, tuple[tuple[Role, str], ...]] = {
@@ -43,6 +45,9 @@ PAGES = {
     "tree-rollback": ("/trees/shop/rollback/1", ADMINS_SHOP),
     "act": ("/act/stop/shop/web", OPERATES_SHOP),
     "nodes": ("/nodes", SEES_ALL),
+    "findings": ("/findings", SOME_ROLE),
+    "finding": ("/findings/FINDING", SEES_SHOP),
+    "audit-project": ("/findings/project/shop", SEES_SHOP),
     "audit": ("/audit", ADMIN),
     "settings": ("/settings", EVERYBODY),
     "welcome": ("/welcome", SEES_ALL),
@@ -60,6 +65,8 @@ FORMS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
     "apply": ("/trees/shop", {"do": "apply", "etag": "1", "document": "nonsense"}, ADMINS_SHOP),
     "new tree": ("/trees/new", {"do": "apply", "document": "nonsense"}, ADMINS_SHOP),
     "roll back": ("/trees/shop/rollback/1", {"etag": "99"}, ADMINS_SHOP),
+    "leave a finding": ("/findings/FINDING", {"do": "leave", "until": "some day"}, OPERATES_SHOP),
+    "scan": ("/findings/project/shop", {}, OPERATES_SHOP),
     "make a user": ("/settings", {"do": "user-create", "name": "eve", "role": "root"}, ADMIN),
 }
 """Forms that may change something, sent so that they are refused for what they hold, not for who sends them."""
@@ -88,7 +95,13 @@ def fleet() -> Node:
         make_tree(node, tree)
         make_supervisor(node, tree, position=0)
         make_child(node, f"{tree}/web", position=1)
+    upload(project(tree="shop"), finding("a"))
     return node
+
+
+def at(address: str) -> str:
+    """The address, with the number of the finding that is there."""
+    return address.replace("FINDING", str(AuditFinding.objects.get().pk)) if "FINDING" in address else address
 
 
 def test_every_page_and_topic_is_in_the_tables() -> None:
@@ -100,7 +113,7 @@ def test_every_page_and_topic_is_in_the_tables() -> None:
 @pytest.mark.parametrize("visitor", VISITORS)
 def test_pages(visitor: str, fleet: Node) -> None:
     client = people.browser(people.user("somebody", *VISITORS[visitor]))
-    found = {slug: client.get(address).status_code for slug, (address, _who) in PAGES.items()}
+    found = {slug: client.get(at(address)).status_code for slug, (address, _who) in PAGES.items()}
     allowed = {slug: OPEN.get(slug, 200) for slug, (_address, who) in PAGES.items() if visitor in who}
     assert {slug: status for slug, status in found.items() if status not in (403, 404)} == allowed
 
@@ -110,7 +123,7 @@ def test_pages(visitor: str, fleet: Node) -> None:
 def test_forms_are_refused_to_who_may_not_and_change_nothing(visitor: str, fleet: Node) -> None:
     client = people.browser(people.user("somebody", *VISITORS[visitor]))
     for name, (address, form, who) in FORMS.items():
-        status = client.post(address, form).status_code
+        status = client.post(at(address), form).status_code
         assert (status not in (403, 404)) == (visitor in who), (name, status)
     assert Command.objects.count() == (2 if visitor in OPERATES_SHOP else 0)
     assert TreeRevision.objects.count() == 1
@@ -121,9 +134,9 @@ def test_forms_are_refused_to_who_may_not_and_change_nothing(visitor: str, fleet
 @pytest.mark.django_db
 def test_nobody_gets_a_page_or_sends_a_form(fleet: Node) -> None:
     for address, _who in PAGES.values():
-        assert Client().get(address).status_code == 401
+        assert Client().get(at(address)).status_code == 401
     for address, form, _who in FORMS.values():
-        assert Client().post(address, form).status_code == 401
+        assert Client().post(at(address), form).status_code == 401
     assert not Command.objects.exists()
 
 
