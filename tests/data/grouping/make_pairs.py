@@ -160,7 +160,7 @@ def event(program: Program) -> dict[str, Any]:
 
 def _kept(found: dict[str, Any], directory: str) -> dict[str, Any]:
     """What grouping may look at, without the paths of the machine it ran on."""
-    kept = {key: found[key] for key in ("platform", "level", "exception") if key in found}
+    kept: dict[str, Any] = {key: found[key] for key in ("platform", "level", "exception") if key in found}
     for exception in kept["exception"]["values"]:
         exception.pop("mechanism", None) if exception.get("mechanism", {}).get("type") == "generic" else None
         for frame in exception.get("stacktrace", {}).get("frames", []):

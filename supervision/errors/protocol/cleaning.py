@@ -1,0 +1,90 @@
+"""Makes of any JSON something that PostgreSQL takes and a page can show: bounded, without NUL and lone surrogates.
+
+What was cut is said where Sentry's protocol says it: in `_meta`, beside the place it was cut at.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+MOST_LEVELS = 64
+MOST_STRING = 64 * 1024
+MOST_ITEMS = 1000
+"""Of one list or object. A stack has its own bound in `reading`."""
+_UNSAYABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class NotJsonError(ValueError):
+    """It is no JSON at all."""
+
+
+def parse(body: bytes) -> Any:
+    """The value; NaN, infinities and lone surrogates are read too, as programs send them. NotJsonError.
+
+    Any: what JSON can say. Nesting is bounded by the reader itself: what is deeper than it reads is refused.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(body.decode("utf-8", "replace"))
+    except RecursionError:
+        raise NotJsonError("nested too deep") from None
+    except ValueError as error:
+        raise NotJsonError(str(error)) from error
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """A value within the bounds, and what was cut, by the dotted path of where."""
+
+    value: Any
+    cut: dict[str, str] = field(default_factory=dict)
+
+
+def clean(value: Any) -> Cleaned:
+    """A copy within the bounds. Any: what JSON can say."""
+    cleaned = Cleaned(None)
+    cleaned.value = _clean(value, "", MOST_LEVELS, cleaned.cut)
+    return cleaned
+
+
+def _clean(value: Any, at: str, levels: int, cut: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        return _text(value, at, cut)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else str(value)[:MOST_STRING]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if levels == 0:
+        cut[at] = "nested too deep"
+        return "…"
+    if isinstance(value, dict):
+        if len(value) > MOST_ITEMS:
+            cut[at] = f"{len(value)} items, {MOST_ITEMS} kept"
+        kept = list(value.items())[:MOST_ITEMS]
+        return {
+            _text(str(key), at, cut)[:256]: _clean(item, f"{at}.{key}"[:256], levels - 1, cut)
+            for key, item in kept
+        }
+    if isinstance(value, list):
+        if len(value) > MOST_ITEMS:
+            cut[at] = f"{len(value)} items, {MOST_ITEMS} kept"
+        return [
+            _clean(item, f"{at}.{index}", levels - 1, cut) for index, item in enumerate(value[:MOST_ITEMS])
+        ]
+    return _text(str(value), at, cut)
+
+
+def _text(text: str, at: str, cut: dict[str, str]) -> str:
+    if len(text) > MOST_STRING:
+        cut[at] = f"{len(text)} characters, {MOST_STRING} kept"
+        text = text[:MOST_STRING]
+    return _UNSAYABLE.sub("\N{REPLACEMENT CHARACTER}", text) if _UNSAYABLE.search(text) else text
