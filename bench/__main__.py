@@ -17,7 +17,7 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Any
 
-from bench import adoption, document, ingest, peers, pixel, restarts, sampler, separate, thousand
+from bench import adoption, document, ingest, peers, pixel, recovery, restarts, sampler, separate, thousand
 from bench.engine import EngineError
 from bench.entry import Entry, Options
 from bench.native import CompilerError
@@ -39,6 +39,7 @@ def entries() -> tuple[Entry, ...]:
         *sampler.ENTRIES,
         *ingest.ENTRIES,
         *pixel.ENTRIES,
+        *recovery.ENTRIES,
         *separate.ENTRIES,
     )
 
