@@ -47,6 +47,8 @@ ACTIONS = {
             "drain", "Drain", "Move everything away from node {key}?", danger=True,
             permission=Permission.ADMIN, target="node",
         ),
+        Action("acknowledge", "Acknowledge", "Look after this: {key}?", target="alert"),
+        Action("resolve", "Resolve", "Is this over: {key}?", target="alert"),
         Action(
             "undrain", "Take work again", "Let node {key} take work again?",
             permission=Permission.ADMIN, target="node",
@@ -54,7 +56,7 @@ ACTIONS = {
     )
 }  # fmt: skip
 
-OFFERED = ("start", "restart", "stop", "hold", "release", "signal")
+OFFERED = ("start", "restart", "reload", "stop", "hold", "release", "signal")
 """On a process's page, in this order."""
 
 WHY = {
@@ -75,7 +77,7 @@ def offered(member: Mapping[str, Any]) -> list[Action]:
             continue
         if (verb == "hold" and held) or (verb == "release" and not held):
             continue
-        if verb == "signal" and (member["is_supervisor"] or member["pid"] is None):
+        if verb in ("signal", "reload") and (member["is_supervisor"] or member["pid"] is None):
             continue
         found.append(action)
     return found
@@ -128,6 +130,10 @@ def _summary(action: Action, affected: list[dict[str, Any]]) -> str:
             return "Nothing of it runs now."
         case "drain":
             return "Its trees are started elsewhere first, where they may run."
+        case "acknowledge":
+            return "It is not told again while it lasts, and you are named as who looks after it."
+        case "resolve":
+            return "If it comes again, it is told again."
         case "undrain":
             return "New work may be placed on it."
     return "It is ended with everything below it."

@@ -12,6 +12,8 @@ SEVERITIES = ("info", "good", "warning", "trouble")
 FINDING_STATES = ("open", "closed", "wont_fix")
 FINDING_SEVERITIES = ("info", "low", "medium", "high", "critical")
 OUTCOMES = ("ok", "refused", "failed")
+ALERT_STATES = ("open", "acknowledged", "resolved")
+ALERT_SEVERITIES = ("critical", "warning", "info")
 ACTORS = ("user", "token", "local", "system", "node", "anonymous")
 
 
@@ -94,6 +96,17 @@ AUDIT = _fields(
     text=("who", "action", "target", "reason"),
     text_lookups=("actor_name", "action", "target", "reason"),
 )
+ALERTS = _fields(
+    _plain("state", Kind.WORD, words=ALERT_STATES),
+    _plain("kind", Kind.TEXT),
+    _plain("severity", Kind.WORD, words=ALERT_SEVERITIES),
+    _plain("tree", Kind.TEXT),
+    _plain("node", Kind.TEXT, "node_id"),
+    _plain("subject", Kind.TEXT),
+    Field("age", Kind.AGE, ("raised_at",), ("raised_at",)),
+    text=("title", "subject"),
+    text_lookups=("title", "subject", "body"),
+)
 
 FINDINGS = _fields(
     Field("project", Kind.TEXT, ("project",), ("project__name",)),
@@ -113,7 +126,15 @@ FINDINGS = _fields(
     text_lookups=("rule", "name", "path", "symbol", "message"),
 )
 
-LISTS = {"procs": PROCS, "tree": TREE, "nodes": NODES, "events": EVENTS, "audit": AUDIT, "findings": FINDINGS}
+LISTS = {
+    "procs": PROCS,
+    "tree": TREE,
+    "nodes": NODES,
+    "events": EVENTS,
+    "audit": AUDIT,
+    "alerts": ALERTS,
+    "findings": FINDINGS,
+}
 
 
 def fields_json(fields: Fields) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from django.urls import get_script_prefix
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from controlplane.assets.curl import CHILD_VERBS, command_curl
+from controlplane.assets.curl import ALERT_VERBS, CHILD_VERBS, alert_curl, command_curl
 
 register = template.Library()
 
@@ -296,10 +296,13 @@ def change_query(context: template.Context, **changes: Any) -> str:
 
 @register.simple_tag(takes_context=True)
 def curl(context: template.Context, verb: str, key: str, node: str | None = None) -> str:
-    """The request of an action on a child as a line for a terminal; nothing for other actions."""
+    """The request of an action on a child or an alert as a line for a terminal; nothing for other actions."""
+    site = context["request"].build_absolute_uri(f"{get_script_prefix()}api/v1/")
+    if verb in ALERT_VERBS:
+        return alert_curl(f"{site}alerts/{key}/{verb}")
     if verb not in CHILD_VERBS:
         return ""
-    url = context["request"].build_absolute_uri(f"{get_script_prefix()}api/v1/commands")
+    url = f"{site}commands"
     return command_curl(url=url, verb=verb, key=key, node=node)
 
 

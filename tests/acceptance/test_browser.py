@@ -66,6 +66,7 @@ PAGES = [
     "/trees/new",
     "/trees/shop/history",
     "/nodes",
+    "/alerts",
     "/audit",
     "/settings",
     "/welcome",

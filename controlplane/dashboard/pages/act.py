@@ -6,11 +6,16 @@ from urllib.parse import urlencode
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 
 from controlplane.access.actors import actor_of
 from controlplane.access.policy import tree_of
 from controlplane.dashboard.actions import ACTIONS, Action, blast
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
+from supervision.alerts import selectors as alerts
+from supervision.alerts.exceptions import NotFound as NoAlertError
+from supervision.alerts.models import Alert
+from supervision.alerts.services import acknowledge_alert, resolve_alert
 from supervision.exceptions import SupervisionError
 from supervision.fleet import services as fleet
 from supervision.trees.commands import request_command
@@ -64,8 +69,22 @@ def action_of(request: PageRequest) -> Action:
     action = ACTIONS.get(request.params["verb"])
     if action is None:
         raise Http404("There is no such action.")
-    request.require(action.permission, tree_of(request.params["key"]) if action.target == "child" else "")
+    request.require(action.permission, _tree(request, action))
     return action
+
+
+def _tree(request: PageRequest, action: Action) -> str:
+    """What the right is asked on; "" for what belongs to no tree."""
+    if action.target == "alert":
+        return str(_alert(request).tree)
+    return tree_of(request.params["key"]) if action.target == "child" else ""
+
+
+def _alert(request: PageRequest) -> Alert:
+    try:
+        return alerts.get_alert(_number(request.params["key"]), trees=request.visible)
+    except (NoAlertError, _WrongFieldError):
+        raise Http404("There is no such alert.") from None
 
 
 def node_of(request: PageRequest) -> str:
@@ -79,10 +98,12 @@ def _name(request: PageRequest, action: Action) -> str:
         if known is None:
             raise Http404("There is no such node.")
         return str(known["host"])
-    return key
+    return _alert(request).title if action.target == "alert" else key
 
 
 def back_url(action: Action, key: str, node: str) -> str:
+    if action.target == "alert":
+        return reverse("alerts")
     if action.target != "child":
         return reverse("nodes")
     return reverse("process", args=[key]) + (f"?{urlencode({'node': node})}" if node else "")
@@ -110,6 +131,10 @@ def _order(request: PageRequest, action: Action, node: str) -> str:
     if action.needs_reason and not reason:
         raise _WrongFieldError("A reason is needed.")
     actor = actor_of(request.http)
+    if action.target == "alert":
+        settle = acknowledge_alert if action.verb == "acknowledge" else resolve_alert
+        settle(alert_id=_number(key), actor=actor, reason=reason, now=timezone.now())
+        return ""
     if action.verb in ("drain", "undrain"):
         change = fleet.drain_node if action.verb == "drain" else fleet.undrain_node
         change(node_id=key, actor=actor, reason=reason)
@@ -120,7 +145,7 @@ def _order(request: PageRequest, action: Action, node: str) -> str:
     elif action.verb == "signal":
         args["signal"] = _signal(post.get("signal", ""))
     elif action.verb == "end_stray":
-        args["pid"], key = _pid(key), ""
+        args["pid"], key = _number(key), ""
     commands = request_command(
         verb=action.verb, key=key, node_id=node or None, args=args, actor=actor, reason=reason
     )
@@ -141,9 +166,9 @@ def _signal(name: str) -> str:
     return name
 
 
-def _pid(text: str) -> int:
+def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
-        raise _WrongFieldError("A pid is a number.")
+        raise _WrongFieldError("This is no number.")
     return int(text)
 
 

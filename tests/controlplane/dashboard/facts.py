@@ -3,6 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils import timezone
+
+from supervision.alerts.kinds import Kind
+from supervision.alerts.models import Alert
+from supervision.alerts.services import Subject, raise_alert
 from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree
 
@@ -59,3 +64,11 @@ def make_life(node: Node, key: str, number: int, **columns: Any) -> Incarnation:
 def make_record(node: Node, seq: int, kind: str, **columns: Any) -> JournalRecord:
     defaults: dict[str, Any] = {"stream_epoch": 1, "at": AT, "boot": 1.0, "body": {}, "received_at": AT}
     return JournalRecord.objects.create(node_id=node.pk, seq=seq, kind=kind, **(defaults | columns))
+
+
+def make_alert(kind: Kind, subject: str, **more: Any) -> Alert:
+    """One that is open."""
+    about = Subject(kind, subject, tree=more.pop("tree", ""), node_id=more.pop("node_id", ""))
+    alert = raise_alert(about=about, title=f"{subject}: {kind}", body="why", now=timezone.now(), **more)
+    assert alert is not None
+    return alert

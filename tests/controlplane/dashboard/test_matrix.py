@@ -48,6 +48,7 @@ PAGES = {
     "findings": ("/findings", SOME_ROLE),
     "finding": ("/findings/FINDING", SEES_SHOP),
     "audit-project": ("/findings/project/shop", SEES_SHOP),
+    "alerts": ("/alerts", SOME_ROLE),
     "audit": ("/audit", ADMIN),
     "settings": ("/settings", EVERYBODY),
     "welcome": ("/welcome", SEES_ALL),

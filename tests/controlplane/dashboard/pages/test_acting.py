@@ -3,10 +3,11 @@
 import pytest
 
 from controlplane.access.policy import Role
+from supervision.alerts.kinds import Kind
 from supervision.auditlog.models import AuditEntry
 from supervision.fleet.models import Node
 from supervision.trees.models import Command
-from tests.controlplane.dashboard.facts import make_child, make_node, make_supervisor, make_tree
+from tests.controlplane.dashboard.facts import make_alert, make_child, make_node, make_supervisor, make_tree
 from tests.support import people
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +48,7 @@ def test_the_confirmation_names_what_goes_down_with_it(node: Node) -> None:
         ("restart", {}, {}),
         ("hold", {"for": "10m"}, {"seconds": 600.0}),
         ("release", {}, {}),
+        ("reload", {}, {}),
         ("signal", {"signal": "HUP"}, {"signal": "HUP"}),
     ],
 )
@@ -109,3 +111,27 @@ def test_a_form_from_another_site_is_refused(node: Node) -> None:
     client.force_login(people.user("olga", OPERATOR))
     assert client.post("/act/stop/shop/web", {}).status_code == 403
     assert not Command.objects.exists()
+
+
+def test_an_alert_is_acknowledged_and_resolved_by_who_operates_its_tree(node: Node) -> None:
+    alert = make_alert(Kind.SUPERVISOR_GAVE_UP, "shop/web", tree="shop")
+    olga = people.browser(people.user("olga", OPERATOR))
+    asked = olga.get(f"/act/acknowledge/{alert.pk}")
+    assert "Look after this: shop/web" in asked.content.decode()
+    assert f"/api/v1/alerts/{alert.pk}/acknowledge" in asked.content.decode(), "and as a request"
+    answer = olga.post(f"/act/acknowledge/{alert.pk}", {"reason": "on it"})
+    assert (answer.status_code, answer["Location"]) == (303, "/alerts")
+    alert.refresh_from_db()
+    assert (alert.state, alert.acknowledged_by) == ("acknowledged", "olga")
+    assert olga.post(f"/act/acknowledge/{alert.pk}", {}).status_code == 409
+    assert olga.post(f"/act/resolve/{alert.pk}", {}).status_code == 303
+    entries = AuditEntry.objects.filter(action__startswith="alert.").order_by("seq")
+    assert list(entries.values_list("action", "reason")) == [
+        ("alert.acknowledge", "on it"),
+        ("alert.resolve", ""),
+    ]
+    viewer = people.browser(people.user("vera", (Role.VIEWER, "shop")))
+    assert viewer.get(f"/act/resolve/{alert.pk}").status_code == 403
+    stranger = people.browser(people.user("sven", (Role.OPERATOR, "bank")))
+    assert stranger.get(f"/act/resolve/{alert.pk}").status_code == 404
+    assert olga.get("/act/resolve/x").status_code == 404

@@ -7,13 +7,17 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from controlplane.access.policy import Role, Scope
 from controlplane.dashboard.framework import all_pages
+from supervision.alerts.kinds import Kind
+from supervision.alerts.services import resolve_alert
 from supervision.fleet.models import Node
 from supervision.journal.models import ObservedChild
 from supervision.trees.services import apply_tree
 from tests.controlplane.dashboard.facts import (
+    make_alert,
     make_child,
     make_life,
     make_node,
@@ -72,6 +76,7 @@ ADDRESSES = {
     "tree-rollback": "/trees/shop/rollback/1",
     "act": "/act/stop/shop/web",
     "nodes": "/nodes",
+    "alerts": "/alerts",
     "audit": "/audit",
     "settings": "/settings",
     "welcome": "/welcome",
@@ -137,6 +142,7 @@ QUERIES = {
     "tree-rollback": 9,
     "act": 9,
     "nodes": 10,
+    "alerts": 6,
     "audit": 9,
     "settings": 9,
     "welcome": 9,
@@ -218,9 +224,32 @@ def test_a_page_names_what_its_script_subscribes_to(fleet: Node) -> None:
 
 def test_the_rail_names_the_pages_that_one_may_open(fleet: Node) -> None:
     titles = [page["title"] for page in viewer_of_shop().get("/processes").context["pages"]]
-    assert titles == ["Overview", "Tree", "Processes", "Trees", "Settings"]
+    assert titles == ["Overview", "Tree", "Processes", "Trees", "Alerts", "Settings"]
     keys = [page.g_key for page in all_pages() if page.g_key]
     assert len(keys) == len(set(keys))
+
+
+def test_alerts_show_what_is_not_over_lead_to_what_they_are_about_and_are_filtered(fleet: Node) -> None:
+    open_one = make_alert(
+        Kind.SUPERVISOR_GAVE_UP, "bank/web", tree="bank", data={"supervisor": "bank"}, node_id=fleet.pk
+    )
+    over = make_alert(Kind.ROLLED_BACK, "shop", tree="shop")
+    resolve_alert(alert_id=over.pk, actor=people.SOMEBODY, reason="", now=timezone.now())
+    client = admin()
+    shown = client.get("/alerts").context["rows"]
+    assert [(row["id"], row["state"], row["url"]) for row in shown] == [
+        (open_one.pk, "open", f"/process/bank?node={fleet.pk}")
+    ]
+    assert [action.verb for action in shown[0]["actions"]] == ["acknowledge", "resolve"]
+    everything = client.get("/alerts?q=").context["rows"]
+    assert [row["id"] for row in everything] == [over.pk, open_one.pk]
+    assert everything[0]["url"] == "/trees/shop/history"
+    assert everything[0]["actions"] == []
+    assert [row["id"] for row in client.get("/alerts?q=kind:rolled_back age:<1h").context["rows"]] == [
+        over.pk
+    ]
+    assert client.get("/alerts?q=state:broken").context["q_error"]["at"] == 6
+    assert [row["id"] for row in viewer_of_shop().get("/alerts?q=").context["rows"]] == [over.pk]
 
 
 def test_the_audit_page_shows_entries_and_follows_the_chain(fleet: Node) -> None:
