@@ -132,6 +132,16 @@ class Channel:
         with self._changed:
             return self._changed.wait_for(lambda: not self._outbox, timeout_s)
 
+    def mark(self) -> int:
+        """The number of the newest event, for `has_acknowledged`."""
+        with self._lock:
+            return self._outbox.next_number - 1
+
+    def has_acknowledged(self, mark: int) -> bool:
+        """Whether the node has every event up to `mark` on its disk."""
+        with self._lock:
+            return self._outbox.first_number > mark
+
     def ask(
         self, kind: str, body: Mapping[str, Any] | None = None, timeout_s: float = ASK_LIMIT_S
     ) -> dict[str, Any]:
