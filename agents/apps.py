@@ -9,6 +9,11 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents.configs.resolving import fill_in
+        from agents.registry.ending import end_registrations
+        from agents.registry.questions import answer_questions
+        from supervision.journal.handlers import on_ingest
         from supervision.trees.resolving import resolves
 
         resolves(fill_in)
+        on_ingest(end_registrations)
+        answer_questions()

@@ -2,6 +2,7 @@
 
 from controlplane.admin import (
     access,
+    agents,
     alerts,
     auditlog,
     audits,
@@ -15,6 +16,19 @@ from controlplane.admin import (
 )
 from controlplane.admin.site import site
 
-MODULES = (access, alerts, auditlog, audits, fleet, journal, operations, programs, samples, tasks, trees)
+MODULES = (
+    access,
+    agents,
+    alerts,
+    auditlog,
+    audits,
+    fleet,
+    journal,
+    operations,
+    programs,
+    samples,
+    tasks,
+    trees,
+)
 
 __all__ = ["MODULES", "site"]

@@ -18,6 +18,8 @@ RESOURCES = (
     "rollouts",
     "agent-kinds",
     "agent-configs",
+    "registrations",
+    "services",
     "nodes",
     "strays",
     "observed",

@@ -15,6 +15,7 @@ from controlplane.api import (
     index,
     output,
     people,
+    registry,
     samples,
     tasks,
     trees,
@@ -58,6 +59,13 @@ urlpatterns = [
     path(f"{CONFIG}/diff", agentconfigs.AgentConfigDiff.as_view(), name="agent-config-diff"),
     path(f"{CONFIG}/rollback", agentconfigs.AgentConfigRollback.as_view(), name="agent-config-rollback"),
     path(f"{CONFIG}/plan", agentconfigs.AgentConfigPlan.as_view(), name="agent-config-plan"),
+    path("registrations", registry.Registrations.as_view(), name="registrations"),
+    path(
+        "registrations/<str:namespace>/<path:key>", registry.RegistrationDetail.as_view(), name="registration"
+    ),
+    path("services", registry.Services.as_view(), name="services"),
+    path("services/<str:namespace>/<str:name>", registry.ServiceDetail.as_view(), name="service"),
+    path("services/<str:namespace>/<str:name>/ready", registry.ServiceReady.as_view(), name="service-ready"),
     path("nodes", fleet.Nodes.as_view(), name="nodes"),
     path("nodes/<str:node>", fleet.NodeDetail.as_view(), name="node"),
     path("nodes/<str:node>/drain", fleet.NodeDrain.as_view(), name="node-drain"),

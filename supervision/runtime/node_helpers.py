@@ -74,14 +74,9 @@ class NodeHelpers:
         )
         self.gateway.helper = self._helper(
             "gateway",
-            (
-                *data_dir,
-                "--node-id",
-                node.identity.node_id,
-                *(["--stores"] if uses_stores(os.environ) else []),
-            ),
+            (*data_dir, "--node-id", node.identity.node_id),
             self.gateway.on_message,
-            self.gateway.started,
+            lambda: None,
             fds=(node.fds["agent"],),
         )
         if uses_stores(os.environ):

@@ -1,10 +1,16 @@
 """Agent configs and trees that name them, as rows."""
 
+from datetime import timedelta
 from typing import Any
 
 from agents.configs import services
 from agents.configs.services import ConfigApplied
+from agents.registry import declaring
+from agents.registry import services as registry
+from agents.registry.services import Owner
 from supervision.auditlog.actor import Actor, ActorKind
+from supervision.fleet.models import Node
+from supervision.fleet.services import database_now
 from supervision.trees import services as trees
 from supervision.trees.models import Tree, TreeRevision
 
@@ -39,3 +45,13 @@ def child(tree: str = "shop") -> dict[str, Any]:
     """The first child as nodes run it."""
     found: dict[str, Any] = head(tree).runs["supervisor"]["children"][0]
     return found
+
+
+def registrations(node_id: str) -> None:
+    """shop/web and bank/web of the node hold a key each, a program outside of trees another one; a service is declared."""
+    until = database_now() + timedelta(minutes=5)
+    Node.objects.filter(pk=node_id).update(lease_until=until)
+    for child, key in (("shop/web", "web"), ("bank/web", "bank")):
+        registry.register(namespace="default", key=key, owner=Owner(node_id, child, 1))
+    registry.register(namespace="default", key="cron", owner=Owner(holder="cron", lease_s=600.0))
+    declaring.put_service(namespace="ours", name="prices", actor=ADA)

@@ -12,16 +12,9 @@ from typing import Any
 sys.path.insert(0, sys.argv[1])
 
 from overstory import channel as channels
-from overstory import checkpoints, errors, registry
+from overstory import errors
 
-names: dict[str, Any] = {
-    "os": os,
-    "channel": channels.default(),
-    "channels": channels,
-    "checkpoints": checkpoints,
-    "registry": registry,
-    "pushes": [],
-}
+names: dict[str, Any] = {"os": os, "channel": channels.default(), "channels": channels, "pushes": []}
 
 
 def hear(topic: str) -> bool:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
+from agents.configs import kinds
 from controlplane.access.models import LoginAllowance, LoginLink, Token
 from controlplane.access.policy import Role, Scope
 from controlplane.admin.index import site
@@ -27,6 +28,7 @@ from supervision.samples.models import SampleHour, SampleMinute
 from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
 from supervision.trees import commands, services
 from supervision.trees.models import Command, Placement, Tree
+from tests.agents import config_rows
 from tests.controlplane.api.world import audited
 from tests.support.people import admin, browser, token, user
 
@@ -109,6 +111,9 @@ def rows() -> None:
     span = {"node": node, "key": "shop/web", "at": now, "n": 1}
     SampleMinute.objects.create(**span)
     SampleHour.objects.create(**span)
+    config_rows.put()
+    kinds.put_kind(name="crawler", schema={}, description="", actor=ACTOR)
+    config_rows.registrations(node.id)
     IdempotencyKey.objects.create(principal="user:1", route="r", key="k", fingerprint="f", claimed_at=now)
 
 

@@ -28,6 +28,7 @@ VIEW, OPERATE, ADMIN = Permission.VIEW, Permission.OPERATE, Permission.ADMIN
 UPLOAD = Permission.UPLOAD
 SHOP, FLEET = "shop", ""
 ANY = {"HTTP_IF_MATCH": "*"}
+SERVICE = {"namespace": "ours", "name": "prices"}
 CONFIG = {"namespace": "ours", "name": "crawler"}
 
 
@@ -88,6 +89,20 @@ TABLE: dict[tuple[str, str], Row] = {
     ("agent-config-diff", "get"): Row(VIEW, path=CONFIG),
     ("agent-config-rollback", "post"): Row(ADMIN, path=CONFIG, body={"to": 1}, headers=ANY),
     ("agent-config-plan", "post"): Row(ADMIN, path=CONFIG, body={"entry_point": "a:B"}),
+    ("registrations", "get"): Row(None),
+    ("registrations", "post"): Row(OPERATE, status=201, body={"key": "new"}),
+    ("registration", "get"): Row(VIEW, SHOP, path={"namespace": "default", "key": "web"}),
+    ("registration", "patch"): Row(
+        OPERATE, path={"namespace": "default", "key": "cron"}, body={}, headers=ANY
+    ),
+    ("registration", "delete"): Row(
+        OPERATE, status=204, path={"namespace": "default", "key": "cron"}, headers=ANY
+    ),
+    ("services", "get"): Row(VIEW),
+    ("service", "get"): Row(VIEW, path=SERVICE),
+    ("service", "put"): Row(ADMIN, path=SERVICE, body={}, headers=ANY),
+    ("service", "delete"): Row(ADMIN, status=204, path=SERVICE, headers=ANY),
+    ("service-ready", "get"): Row(VIEW, path=SERVICE),
     ("nodes", "get"): Row(VIEW),
     ("node", "get"): Row(VIEW, path={"node": world.NODE}),
     ("node", "delete"): Row(ADMIN, status=204, path={"node": world.NODE}, headers=ANY),
@@ -297,6 +312,8 @@ def test_everybody_gets_what_the_policy_says(name: str, method: str) -> None:
     made = commands.request_command(verb="stop", key="shop/web", actor=people.SOMEBODY)
     rolled = world.applied("shop", "a").rollouts.get()
     config_rows.put(namespace="ours", arguments={"n": 1})
+    if name.startswith(("registration", "service")):
+        config_rows.registrations(world.NODE)  # with a node whose lease runs, which is not forgotten
     kinds.put_kind(name="kind", schema={}, description="", actor=people.SOMEBODY)
     entry = AuditEntry.objects.filter(tree="shop").order_by("seq").values_list("seq", flat=True).first()
     ids = {
@@ -336,6 +353,7 @@ LISTS: dict[str, Callable[[Any], set[str]]] = {
     "audit-findings": lambda item: {item["project"]},
     "tasks": lambda item: {item["tree"]},
     "task-workers": lambda item: {item["tree"]},
+    "registrations": lambda item: {item["child"].partition("/")[0]},
 }
 
 
@@ -352,6 +370,7 @@ def test_lists_show_what_one_may_see(name: str, asker: Asker) -> None:
         world.alert(tree)
         world.audited(tree)
         world.tasks(tree)
+    config_rows.registrations(world.NODE)
     items = asker.client().get(reverse(f"api:{name}")).json()["items"]
     seen = {tree for item in items for tree in LISTS[name](item) if tree}
     assert seen == {tree for tree in ("shop", "bank") if asker.principal.can(VIEW, tree)}
