@@ -129,6 +129,7 @@ class ChildOperations:
 
         def forget() -> None:
             self.node.driver.forget(key)
+            self.node.helpers.gateway.forget(key)
 
         command_id = request.args.get("command_id")
         stopping = None if command_id is None else f"{command_id}:stop"

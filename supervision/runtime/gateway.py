@@ -15,13 +15,19 @@ import traceback
 from typing import Any
 
 from supervision.runtime import journal_segments
+from supervision.runtime.checkpoint_files import CheckpointFiles
 from supervision.runtime.clock import SystemClock
+from supervision.runtime.gateway_checkpoints import FETCH, Checkpoints
 from supervision.runtime.gateway_links import CourierLink, NodeLink
+from supervision.runtime.gateway_lookups import LOOKUPS, without_the_dead
 from supervision.runtime.gateway_program import Program
 from supervision.runtime.gateway_pushes import Pushes
 from supervision.runtime.gateway_spool import BOUND_BYTES, Sender, Spool
+from supervision.runtime.gateway_wire import Refusal
 from supervision.runtime.guardian_state import AGENT_BACKLOG
 from supervision.runtime.helper_channel import HelperChannel
+from supervision.runtime.identity import read_stat
+from supervision.runtime.journal import JournalFull
 from supervision.runtime.link import Message
 from supervision.runtime.linux import raise_nofile
 from supervision.runtime.paths import Paths
@@ -29,6 +35,8 @@ from supervision.runtime.paths import Paths
 LISTEN_FD = 4
 SYNC_EVERY_S = 1.0
 TEND_EVERY_S = 5.0
+CONFIG = "config"
+"""Topic: other arguments for a running agent; with `resync` come those that hold."""
 ENDED = "ended"
 """Topic: an incarnation has ended, and all that descended from it."""
 
@@ -36,7 +44,10 @@ ENDED = "ended"
 class Gateway:
     """What all connections share. Made inside the running loop."""
 
-    def __init__(self, paths: Paths, node_id: str, channel: HelperChannel, spool: Spool) -> None:
+    def __init__(
+        self, paths: Paths, node_id: str, channel: HelperChannel, spool: Spool, *, uses_stores: bool
+    ) -> None:
+        clock = SystemClock()
         self.node_id = node_id
         self.spool = spool
         self.pushes = Pushes(os.urandom(8).hex())
@@ -45,6 +56,16 @@ class Gateway:
         self.failure: BaseException | None = None
         self.node = NodeLink(channel, self._on_node, self.closed.set)
         self.courier = CourierLink(str(paths.courier_socket), self._on_push)
+        self.checkpoints = Checkpoints(
+            CheckpointFiles(str(paths.checkpoints_dir)),
+            clock,
+            say=self.say,
+            fetch=self._fetch if uses_stores else None,
+        )
+        self.configs: dict[str, dict[str, Any]] = {}
+        """What is delivered to each agent now."""
+        self._said = 0
+        self._forgetting: set[asyncio.Task[None]] = set()
 
     # -- for the connections ----------------------------------------------------------------------------------------
 
@@ -56,14 +77,40 @@ class Gateway:
         self.failure = error
         self.closed.set()
 
-    async def ask(self, question: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Put a question to the courier."""
+    def say(self, key: str, incarnation: int, kind: str, body: dict[str, Any]) -> None:
+        """An event of our own making, in the name of a child. Refusal where the disk is full."""
+        self._said += 1
+        me = Sender(key, incarnation, os.getpid(), _started(), self.pushes.life)
+        try:
+            self.spool.accept(me, self._said, kind, body)
+        except JournalFull as error:
+            raise Refusal("spool_full", str(error)) from None
+
+    async def _fetch(self, sender: Sender, timeout_s: float) -> dict[str, Any]:
+        question = {
+            "kind": FETCH,
+            "body": {},
+            "key": sender.key,
+            "incarnation": sender.incarnation,
+            "pid": sender.pid,
+        }
         return await self.courier.ask(question, timeout_s)
+
+    async def ask(self, question: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        """Put a question to the courier. Refusal."""
+        answer = await self.courier.ask(question, timeout_s)
+        if question["kind"] in LOOKUPS:
+            return await without_the_dead(answer, self.node_id, self._states)
+        return answer
+
+    async def _states(self, lives: list[list[Any]]) -> list[str]:
+        known: list[str] = await self.node.ask("lives", lives=lives)
+        return known
 
     async def lives(self, lives: list[list[Any]]) -> dict[str, Any]:
         """What is known here of each [node, key, incarnation]."""
         ours = [[key, incarnation] for node, key, incarnation in lives if node == self.node_id]
-        known = iter(await self.node.ask("lives", lives=ours) if ours else [])
+        known = iter(await self._states(ours) if ours else [])
         return {
             "result": {"lives": [next(known) if life[0] == self.node_id else "unknown" for life in lives]}
         }
@@ -71,6 +118,10 @@ class Gateway:
     def gauges(self, sender: Sender, values: dict[str, float]) -> None:
         """A program's own measurements, for the sampler by way of the node."""
         self.node.send("gauges", key=sender.key, incarnation=sender.incarnation, values=values)
+
+    def truth(self, topic: str, sender: Sender | None) -> dict[str, Any]:
+        """What holds now, of a topic whose truth is here; nothing of the others, whose truth has to be asked for."""
+        return self.configs.get(sender.key, {}) if topic == CONFIG and sender is not None else {}
 
     def push(self, topic: str, body: dict[str, Any], key: str = "") -> None:
         """Tell every program that wants to know; only those of `key` where it is given."""
@@ -85,6 +136,20 @@ class Gateway:
             for key, incarnation in message.body["lives"]:
                 self.push(ENDED, {"node": self.node_id, "key": key, "incarnation": incarnation})
 
+        elif message.op == "configs":
+            for key, body in message.body["configs"].items():
+                self._configure(str(key), dict(body))
+        elif message.op == "forget":
+            for key in message.body["keys"]:
+                task = asyncio.get_running_loop().create_task(self.checkpoints.forget(str(key)))
+                self._forgetting.add(task)
+                task.add_done_callback(self._forgetting.discard)
+
+    def _configure(self, key: str, body: dict[str, Any]) -> None:
+        if self.configs.get(key) != body:
+            self.configs[key] = body
+            self.push(CONFIG, body, key)
+
     def _on_push(self, message: dict[str, Any]) -> None:
         body = message.get("body")
         if isinstance(body, dict):
@@ -97,6 +162,8 @@ class Gateway:
         loop = asyncio.get_running_loop()
         asking = loop.create_task(self.courier.run())
         tending = loop.create_task(self._tend())
+        carrying = loop.create_task(self.checkpoints.carry_left_over())
+        carrying.add_done_callback(lambda done: None if done.cancelled() else self._ended(done))
         for task in (asking, tending):
             task.add_done_callback(lambda done: self.failed(None if done.cancelled() else done.exception()))
         # Never closed: the socket, and its name, outlive us.
@@ -111,10 +178,21 @@ class Gateway:
         )  # closing `server` in order would take the socket's name away
         del server
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Of a task that ends: what it raised is a fault of ours."""
+        if task.exception() is not None:
+            self.failed(task.exception())
+
     async def _tend(self) -> None:
         while True:
             await asyncio.sleep(TEND_EVERY_S)
             self.spool.tend()
+
+
+def _started() -> int:
+    """Our own start time, in clock ticks since boot."""
+    stat = read_stat(os.getpid())
+    return stat.start_time if stat is not None else 0
 
 
 def keep_synced(directory: str) -> None:
@@ -139,6 +217,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="gateway")
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--node-id", required=True)
+    parser.add_argument("--stores", action="store_true", help="there is a control plane to ask")
     parser.add_argument("--spool-bytes", type=int, default=BOUND_BYTES)
     options = parser.parse_args(argv)
     os.umask(0o077)
@@ -151,7 +230,8 @@ def main(argv: list[str]) -> int:
     keep_synced(str(paths.spool_dir))
 
     async def run() -> None:
-        await Gateway(paths, options.node_id, channel, spool).serve(listener)
+        gateway = Gateway(paths, options.node_id, channel, spool, uses_stores=options.stores)
+        await gateway.serve(listener)
 
     asyncio.run(run())
     return 0

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from supervision.runtime import gateway_wire as wire
+from supervision.runtime.gateway_checkpoints import Policy
 from supervision.runtime.gateway_pushes import MAX_TOPIC_CHARS, Push
 from supervision.runtime.gateway_spool import Sender
 from supervision.runtime.gateway_wire import Refusal, Said, WireFault
@@ -42,6 +43,7 @@ class Program(asyncio.Protocol):
         self.gateway = gateway
         self.sender: Sender | None = None
         """Once the node said whose this is."""
+        self.policy = Policy()
         self.topics: set[str] = set()
         self._framer = wire.Framer()
         self._transport: asyncio.Transport | None = None
@@ -161,7 +163,10 @@ class Program(asyncio.Protocol):
                 raise Refusal("not_a_child", "the process that connected has ended, or cannot be seen here")
             found = await self.gateway.node.ask("who", pid=self._pid)
             if found is not None:
-                return Sender(str(found[0]), int(found[1]), self._pid, stat.start_time, stream)
+                self.policy = Policy.of(found["checkpoint"])
+                self._framer.most = self.policy.max_bytes
+                key, incarnation, epoch = str(found["key"]), int(found["incarnation"]), int(found["epoch"])
+                return Sender(key, incarnation, self._pid, stat.start_time, stream, epoch)
             await asyncio.sleep(UNKNOWN_RETRY_S)
         raise Refusal("not_a_child", f"process {self._pid} belongs to no child of this node")
 
@@ -209,6 +214,18 @@ class Program(asyncio.Protocol):
             raise Refusal("bad_request", "lives is a list of at most 1,000 [node, key, incarnation]")
         self._answer_later(said, lambda: self.gateway.lives(lives))
 
+    def _save(self, said: Said) -> None:
+        assert self.sender is not None  # noqa: S101
+        if said.is_too_large:
+            raise Refusal("too_large", f"this agent may keep {self.policy.max_bytes} bytes of state at most")
+        sender, fields, data = self.sender, said.fields, said.payload
+        self._answer_later(said, lambda: self.gateway.checkpoints.save(sender, self.policy, fields, data))
+
+    def _load(self, said: Said) -> None:
+        assert self.sender is not None  # noqa: S101
+        sender = self.sender
+        self._answer_later(said, lambda: self.gateway.checkpoints.load(sender))
+
     def _gauges(self, said: Said) -> None:
         assert self.sender is not None  # noqa: S101
         self.gateway.gauges(self.sender, wire.gauges(said.fields))
@@ -224,7 +241,8 @@ class Program(asyncio.Protocol):
         missed = pushes.since(topic, str(since.get("life", "")), at if type(at) is int else 0)
         self.topics.add(topic)
         if missed is None:
-            self.send(op="push", topic=topic, life=pushes.life, at=pushes.at, resync=True)
+            body = self.gateway.truth(topic, self.sender)
+            self.send(op="push", topic=topic, life=pushes.life, at=pushes.at, body=body, resync=True)
         for push in missed or ():
             self.push(push)
 
@@ -296,6 +314,8 @@ _OPERATIONS: dict[str, Callable[[Program, Said], None]] = {
     "resume": Program._resume,
     "ask": Program._ask,
     "lives": Program._lives,
+    "checkpoint.save": Program._save,
+    "checkpoint.load": Program._load,
     "gauges": Program._gauges,
     "subscribe": Program._subscribe,
 }

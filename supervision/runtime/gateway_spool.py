@@ -34,6 +34,8 @@ class Sender:
     pid: int
     start_time: int
     stream: str
+    epoch: int = 0
+    """Of the placement of its tree."""
 
 
 @dataclass(slots=True)

@@ -46,12 +46,15 @@ class Said:
     op: str
     fields: dict[str, Any]
     payload: bytes = field(default=b"")
+    is_too_large: bool = False
+    """More raw bytes followed than were taken; they were thrown away."""
 
 
 class Framer:
-    """Cuts what comes into messages."""
+    """Cuts what comes into messages. Of raw bytes it keeps no more than `most`, and throws longer ones away."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 0) -> None:
+        self.most = most
         self._buffer = bytearray()
         self._waiting: Said | None = None
         self._needed = 0
@@ -70,13 +73,23 @@ class Framer:
             said = parse(bytes(self._buffer[:end]))
             del self._buffer[: end + 1]
             self._needed = payload_size(said.fields)
+            said.is_too_large = self._needed > self.most
             self._waiting = said
-        if len(self._buffer) < self._needed:
+        return self._with_payload(self._waiting)
+
+    def _with_payload(self, said: Said) -> Said | None:
+        if said.is_too_large:
+            thrown = min(self._needed, len(self._buffer))
+            del self._buffer[:thrown]
+            self._needed -= thrown
+            if self._needed:
+                return None
+        elif len(self._buffer) < self._needed:
             return None
-        said, self._waiting = self._waiting, None
-        if self._needed:
+        elif self._needed:
             said.payload = bytes(self._buffer[: self._needed])
             del self._buffer[: self._needed]
+        self._waiting = None
         return said
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from supervision.runtime import agentdoc, processdoc
+from supervision.runtime import agentdoc, celeryworkerdoc, processdoc
 from supervision.runtime.processdoc import ProcessBody
 
 READERS: Mapping[str, Callable[[Mapping[str, Any]], ProcessBody]] = {
     processdoc.KIND: ProcessBody.from_body,
     agentdoc.KIND: agentdoc.agent_body,
+    celeryworkerdoc.KIND: celeryworkerdoc.worker_body,
 }
 RUNNABLE = frozenset(READERS)
 

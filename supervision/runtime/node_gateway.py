@@ -3,15 +3,18 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from supervision.runtime.delivered import DELIVERED
 from supervision.runtime.helper_process import HelperProcess
 from supervision.runtime.identity import has_exited, read_stat
 from supervision.runtime.kinship import Leader
 from supervision.runtime.link import Message
 from supervision.runtime.process_driver import MAIN, PRE_START
+from supervision.runtime.tree_runner import TreeRunner
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
 
+MAX_FORGOTTEN = 10_000
 MAX_DEPTH = 64
 """Ancestors looked at for whose a process is."""
 
@@ -23,10 +26,17 @@ class NodeGateway:
         self.node = node
         self.helper: HelperProcess | None = None
         self._ended: list[tuple[str, int]] = []
+        self._forgotten: list[str] = []
+        """Children that were removed and that no gateway was told of."""
+        self._keys: dict[str, set[str]] = {}
+        """What each tree had when its last revision was applied."""
+        self._configs: dict[str, dict[str, Any]] = {}
+        """What was delivered to agents, by key, as far as this node told."""
 
     def on_message(self, message: Message) -> None:
         if message.op == "who":
-            self._answer(message, self.who(int(message.body["pid"])))
+            found = self.who(int(message.body["pid"]))
+            self._answer(message, None if found is None else self._facts(*found))
         elif message.op == "lives":
             self._answer(
                 message, [self.state_of(str(key), int(number)) for key, number in message.body["lives"]]
@@ -35,6 +45,18 @@ class NodeGateway:
     def _answer(self, message: Message, result: Any) -> None:
         if self.helper is not None:
             self.helper.send("answer", id=message.body["id"], result=result)
+
+    def _facts(self, key: str, incarnation: int) -> dict[str, Any]:
+        """What the gateway has to know of a child."""
+        revision = self.node.trees.revisions.get(key.partition("/")[0])
+        run = self.node.driver.runs.get(key)
+        section = run.source.get("agent") if run is not None else None
+        return {
+            "key": key,
+            "incarnation": incarnation,
+            "epoch": revision.epoch if revision is not None else 0,
+            "checkpoint": section.get("checkpoint") if isinstance(section, dict) else None,
+        }
 
     def who(self, pid: int) -> tuple[str, int] | None:
         """(key, incarnation) of the child that `pid` is or descends from; None for nobody's."""
@@ -77,11 +99,61 @@ class NodeGateway:
             last = runner.kernel.last_incarnation(key)
         return "ended" if 0 < incarnation <= last else "unknown"
 
+    def started(self) -> None:
+        """A new gateway: what its predecessor may not have done or known."""
+        for runner in self.node.trees.runners.values():
+            self._keys.setdefault(runner.name, {view.key for view in runner.kernel.children()})
+            self.deliver(runner, again=True)
+        self._tell_forgotten()
+
+    def applied(self, runner: TreeRunner) -> None:
+        """A tree has a new revision: children may be gone from it, others have something delivered."""
+        if self.node.trees.runners.get(runner.name) is not runner:
+            return
+        keys = {view.key for view in runner.kernel.children()}
+        for key in self._keys.get(runner.name, set()) - keys:
+            if key not in self.node.driver.runs:
+                self.forget(key)  # a running one is forgotten when it has ended
+        self._keys[runner.name] = keys
+        self.deliver(runner)
+
+    def removed(self, runner: TreeRunner) -> None:
+        """A tree is gone from this node."""
+        self._keys.pop(runner.name, None)
+        for view in runner.kernel.children():
+            self.forget(view.key)
+
+    def forget(self, key: str) -> None:
+        """A child was removed for good, and does not run: nothing of it is kept."""
+        self._configs.pop(key, None)
+        self._forgotten.append(key)
+        if len(self._forgotten) == 1:
+            self.node.loop.call_soon(self._tell_forgotten)
+
+    def _tell_forgotten(self) -> None:
+        if self._forgotten and self.helper is not None and self.helper.send("forget", keys=self._forgotten):
+            self._forgotten.clear()
+            return
+        del self._forgotten[:-MAX_FORGOTTEN]
+
+    def deliver(self, runner: TreeRunner, *, again: bool = False) -> None:
+        """Tell the agents of a tree what changed for them without a new life; all of it where `again`."""
+        changed = {}
+        for view in runner.kernel.children():
+            delivered = view.spec.body.get(DELIVERED)
+            if isinstance(delivered, dict) and (again or self._configs.get(view.key) != delivered):
+                changed[view.key] = self._configs[view.key] = delivered
+        if changed and self.helper is not None:
+            self.helper.send("configs", configs=changed)
+
     def ended(self, key: str, incarnation: int) -> None:
         """Nothing is left of it. Said at the end of this round of the loop: its replacement goes first."""
         if not self._ended:
             self.node.loop.call_soon(self._tell)
         self._ended.append((key, incarnation))
+        runner = self.node.trees.runner_of(key)
+        if runner is not None and runner.kernel.child(key) is None:
+            self.forget(key)
 
     def _tell(self) -> None:
         ended, self._ended = self._ended, []

@@ -74,9 +74,14 @@ class NodeHelpers:
         )
         self.gateway.helper = self._helper(
             "gateway",
-            (*data_dir, "--node-id", node.identity.node_id),
+            (
+                *data_dir,
+                "--node-id",
+                node.identity.node_id,
+                *(["--stores"] if uses_stores(os.environ) else []),
+            ),
             self.gateway.on_message,
-            lambda: None,
+            self.gateway.started,
             fds=(node.fds["agent"],),
         )
         if uses_stores(os.environ):

@@ -76,6 +76,7 @@ class NodeTrees:
             on_exit=self._root_ended,
         )
         self.runners[name] = runner
+        node.loop.call_soon(lambda: node.helpers.gateway.applied(runner))
         return runner
 
     def restore(self, tree: RecoveredTree) -> TreeRunner:
@@ -123,6 +124,7 @@ class NodeTrees:
         self.removing.discard(runner.name)
         for view in runner.kernel.children():
             node.driver.forget(view.key)
+        node.helpers.gateway.removed(runner)
         runner.close()
         self.revisions.pop(runner.name, None)
         node.fencing.forget(runner.name)
@@ -133,6 +135,11 @@ class NodeTrees:
         node.listeners.close_tree(runner.name)
         node.operations.trees.removed(runner.name)
         node.operations.changed()
+
+    def applied(self, runner: TreeRunner) -> None:
+        """The kernel has a new revision."""
+        self.close_unused_sockets(runner)
+        self.node.helpers.gateway.applied(runner)
 
     def close_unused_sockets(self, runner: TreeRunner) -> None:
         """A new revision may have left some without a child."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from supervision.runtime import agentdoc
+from supervision.runtime import agentdoc, celeryworkerdoc
 from supervision.runtime.environment import EnvironmentFault, EnvironmentFile, EnvironmentSource, acting_as
 from supervision.runtime.kinds import RUNNABLE
 from supervision.runtime.launch import LaunchError, UserIds, resolve_executable
@@ -138,12 +138,12 @@ class _Host:
                 return f"{path}: {os.strerror(error.errno or 0)}"
             return "" if os.access(path, os.X_OK, effective_ids=True) else f"{path} may not be entered"
 
-    def sdk_problem(self, user: UserIds | None) -> str:
-        """Whether the user can read what starts an agent."""
+    def sdk_problem(self, user: UserIds | None, path: str, what: str) -> str:
+        """Whether the user can read what starts an agent or a worker."""
         with acting_as(self._other(user)):
-            if os.access(agentdoc.RUN, os.R_OK, effective_ids=True):
+            if os.access(path, os.R_OK, effective_ids=True):
                 return ""
-        return f"user {user.name if user else os.geteuid()} may not read {agentdoc.RUN}, which starts agents"
+        return f"user {user.name if user else os.geteuid()} may not read {path}, which starts {what}"
 
     @staticmethod
     def _other(user: UserIds | None) -> UserIds | None:
@@ -261,10 +261,24 @@ class _Agent(_Process):
     def _check_programs(self, path: str | None, user: UserIds | None) -> None:
         super()._check_programs(path, user)
         if "entry_point" in self.section:
-            self.host.say(self.pointer, self.host.sdk_problem(user))
+            self.host.say(self.pointer, self.host.sdk_problem(user, agentdoc.RUN, "agents"))
 
 
-_CHECKS: Mapping[str, type[_Process]] = {agentdoc.KIND: _Agent}
+class _CeleryWorker(_Process):
+    """The checks of one `celery_worker` child."""
+
+    def _programs(self) -> list[tuple[str, str]]:
+        return [(self._at("python"), celeryworkerdoc.python_of(self.section))]
+
+    def _check_programs(self, path: str | None, user: UserIds | None) -> None:
+        super()._check_programs(path, user)
+        self.host.say(self.pointer, self.host.sdk_problem(user, celeryworkerdoc.RUN, "Celery workers"))
+
+
+_CHECKS: Mapping[str, type[_Process]] = {
+    agentdoc.KIND: _Agent,
+    celeryworkerdoc.KIND: _CeleryWorker,
+}
 
 
 def _limit_problem(name: str, bound: Any) -> str:

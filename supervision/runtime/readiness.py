@@ -62,7 +62,7 @@ class NotifyReceiver:
         if fields.get("WATCHDOG") == "1" and run.watchdog is not None:
             self.driver.pet(run)
         if fields.get("WATCHDOG") == "trigger" and run.leader is not None:
-            self.driver.table.kill(run.leader, "watchdog")
+            self.driver.table.kill(run.leader, run.body.watchdog_reason)
         if fields.get("RELOADING") == "1" and run.stage == MAIN:
             run.is_reloading = True
         elif fields.get("READY") == "1" and run.stage == MAIN:

@@ -128,7 +128,7 @@ class TreeOperations:
                 runner,
                 Apply(tree.spec),
                 result,
-                then=lambda: node.trees.close_unused_sockets(runner),
+                then=lambda: node.trees.applied(runner),
             )
             self._begin_if_down(runner)
 

@@ -23,6 +23,7 @@ from supervision.kernel.spec import (
     Strategy,
     SupervisorSpec,
 )
+from supervision.runtime import celeryworkerdoc
 from supervision.runtime.delivered import DELIVERED, taken_out
 from supervision.runtime.fielddoc import DocumentError, DocumentErrors, Report, collect, held
 from supervision.runtime.treedependencies import Dependencies
@@ -162,6 +163,9 @@ class _Specs:
         body: dict[str, Any] = {"kind": kind, kind: section}
         if kind == "agent" and (delivered := taken_out(section)):
             body[DELIVERED] = delivered
+        if kind == celeryworkerdoc.KIND and "soft_shutdown" not in section:
+            soft = celeryworkerdoc.soft_shutdown_s(child["shutdown"])
+            section |= {} if soft is None else {"soft_shutdown": soft}
         if self._environment and "environment" in KINDS[kind].by_name:
             if section.get("environment_files"):
                 body["tree_environment"] = dict(self._environment)  # files stand between the two

@@ -12,9 +12,16 @@ from typing import Any
 sys.path.insert(0, sys.argv[1])
 
 from overstory import channel as channels
-from overstory import errors
+from overstory import checkpoints, errors, registry
 
-names: dict[str, Any] = {"os": os, "channel": channels.default(), "channels": channels, "pushes": []}
+names: dict[str, Any] = {
+    "os": os,
+    "channel": channels.default(),
+    "channels": channels,
+    "checkpoints": checkpoints,
+    "registry": registry,
+    "pushes": [],
+}
 
 
 def hear(topic: str) -> bool:

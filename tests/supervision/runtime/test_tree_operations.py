@@ -44,7 +44,7 @@ class Desk:
             settings=NodeSettings(AllowList(root_children=True), {}, 1 << 30, 5), why_no_memory=lambda: "",
             trees=SimpleNamespace(
                 runners={}, revisions={}, retired={}, removing=set(), add=self.add_runner,
-                close_unused_sockets=lambda runner: self.closed.append(runner.name),
+                applied=lambda runner: self.closed.append(runner.name),
                 remove=lambda name, origin, uid: self.node.trees.removing.add(name), local_seq=0,
                 returning=SimpleNamespace(requests={}),
             ),

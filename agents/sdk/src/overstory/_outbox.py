@@ -39,6 +39,11 @@ class Outbox:
         return self._last + 1
 
     @property
+    def first_number(self) -> int:
+        """Of the oldest line that is not acknowledged; the next one's when there is none."""
+        return next(iter(self._lines), self._last + 1)
+
+    @property
     def has_unsent(self) -> bool:
         return bool(self._unsent)
 

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import notify
+from . import checkpoints, notify
 from ._context import AgentContext, CheckpointPolicy
 from ._life import Life
 from ._stopping import Stopping
@@ -37,6 +37,8 @@ Calling = Callable[[Callable[[], Any]], Any]
 class Agent:
     """Derive from this. Every method of the first part may be left out but `run`."""
 
+    schema_version = 1
+    """Of what `checkpoint` keeps; a state of an older one goes through `migrate`."""
     grace_s = 0.0
     """How long a coroutine `run` may go on after it was asked to stop, before it is cancelled."""
 
@@ -64,6 +66,10 @@ class Agent:
     def terminate(self, reason: str) -> Any:
         """Clean up: `normal` after `run` returned, `shutdown` when asked to stop, `exception(TYPE)` when it raised."""
 
+    def migrate(self, state: Any, schema: int) -> Any:
+        """A state that was kept under the older `schema`, as this program wants it."""
+        return state
+
     # -- what a program uses ----------------------------------------------------------------------------------------
 
     @property
@@ -85,9 +91,36 @@ class Agent:
             if self._stopping.wait(step) or step >= left:
                 return self.stopping
 
+    def checkpoint(self, state: Any) -> int | None:
+        """Keep `state` for the next life; its version once it is on disk, None outside Overstory. Raises what
+        checkpoints.save does. It waits for the disk: a coroutine uses `checkpoint_async`."""
+        return checkpoints.save(self.channel, state, schema=self.schema_version)
+
+    def restore(self) -> Any:
+        """The newest whole state of this agent's lives, brought to `schema_version` by `migrate`; None without one.
+        Raises what checkpoints.restore does."""
+        found = checkpoints.restore(self.channel, schema=self.schema_version, migrate=self.migrate)
+        return None if found is None else found.state
+
+    async def checkpoint_async(self, state: Any) -> int | None:
+        """As `checkpoint`, while the loop goes on."""
+        import asyncio
+
+        return await asyncio.to_thread(self.checkpoint, state)
+
+    async def restore_async(self) -> Any:
+        """As `restore`, while the loop goes on."""
+        import asyncio
+
+        return await asyncio.to_thread(self.restore)
+
     def alive(self) -> bool:
         """A sign of life, for a plain agent; False where none is asked for."""
         return self.context.heartbeat_s is not None and notify.alive()
+
+    def gauges(self, **values: float) -> bool:
+        """How much there is of something now: `self.gauges(queue_length=12)`; the newest value of each name counts."""
+        return self.channel.gauges(values)
 
     def status(self, text: str) -> bool:
         """One line for people, shown beside the agent."""

@@ -132,6 +132,16 @@ class Channel:
         with self._changed:
             return self._changed.wait_for(lambda: not self._outbox, timeout_s)
 
+    def mark(self) -> int:
+        """The number of the newest event, for `has_acknowledged`."""
+        with self._lock:
+            return self._outbox.next_number - 1
+
+    def has_acknowledged(self, mark: int) -> bool:
+        """Whether the node has every event up to `mark` on its disk."""
+        with self._lock:
+            return self._outbox.first_number > mark
+
     def ask(
         self, kind: str, body: Mapping[str, Any] | None = None, timeout_s: float = ASK_LIMIT_S
     ) -> dict[str, Any]:
@@ -141,14 +151,14 @@ class Channel:
         """
         _wire.check_kind(kind)
         fields = {"kind": kind, "body": dict(body or {}), "timeout_s": timeout_s}
-        return self._request("ask", fields, timeout_s)[0]
+        return self.request("ask", fields, timeout_s)[0]
 
     def lives(self, lives: Iterable[tuple[str, str, int]], timeout_s: float = ASK_LIMIT_S) -> list[str]:
         """Of each (node, key, incarnation): `running`, `ending`, `ended` (nothing of it is left), or `unknown`.
 
         Only lives of this program's own node are known here. Raises as `ask` does.
         """
-        answer, _ = self._request("lives", {"lives": [list(life) for life in lives]}, timeout_s)
+        answer, _ = self.request("lives", {"lives": [list(life) for life in lives]}, timeout_s)
         return [str(each) for each in answer["lives"]]
 
     def gauges(self, values: Mapping[str, float]) -> bool:
@@ -189,7 +199,7 @@ class Channel:
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
-    def _request(
+    def request(
         self, op: str, fields: dict[str, Any], timeout_s: float, payload: bytes = b""
     ) -> tuple[dict[str, Any], bytes]:
         """(result, raw bytes) of an answer."""
