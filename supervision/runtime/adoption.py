@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from supervision.kernel.events import Apply, Call, Started, Tick
 from supervision.runtime.identity import boot_id, read_stat
+from supervision.runtime.kinds import body_of
 from supervision.runtime.kinship import Leader, parse_mark
 from supervision.runtime.linux import pidfd_inode
 from supervision.runtime.process_driver import MAIN, PRE_START, Run
 from supervision.runtime.processes import find_marked
 from supervision.runtime.recovery import NEVER_BEGUN, Recovered, RecoveredProcess, RecoveredTree, recover
 from supervision.runtime.returning import dynamic_children
+from supervision.runtime.template_leftovers import UNUSED_STATUS, end_templates
 from supervision.runtime.treedoc import parse_tree
 
 if TYPE_CHECKING:
@@ -102,7 +104,14 @@ class Adoption:
 
     def _look_for_marks(self) -> None:
         prefix = self.node.identity.mark_prefix
-        for text, pids in find_marked(prefix).items():
+        marked = find_marked(prefix)
+        left = marked.get(self.node.templates.mark)
+        if left:  # one that still forks would make an agent beside the one we start
+            self._claimed |= end_templates(
+                left, lambda: find_marked(prefix).get(self.node.templates.mark, [])
+            )
+            marked = find_marked(prefix)
+        for text, pids in marked.items():
             mark = parse_mark(text, prefix)
             for pid in pids:
                 stat = read_stat(pid)
@@ -216,12 +225,7 @@ class Adoption:
         pid = self._first_marked(key, incarnation, role)
         pidfd = _open(pid) if pid is not None else None
         if pid is None or pidfd is None:
-            if os.path.exists(node.output.paths(key, incarnation)[0]):
-                self._find_end(
-                    key, incarnation, role, body, at
-                )  # its files were opened: it ran, and nobody saw its end
-            else:
-                node.driver.start(key, incarnation, body)
+            self._confirm_gone(key, incarnation, role, body, at)
             return
         leader = node.table.adopt(
             key=key,
@@ -233,21 +237,63 @@ class Adoption:
             keep_descendants=False,
             on_gone=lambda _: None,
         )
-        run = node.driver.adopt(key, incarnation, body, leader, stage=role)
-        node.events.started(key, incarnation, leader)
+        announced, wanted = self._heard(key)
+        run = node.driver.adopt(key, incarnation, body, leader, stage=role, asked=not wanted)
+        if announced:
+            node.events.stage(run, leader)
+        else:
+            node.events.started(key, incarnation, leader)
         node.driver.resume(run)
 
-    def _find_end(self, key: str, incarnation: int, role: str, body: Mapping[str, Any], at: float) -> None:
-        """An incarnation that ran and is gone before anybody wrote down its pid."""
+    def _heard(self, key: str) -> tuple[bool, bool]:
+        """(whether the kernel has heard that the start was done, whether the child is not being stopped)."""
+        runner = self.node.trees.runners[key.partition("/")[0]]
+        view = runner.kernel.child(key)
+        return view is not None and view.alive, view is not None and view.state != "stopping"
+
+    def _confirm_gone(
+        self, key: str, incarnation: int, role: str, body: Mapping[str, Any], at: float
+    ) -> None:
+        """No process of the start that was decided lives."""
         node = self.node
-        end = self._first_end_since(at)
-        pid, start_time, status = end or (-1 - len(self.missing), None, None)
+        announced, wanted = self._heard(key)
+        end: tuple[int, int | None, int | None] | None = None
+        if os.path.exists(node.output.paths(key, incarnation)[0]):  # its files were opened
+            end = self._first_end_since(at)
+            if end is None and not _is_forked(body):
+                end = (-1 - len(self.missing), None, None)  # so it ran, and nobody saw its end
+        if end is not None:
+            self._find_end(key, incarnation, role, body, end, announced=announced)
+        elif wanted:
+            node.driver.start(key, incarnation, body, announced=announced)
+        else:
+            node.trees.runners[key.partition("/")[0]].exited(key, incarnation, "shutdown")
+
+    def _find_end(
+        self,
+        key: str,
+        incarnation: int,
+        role: str,
+        body: Mapping[str, Any],
+        end: tuple[int, int | None, int | None],
+        *,
+        announced: bool,
+    ) -> None:
+        """An incarnation that ran and is gone before anybody wrote down its pid; `end` without a status: nobody saw it."""
+        node = self.node
+        pid, start_time, status = end
         leader = self._gone_leader(key, incarnation, role, pid)
         leader.start_time = start_time
-        node.table.missing(leader, status, "guardian" if end is not None else "none")
-        node.driver.adopt(key, incarnation, body, leader, stage=role)
-        process = {"pid": pid, "inode": None, "start_time": start_time, "role": role} if end else None
-        node.trees.runners[key.partition("/")[0]].feed(Started(key, incarnation), {"process": process})
+        node.table.missing(leader, status, "guardian" if status is not None else "none")
+        run = node.driver.adopt(key, incarnation, body, leader, stage=role)
+        if announced:
+            if status is not None:
+                node.events.stage(run, leader)
+            return
+        process = {"pid": pid, "inode": None, "start_time": start_time, "role": role}
+        node.trees.runners[key.partition("/")[0]].feed(
+            Started(key, incarnation), {"process": process if status is not None else None}
+        )
 
     def _first_end_since(self, at: float) -> tuple[int, int, int] | None:
         """The oldest process nobody knows of the ends that the guardian recorded, started at boot clock `at` or later.
@@ -259,7 +305,7 @@ class Adoption:
         known |= self.recovered.helpers | self._claimed
         for _ in range(20):
             for end in self.node.exits.started_since(int(at * TICKS)):
-                if end[0] not in known:
+                if end[0] not in known and end[2] != UNUSED_STATUS:
                     self._claimed.add(end[0])
                     return end
             time.sleep(0.002)
@@ -271,7 +317,10 @@ class Adoption:
             (view.key, view.incarnation)
             for runner in self.node.trees.runners.values()
             for view in runner.kernel.children()
-            if view.alive and not view.spec.is_supervisor and view.key not in self.node.driver.runs
+            if view.alive
+            and not view.spec.is_supervisor
+            and view.key not in self.node.driver.runs
+            and view.key not in self.recovered.unconfirmed
         ]
 
     def _trees(self) -> None:
@@ -303,6 +352,15 @@ class Adoption:
         if gone:
             self.recovered.returning[tree.name] = gone
         tree.kernel, tree.ended = tree.kernel.after_reboot(), NEVER_BEGUN
+
+
+def _is_forked(body: Mapping[str, Any]) -> bool:
+    """Whether its main process may come out of a template: then its files are opened before it is forked, and prove
+    nothing."""
+    try:
+        return body_of(body).forking is not None
+    except (ValueError, KeyError):
+        return False
 
 
 def _open(pid: int) -> int | None:

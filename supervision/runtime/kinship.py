@@ -18,7 +18,8 @@ from supervision.runtime.processes import read_mark
 class Leader:
     """A process we started or adopted: a child's main process, or a job that runs before or after it.
 
-    `parent`: whose direct child it is: "node", "guardian", or "other" when both were dead once (init's).
+    `parent`: whose direct child it is: "node", "template", "guardian", or "other" when both were dead once (init's).
+    `template`: the pid of its parent, where that is one.
     `victims`: pids that descended from it and are being killed; its end is told when none is left.
     """
 
@@ -39,6 +40,7 @@ class Leader:
     victims: set[int] = field(default_factory=set)
     retries: int = 0
     ended: bool = False
+    template: int | None = None
 
 
 @dataclass(slots=True, eq=False)

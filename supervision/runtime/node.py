@@ -15,6 +15,7 @@ from typing import Any
 
 from supervision.runtime import boot, linux, snapshot
 from supervision.runtime.adoption import Adoption
+from supervision.runtime.agent_driver import Forks
 from supervision.runtime.cgroups import NodeCgroup
 from supervision.runtime.clock import SystemClock
 from supervision.runtime.collector import Collector
@@ -48,11 +49,13 @@ from supervision.runtime.process_driver import ProcessDriver
 from supervision.runtime.process_table import ProcessTable
 from supervision.runtime.processes import find_marked
 from supervision.runtime.readiness import NotifyReceiver, Probes
+from supervision.runtime.templates import Templates
 
 BEAT_EVERY_S = 0.5
 SCAN_EVERY_S = 1.0
 OUTSIDE_SCAN_EVERY_S = 5.0
 SAMPLER_TOLD_EVERY_S = 30.0
+TEMPLATES_SWEPT_EVERY_S = 10.0
 VERSION = "0.1.0"
 
 
@@ -126,6 +129,16 @@ class Node:
         )
         self.probes = Probes(self.loop, self.driver)
         self.driver.probes = self.probes
+        self.templates = Templates(
+            loop=self.loop,
+            launcher=self.launcher,
+            table=self.table,
+            mark_prefix=self.identity.mark_prefix,
+            directory=str(paths.templates_dir),
+            record=lambda body: self.append("node", body),
+        )
+        self.table.reap_of_template = self.templates.reap
+        self.driver.forks = Forks(self.driver, self.templates, self.loop)
         self.trees = NodeTrees(self)
         self.fencing = NodeFencing(self)
         self.helpers = NodeHelpers(self)
@@ -201,6 +214,7 @@ class Node:
         self._every(PING_EVERY_S, self.helpers.ping)
         self._every(OUTSIDE_SCAN_EVERY_S, self._scan_outside)
         self._every(SAMPLER_TOLD_EVERY_S, self.helpers.tell_sampler)
+        self._every(TEMPLATES_SWEPT_EVERY_S, lambda: self.templates.keep_only(self.trees.wanted))
         self.collector.begin()
         with contextlib.suppress(PromotedError):
             self.loop.run()
@@ -273,7 +287,7 @@ class Node:
             "guardian_pid": self.guardian_pid,
             "adopted_strays": self.kinship.adopted,
             "strays": self.table.strays_to_remember(),
-            "helpers": self.helpers.pids(),
+            "helpers": [*self.helpers.pids(), *self.templates.pids()],
             "fences": {name: [fence.epoch, fence.down] for name, fence in self.fencing.fences.items()},
             "commands": self.operations.ledger.to_json(),
             "local_seq": self.trees.local_seq,

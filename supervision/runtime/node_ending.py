@@ -75,7 +75,9 @@ class NodeEnding:
     def _leave_everything_recorded(self) -> None:
         node = self.node
         node.events.write_evidence()
+        node.templates.drain()
         node.write_snapshot()
+        node.templates.close()
         node.helpers.close()
 
     def _guardian_state(self) -> GuardianState:
@@ -154,6 +156,7 @@ class NodeEnding:
 
     def _end(self) -> None:
         node = self.node
+        node.templates.close()
         node.table.discover()
         node.table.discover_outside()
         for relative in list(node.table.relatives.values()):

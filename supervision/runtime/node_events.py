@@ -27,6 +27,11 @@ class NodeEvents:
             runner.started(key, incarnation, leader)
         self.node.fencing.leader_changed(key)
 
+    def forking(self, key: str, incarnation: int) -> None:
+        runner = self.node.trees.runner_of(key)
+        if runner is not None:
+            runner.forking(key, incarnation)
+
     def stage(self, run: Run, leader: Leader) -> bool:
         """The next process of an incarnation that is already known as started."""
         body = {
@@ -37,6 +42,7 @@ class NodeEvents:
             "role": leader.role,
             "job": run.job,
         }
+        self.node.fencing.leader_changed(run.key)
         return self.node.append("process", body | {"reason": run.reason} if run.stage == POST_STOP else body)
 
     def start_failed(self, key: str, incarnation: int, reason: str) -> None:

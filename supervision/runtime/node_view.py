@@ -40,6 +40,7 @@ class NodeView:
             "children": len(node.driver.runs),
             "strays": len(node.table.strays()),
             "helpers": [{"name": h.role, "pid": h.pid, "starts": h.starts} for h in node.helpers.all],
+            "templates": node.templates.to_json(),
         }
 
     def tree(self, request: Request) -> None:

@@ -100,6 +100,11 @@ class Paths:
         return self.data_dir / "desired"
 
     @property
+    def templates_dir(self) -> Path:
+        """What templates printed while they imported; of this node's life only."""
+        return self.data_dir / "templates"
+
+    @property
     def control_socket(self) -> Path:
         return self.runtime_dir / "control.sock"
 

@@ -10,19 +10,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from supervision.runtime.cgroups import CgroupUnsupported, NodeCgroup
+from supervision.runtime.agent_driver import LAUNCH_ERRORS, Forks
+from supervision.runtime.cgroups import NodeCgroup
 from supervision.runtime.clock import Clock
 from supervision.runtime.environmentdoc import RESERVED
 from supervision.runtime.exits import exit_reason
+from supervision.runtime.forking import TemplateKey
 from supervision.runtime.kinds import body_of
 from supervision.runtime.kinship import Leader
-from supervision.runtime.launch import LaunchError, LaunchPlan
-from supervision.runtime.listeners import ListenError, Listeners
+from supervision.runtime.launch import LaunchPlan
+from supervision.runtime.listeners import Listeners
 from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.nodesettings import AllowList
 from supervision.runtime.output import OutputStore
 from supervision.runtime.process_table import ProcessTable
 from supervision.runtime.processdoc import Command, ProcessBody
+from supervision.runtime.template_order import Forked, ForkOrder
 from supervision.runtime.vfork import Inherited
 
 NOT_READY = "not ready: "
@@ -51,6 +54,9 @@ class ChildEvents(Protocol):
     """What the driver tells the kernel's owner."""
 
     def started(self, key: str, incarnation: int, leader: Leader) -> None: ...
+
+    def forking(self, key: str, incarnation: int) -> None:
+        """Started, and its process follows as its next stage."""
 
     def stage(self, run: "Run", leader: Leader) -> bool:
         """The next process of an incarnation; whether that, and how the one before ended, is on record."""
@@ -96,11 +102,19 @@ class Run:
     is_reloading: bool = False
     on_reloaded: list[Callable[[str], None]] = field(default_factory=list)
     """Called once it is ready again ("") or cannot be any more (why)."""
+    order: ForkOrder | None = None
+    """What was asked of a template and is not answered yet."""
+    killed_for: str | None = None
+    """The cause of a kill that came before there was a process."""
+    started_by: str = ""
+    """Of its main process: exec, template or spare."""
+    why_exec: str = ""
+    """Why its main process was exec'd although it was to be forked."""
     unrecorded: list[Leader] = field(default_factory=list)
     """Processes of it that ended, and how is not on record yet: they stay zombies."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """What every incarnation of a child shares; made anew for each where files or secrets have to be read."""
 
@@ -109,6 +123,8 @@ class Prepared:
     environment: dict[str, str]
     allowed: list[tuple[str, ...]] = field(default_factory=list)
     """Commands that the node's allow-list was asked about: once each, not on the restart path."""
+    template: TemplateKey | None = None
+    """Which template it comes out of, once somebody asked."""
 
 
 class ProcessDriver:
@@ -145,18 +161,20 @@ class ProcessDriver:
         self.allow, self.as_root = allow, as_root
         self.runs: dict[str, Run] = {}
         self.probes: ReadinessProbes | None = None
+        self.forks: Forks | None = None
         self._prepared: dict[str, Prepared] = {}
 
     # -- the kernel's actions ---------------------------------------------------------------------------------------
 
-    def start(self, key: str, incarnation: int, body: Mapping[str, Any]) -> None:
-        """Begin an incarnation; answers through `events`, perhaps before it returns."""
+    def start(self, key: str, incarnation: int, body: Mapping[str, Any], *, announced: bool = False) -> None:
+        """Begin an incarnation; answers through `events`, perhaps before it returns. `announced`: a dead node has said that
+        it began, and got no process for it."""
         try:
             parsed = self._body(key, body)
         except (ValueError, KeyError) as error:
             self.events.start_failed(key, incarnation, f"start_failed({error})")
             return
-        run = Run(key, incarnation, parsed, body, since=self.clock.wall())
+        run = Run(key, incarnation, parsed, body, since=self.clock.wall(), announced=announced)
         self.runs[key] = run
         self._next(run)
 
@@ -167,6 +185,9 @@ class ProcessDriver:
             return
         run.asked = True
         leader = run.leader
+        if run.order is not None and self.forks is not None:
+            self.forks.stop(run)
+            return
         if leader is None or leader.ended or run.stage == POST_STOP:
             return  # what is left of it is on its way out
         if run.stage == MAIN:
@@ -182,6 +203,10 @@ class ProcessDriver:
         if run is None:
             return
         run.asked = run.asked or cause in ("timeout", "brutal_kill")
+        if run.order is not None and self.forks is not None:
+            run.asked, run.killed_for = True, run.killed_for or cause
+            self.forks.stop(run)
+            return
         if run.stage == POST_STOP:
             run.job = len(run.body.post_stop)
         if run.leader is not None and not run.leader.ended:
@@ -232,6 +257,8 @@ class ProcessDriver:
             self.table.signal(leader, signal.SIGCONT)
         if run.stage == MAIN:
             self.arm(run)
+            if run.body.forking is not None and self.forks is not None:
+                self.forks.need(run, run.body.forking)
         else:
             jobs = run.body.pre_start if run.stage == PRE_START else run.body.post_stop
             if run.job < len(jobs):
@@ -240,6 +267,8 @@ class ProcessDriver:
     def forget(self, key: str) -> None:
         """The child was removed: nothing of it is kept, its kept descendants end."""
         self._prepared.pop(key, None)
+        if self.forks is not None:
+            self.forks.templates.forget(key)
         self.table.end_owned(key)
 
     # -- stages -----------------------------------------------------------------------------------------------------
@@ -255,18 +284,48 @@ class ProcessDriver:
             self._finish(run)
 
     def _launch(self, run: Run, stage: str, job: Command | None) -> None:
+        if job is None and self.forks is not None and run.body.forking is not None:
+            self.forks.begin(run, run.body.forking)
+        else:
+            self.spawn(run, stage, job)
+
+    def spawn(self, run: Run, stage: str = MAIN, job: Command | None = None) -> None:
+        """Exec the next process of `run`."""
         try:
             leader = self.table.spawn(
-                self._plan(run, job),
+                self.plan(run, job),
                 key=run.key,
                 incarnation=run.incarnation,
                 role=stage,
                 keep_descendants=run.body.descendants == "keep",
                 on_gone=lambda ended: self._gone(run, ended),
             )
-        except (LaunchError, ListenError, CgroupUnsupported, OSError, ValueError, KeyError) as error:
-            self._not_launched(run, str(error))
+        except LAUNCH_ERRORS as error:
+            self.not_launched(run, str(error))
             return
+        if stage == MAIN:
+            run.started_by = "exec"
+        self._launched(run, stage, leader)
+        if job is not None:
+            self._limit(run, leader, job)
+
+    def take_forked(self, run: Run, forked: Forked) -> None:
+        """The main process of `run`, out of a template. What it was asked meanwhile it hears now."""
+        leader = self.table.take_forked(
+            forked,
+            key=run.key,
+            incarnation=run.incarnation,
+            role=MAIN,
+            keep_descendants=run.body.descendants == "keep",
+            on_gone=lambda ended: self._gone(run, ended),
+        )
+        self._launched(run, MAIN, leader)
+        if run.killed_for is not None:
+            self.kill(run.key, run.incarnation, run.killed_for)
+        elif run.asked:
+            self.signal(run.key, run.incarnation)
+
+    def _launched(self, run: Run, stage: str, leader: Leader) -> None:
         run.leader, run.stage = leader, stage
         if not run.announced:
             run.announced = True
@@ -275,8 +334,15 @@ class ProcessDriver:
             self.recorded(run)
         if stage == MAIN:
             self.arm(run)
-        elif job is not None:
-            self._limit(run, leader, job)
+
+    def never_launched(self, run: Run) -> None:
+        """It was asked to end before its process was forked, and none will be."""
+        if not run.announced:
+            self.not_launched(run, "it was stopped")
+            return
+        run.reason = "timeout" if run.killed_for == "timeout" else "shutdown"
+        run.stage, run.job = POST_STOP, 0
+        self._next(run)
 
     def _limit(self, run: Run, leader: Leader, job: Command) -> None:
         run.deadline = self.loop.call_later(job.timeout_s, lambda: self.table.kill(leader, "timeout"))
@@ -287,7 +353,7 @@ class ProcessDriver:
             self.table.reap(leader)
         run.unrecorded.clear()
 
-    def _not_launched(self, run: Run, why: str) -> None:
+    def not_launched(self, run: Run, why: str) -> None:
         run.leader = None
         self._prepared.pop(run.key, None)  # resolved anew at the next try
         self.output.forget(run.key)
@@ -308,6 +374,8 @@ class ProcessDriver:
             self.disarm(run)
         run.unrecorded.append(leader)
         if run.stage == MAIN:
+            if run.started_by in ("template", "spare") and not run.is_ready and self.forks is not None:
+                self.forks.templates.drain()  # it may have said why it could not begin
             if run.is_reloading or run.on_reloaded:
                 self.reloaded(run, "it ended")
             run.reason = run.reason or self._reason(run, leader)
@@ -431,7 +499,9 @@ class ProcessDriver:
         known = self._prepared.get(key)
         return known.body if known is not None and known.source is source else body_of(source)
 
-    def _prepare(self, run: Run) -> Prepared:
+    def prepare(self, run: Run) -> Prepared:
+        """What all lives of this child share; made anew where files or secrets are read. Raises
+        LaunchError, ValueError, OSError."""
         key, source, body = run.key, run.source, run.body
         known = self._prepared.get(key)
         if known is not None and known.body is body and body.environment_source.is_constant:
@@ -453,11 +523,12 @@ class ProcessDriver:
 
     def environment(self, run: Run) -> dict[str, str]:
         """What every process of `run` gets. Raises LaunchError, ValueError, OSError where a file or secret is gone."""
-        return self.base | self._prepare(run).environment
+        return self.base | self.prepare(run).environment
 
-    def _plan(self, run: Run, job: Command | None) -> LaunchPlan:
+    def plan(self, run: Run, job: Command | None) -> LaunchPlan:
+        """How to start the main process of `run`, or `job`. Raises LAUNCH_ERRORS."""
         body = run.body
-        prepared = self._prepare(run)
+        prepared = self.prepare(run)
         environment = prepared.environment.copy()
         environment["OVERSTORY_INCARNATION"] = str(run.incarnation)
         environment["OVERSTORY_MARK"] = (

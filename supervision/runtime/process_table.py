@@ -29,6 +29,7 @@ from supervision.runtime.launch import Launcher, LaunchPlan
 from supervision.runtime.linux import pidfd_inode, signal_group
 from supervision.runtime.loop import Loop
 from supervision.runtime.processes import OwnChildrenCounter, describe, direct_children
+from supervision.runtime.template_order import Forked
 
 STRAY_GRACE_S = 5.0
 STRAY_SETTLE_S = 0.5
@@ -82,7 +83,9 @@ class ProcessTable:
         self.known_strays: dict[int, tuple[int, float]] = {}
         """pid -> (start time, boot clock) of strays that a dead node announced: their grace goes on."""
         self.ours_beside: set[int] = set()
-        """Direct children that are none of the users': helpers."""
+        """Processes of ours that are none of the users': helpers, templates, spares."""
+        self.reap_of_template: Callable[[int, int], None] = lambda template, pid: None
+        """Tells a template that how a child of its ended is on record."""
         self._zombies: dict[int, Leader] = {}
         """Ours, ended, kept until somebody has recorded how."""
         self._own = 0
@@ -164,6 +167,44 @@ class ProcessTable:
         self._register(leader)
         return leader
 
+    def take_forked(
+        self,
+        forked: Forked,
+        *,
+        key: str,
+        incarnation: int,
+        role: str,
+        keep_descendants: bool,
+        on_gone: Callable[[Leader], None],
+    ) -> Leader:
+        """What a template forked for us, or made of a spare, is the leader of an incarnation from now on."""
+        stray = self.relatives.pop(forked.pid, None)
+        if stray is not None:  # its template died, and it came up here before it was announced
+            self._close_relative(stray)
+        leader = Leader(
+            key,
+            incarnation,
+            role,
+            forked.pid,
+            forked.pidfd,
+            "node" if forked.template is None else "template",
+            on_gone,
+            keep_descendants=keep_descendants,
+            inode=pidfd_inode(forked.pidfd),
+            template=forked.template,
+        )
+        if forked.template is None:
+            self._own += 1
+        self._register(leader)
+        return leader
+
+    def template_ended(self, template: int) -> None:
+        """Its children are ours now: the living, and the zombies that nobody has recorded yet."""
+        for leader in (*self.leaders.values(), *self._zombies.values()):
+            if leader.template == template:
+                leader.parent, leader.template = "node", None
+                self._own += 1
+
     def missing(self, leader: Leader, status: int | None, source: str) -> None:
         """A leader that died while no node lived (`leader.pidfd` is -1). `end_missing` follows, once all are known."""
         leader.ended = True
@@ -244,15 +285,15 @@ class ProcessTable:
     def _keeps(self, leader: Leader) -> bool:
         return leader.keep_descendants and self.kinship.keeps(leader.key)
 
-    def helper_started(self, pid: int) -> None:
-        """A direct child of the node that is nobody's child in a tree."""
+    def helper_started(self, pid: int, *, direct: bool = True) -> None:
+        """A process that is nobody's child in a tree; `direct`: a child of the node, not of a template."""
         self.ours_beside.add(pid)
-        self._own += 1
+        self._own += direct
 
-    def helper_ended(self, pid: int) -> None:
-        """After its reap."""
+    def helper_ended(self, pid: int, *, direct: bool = True) -> None:
+        """After its reap, or when it becomes a leader."""
         self.ours_beside.discard(pid)
-        self._own -= 1
+        self._own -= direct
 
     # -- ends -------------------------------------------------------------------------------------------------------
 
@@ -275,7 +316,7 @@ class ProcessTable:
         leader.ended = True
         leader.status, leader.status_source = status, source
         self.kinship.remove(leader)
-        if leader.parent == "node":
+        if leader.parent in ("node", "template"):
             self._zombies[leader.pid] = leader
         if leader.keep_descendants and self._keeps(leader):
             self._own_newcomers(leader)
@@ -293,11 +334,11 @@ class ProcessTable:
         """What it left would be a direct child of ours by now, its group's members too: without one there is none."""
         if self.relatives and any(relative.may_descend_from(leader) for relative in self.relatives.values()):
             return False
-        return leader.parent == "node" and self._counter.is_at_most(self._own)
+        return leader.parent in ("node", "template") and self._counter.is_at_most(self._own)
 
     def _end_descendants(self, leader: Leader) -> None:
         """Kill what descends from an ended leader and wait for it; called again for the next generation."""
-        if leader.start_time is None and leader.parent == "node":
+        if leader.start_time is None and leader.parent in ("node", "template"):
             stat = read_stat(leader.pid)  # still a zombie
             leader.start_time = stat.start_time if stat is not None else None
         self.discover()
@@ -329,6 +370,9 @@ class ProcessTable:
         """How it ended is on record: let it go."""
         if self._zombies.get(leader.pid) is leader:
             del self._zombies[leader.pid]
+            if leader.template is not None:
+                self.reap_of_template(leader.template, leader.pid)
+                return
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(leader.pid, os.WNOHANG)
             self._own -= 1
@@ -408,13 +452,17 @@ class ProcessTable:
         self.loop.watch(pidfd, lambda: self._relative_readable(relative))
         return relative
 
+    def _close_relative(self, relative: Relative) -> None:
+        if relative.parent == "node":
+            self._own -= 1
+        self.loop.unwatch(relative.pidfd)
+        os.close(relative.pidfd)
+
     def _relative_readable(self, relative: Relative) -> None:
         if relative.parent == "node":
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(relative.pid, os.WNOHANG)
-            self._own -= 1
-        self.loop.unwatch(relative.pidfd)
-        os.close(relative.pidfd)
+        self._close_relative(relative)
         self.relatives.pop(relative.pid, None)
         self.kinship.adopted.pop(relative.pid, None)
         if relative.shown and relative.owner is None:

@@ -46,6 +46,14 @@ class NotifyReceiver:
                 self._apply(run, message.fields)
 
     def _run_of(self, pid: int) -> Run | None:
+        run = self._known(pid)
+        if run is None and self.driver.forks is not None:
+            # A forked process announces itself first, on another socket, which we may not have read yet.
+            self.driver.forks.templates.drain()
+            run = self._known(pid)
+        return run
+
+    def _known(self, pid: int) -> Run | None:
         leader = self.driver.table.leaders.get(pid)
         if leader is None:
             stat = read_stat(pid)

@@ -26,6 +26,8 @@ from supervision.runtime.fencing import Fence
 from supervision.runtime.ledger import Entry, take_call, take_record, take_reply
 from supervision.runtime.treedoc import parse_tree
 
+FORKING = "forking"
+"""Stage of an incarnation that is announced and has no process yet: its template forks it later."""
 NEVER_BEGUN = "not started"
 """`ended` of a tree whose root was never started."""
 
@@ -77,7 +79,7 @@ class Recovered:
     trees: dict[str, RecoveredTree] = field(default_factory=dict)
     processes: dict[str, RecoveredProcess] = field(default_factory=dict)
     unconfirmed: dict[str, tuple[int, float]] = field(default_factory=dict)
-    """key -> (incarnation, boot time of the intent) of starts without an answer."""
+    """key -> (incarnation, boot time of the intent) of starts without a process; the kernel may have heard of it."""
     incarnations: dict[str, dict[str, int]] = field(default_factory=dict)
     """Of trees that were removed: the last number of each key, so that none is used again."""
     adopted_strays: dict[int, tuple[int, str]] = field(default_factory=dict)
@@ -218,6 +220,7 @@ class Recovered:
 
     def _identities(self, record: Mapping[str, Any]) -> None:
         if "pid" in record:  # a later stage of the same incarnation
+            self.unconfirmed.pop(record["key"], None)
             self.processes[record["key"]] = RecoveredProcess(
                 record["key"],
                 record["incarnation"],
@@ -257,8 +260,10 @@ class Recovered:
 
     def _event(self, event: Any, record: Mapping[str, Any], tree: RecoveredTree) -> None:
         if isinstance(event, Started):
-            self.unconfirmed.pop(event.key, None)
             identity = record.get("process") or {}
+            if identity.get("role") == FORKING:
+                return  # unconfirmed still
+            self.unconfirmed.pop(event.key, None)
             if identity.get("pid"):
                 self.processes[event.key] = RecoveredProcess(
                     event.key,

@@ -16,7 +16,7 @@ from supervision.runtime.clock import Clock
 from supervision.runtime.journal import Journal, JournalFull
 from supervision.runtime.kinship import Leader
 from supervision.runtime.loop import Loop, Timer
-from supervision.runtime.recovery import NEVER_BEGUN
+from supervision.runtime.recovery import FORKING, NEVER_BEGUN
 
 ROOM_FOR_STEP = 256 * 1024
 ROOM_FOR_CHILD = 400
@@ -236,6 +236,10 @@ class TreeRunner:
             Started(key, incarnation),
             {"process": {"pid": leader.pid, "inode": leader.inode, "role": leader.role}},
         )
+
+    def forking(self, key: str, incarnation: int) -> None:
+        """Started, as far as its supervisor goes; the process follows."""
+        self.feed(Started(key, incarnation), {"process": {"pid": None, "inode": None, "role": FORKING}})
 
     def start_failed(self, key: str, incarnation: int, reason: str) -> None:
         self.feed(StartFailed(key, incarnation, reason))

@@ -59,6 +59,8 @@ def child_view(view: ChildView, runner: TreeRunner, driver: ProcessDriver, offse
         "status": run.status_text if run is not None else "",
         "ready": view.state == "running",
         "command": section.get("command", []),
+        "started_by": run.started_by if run is not None else "",
+        "why_exec": run.why_exec if run is not None else "",
         "dynamic": view.dynamic,
         "descendants_ending": sorted(leader.victims) if leader is not None else [],
         "blocked": "journal full" if runner.blocked else "",

@@ -57,6 +57,9 @@ class Events:
     def started(self, key: str, incarnation: int, leader: Leader) -> None:
         self.heard.append(f"started {leader.role}")
 
+    def forking(self, key: str, incarnation: int) -> None:
+        self.heard.append("forking")
+
     def stage(self, run: Run, leader: Leader) -> bool:
         self.heard.append(f"stage {leader.role}")
         return self.records

@@ -5,6 +5,7 @@ comes first; this copy's directory stands at the end of the path of modules, for
 """
 
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -43,11 +44,25 @@ def context(environ: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def run(entry_point: str) -> int:
-    """Run the agent until it ends; its exit status."""
-    agent = load(entry_point)
-    status = load("overstory.agent:run_agent")(agent, context(os.environ))
+def run(entry_point: str, loop: Any = None) -> int:
+    """Run the agent until it ends; its exit status. `loop`: an event loop that a spare has already."""
+    agent, told = load(entry_point), context(os.environ)
+    if loop is None or not has_coroutines(agent):
+        if loop is not None:
+            loop.close()
+        status = load("overstory.agent:run_agent")(agent, told)
+    else:
+        import asyncio
+
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            status = runner.run(load("overstory.agent:run_agent_async")(agent, told))
     return status if isinstance(status, int) else 0
+
+
+def has_coroutines(agent: Any) -> bool:
+    """Whether it runs in an event loop."""
+    names = ("init", "run", "handle_config", "terminate")
+    return any(inspect.iscoroutinefunction(getattr(agent, name, None)) for name in names)
 
 
 if __name__ == "__main__":

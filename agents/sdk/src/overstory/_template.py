@@ -1,0 +1,375 @@
+"""A template: imports an agent's world once, then forks agents that begin where an interpreter would still be importing.
+
+The node starts this file by its path, as the agent's user, in the agent's directory and with the agent's interpreter and
+environment. Descriptor 3 is a SOCK_SEQPACKET socket to the node; a datagram is a JSON object, descriptors ride along.
+
+    from the node   preload {modules}             fork {id, start} + out, err       spare {id} + the spare's own socket
+                    reap {pid}
+    to the node     ready {files}                 unforkable {why}                  failed {why}
+                    forked {id, pid}              not_forked {id, why}              not_started {id, why}
+    to a spare      start {start} + out, err      from a spare    spare {pid}       not_started {why}
+
+Plain fork: the template stays the parent and reaps a child only when told, so that its exit status can be read until the node
+has recorded it. The template has one thread and nothing open but the socket, or else it does not fork (`Watch`). It ends when
+the node does; its agents go on.
+
+What a forked agent shares with its siblings and could not be given anew: the seed of `hash()`.
+"""
+
+import contextlib
+import gc
+import importlib
+import importlib.machinery
+import importlib.util
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from types import ModuleType
+from typing import Any, NoReturn
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CHANNEL = 3
+MAX_MESSAGE = 64 * 1024
+UNUSED = 79
+"""Exit status of a template or a spare that the node left: it says that no agent ended."""
+MARK = b"OVERSTORY_MARK="
+Message = dict[str, Any]
+
+
+def main() -> None:
+    """Be a template until the node goes; in a forked child, be an agent."""
+    runner = beside("_run")
+    runner.settle_path()
+    for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)
+    os.set_inheritable(CHANNEL, False)
+    channel = socket.socket(fileno=CHANNEL)
+    shown = Shown()
+    clean = Clean()
+    preload = receive(channel)
+    if preload is None or not prepare(channel, preload[0]["modules"]):
+        leave()
+    clean.restore()
+    born = serve(channel)
+    if born is None:
+        leave()
+    born.begin(shown)
+    sys.exit(runner.run(born.start["entry_point"], born.loop))
+
+
+def leave() -> NoReturn:
+    """End without the clean-up of modules that were only imported to be forked."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(UNUSED)
+
+
+def beside(name: str) -> Any:
+    """The module of this package that lies beside this file, whatever `overstory` the agent's environment has."""
+    spec = importlib.util.spec_from_file_location(f"overstory.{name}", os.path.join(HERE, f"{name}.py"))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{name} is not in {HERE}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# -- messages -------------------------------------------------------------------------------------------------------------
+
+
+def receive(channel: socket.socket) -> tuple[Message, list[int]] | None:
+    """The next message and its descriptors; None when the other end is gone."""
+    try:
+        data, fds, _flags, _address = socket.recv_fds(channel, MAX_MESSAGE, 8)
+    except ConnectionResetError:
+        return None
+    if not data:
+        return None
+    for fd in fds:
+        os.set_inheritable(fd, False)
+    message: Message = json.loads(data)
+    if message["op"] == "large":  # longer than a datagram: it lies in the memory file that came last
+        *fds, memory = fds
+        message = json.loads(os.pread(memory, os.fstat(memory).st_size, 0))
+        os.close(memory)
+    return message, fds
+
+
+def tell(channel: socket.socket, op: str, **body: Any) -> None:
+    """Say it to the node; to one that is gone it is said in vain."""
+    with contextlib.suppress(OSError):
+        channel.send(json.dumps({"v": 1, "op": op, **body}).encode())
+
+
+# -- before the first fork ----------------------------------------------------------------------------------------------
+
+
+def prepare(channel: socket.socket, modules: list[str]) -> bool:
+    """Import everything; True when a fork of this process is safe."""
+    watch = Watch()
+    gc.disable()  # fewer holes in the pages that are shared later
+    try:
+        with watch:
+            for name in ("asyncio", "overstory.agent", *modules):
+                importlib.import_module(name)
+    except BaseException as error:  # noqa: BLE001 whatever an import raises, SystemExit included, is the node's to know
+        traceback.print_exc()
+        tell(channel, "failed", why=f"{type(error).__name__}: {error}"[:500])
+        return False
+    why = watch.problems()
+    if why:
+        tell(channel, "unforkable", why=why)
+        return False
+    gc.collect()
+    gc.freeze()
+    sys.stdout.flush()  # what is left in them every child would write again
+    sys.stderr.flush()
+    tell(channel, "ready", files=files_of(modules))
+    return True
+
+
+def files_of(modules: list[str]) -> list[tuple[str, int]]:
+    """(path, time of change in ns) of the modules' own files: a later change means that the template is old."""
+    found = []
+    for name in modules:
+        path = getattr(sys.modules.get(name), "__file__", None)
+        if path is not None:
+            with contextlib.suppress(OSError):
+                found.append((os.path.abspath(path), os.stat(path).st_mtime_ns))
+    return found
+
+
+class Watch:
+    """Finds which module starts a thread or a process, or leaves a descriptor open, when it is imported.
+
+    A fork takes only the thread that forks: locks others held stay locked. A descriptor is shared with all children, and so is
+    what it stands for, such as an event loop's epoll or a connection.
+    """
+
+    def __init__(self) -> None:
+        self._before = set(held())
+        self._by: dict[str, str] = {}
+        """What is held -> the innermost module after whose import it was there."""
+
+    def __enter__(self) -> "Watch":
+        self._real = importlib.machinery.SourceFileLoader.exec_module
+        real, note = self._real, self._note
+
+        def exec_module(loader: importlib.machinery.SourceFileLoader, module: ModuleType) -> None:
+            real(loader, module)
+            note(module.__name__)
+
+        importlib.machinery.SourceFileLoader.exec_module = exec_module  # type: ignore[method-assign,assignment]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        importlib.machinery.SourceFileLoader.exec_module = self._real  # type: ignore[method-assign]
+
+    def _note(self, module: str) -> None:
+        for thing in held():
+            if thing not in self._before:
+                self._by.setdefault(thing, module)
+
+    def problems(self) -> str:
+        """What is still there and forbids a fork, in words; empty when nothing is."""
+        names = {str(thread.native_id): thread.name for thread in threading.enumerate()}
+        words = []
+        for thing in held():
+            if thing in self._before:
+                continue
+            kind, _, which = thing.partition(" ")
+            what = {
+                "thread": f"starts the thread {names.get(which, which)}",
+                "process": f"starts a process ({which})",
+            }.get(kind, f"opens {which}")
+            words.append(f"importing {self._by.get(thing, 'a module')} {what}")
+        return "; ".join(dict.fromkeys(words))[:1000]
+
+
+def held() -> list[str]:
+    """Threads, child processes and open descriptors of this process."""
+    tasks = os.listdir("/proc/self/task")
+    things = [f"thread {task}" for task in tasks]
+    for task in tasks:
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/children") as file:
+            things += [f"process {pid}" for pid in file.read().split()]
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the listing's own is closed by now
+            things.append(f"descriptor {os.readlink(f'/proc/self/fd/{fd}')}")
+    return things
+
+
+class Clean:
+    """What a program begins with, put back when imports changed it."""
+
+    def __init__(self) -> None:
+        self._umask = os.umask(0o077)
+        os.umask(self._umask)
+        self._cwd = os.getcwd()
+        self._signals = {number: signal.getsignal(number) for number in signal.valid_signals()}
+
+    def restore(self) -> None:
+        os.umask(self._umask)
+        os.chdir(self._cwd)
+        signal.set_wakeup_fd(-1)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        for number, handler in self._signals.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+
+# -- forking --------------------------------------------------------------------------------------------------------------
+
+
+class Born:
+    """A forked child that is to become an agent. `told` is where it says that it could not."""
+
+    def __init__(
+        self, start: Message, fds: list[int], told: socket.socket, order: int, loop: Any = None
+    ) -> None:
+        self.start, self.fds, self.told, self.order, self.loop = start, fds, told, order, loop
+
+    def begin(self, shown: "Shown") -> None:
+        """Take what is its own: session, name, output, limits, environment, random numbers; give up what is the template's."""
+        try:
+            begin(self.start, self.fds, shown, self.loop)
+        except BaseException as error:  # noqa: BLE001 the node is told, and the process ends
+            tell(self.told, "not_started", id=self.order, why=f"{type(error).__name__}: {error}")
+            os._exit(1)
+        self.told.close()
+
+
+def serve(channel: socket.socket) -> Born | None:
+    """Do as the node says. Returns in a forked child, or None when the node is gone."""
+    while (received := receive(channel)) is not None:
+        message, fds = received
+        op = message["op"]
+        if op == "reap":
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(message["pid"], os.WNOHANG)
+            continue
+        if op in ("fork", "spare"):
+            try:
+                pid = os.fork()
+            except OSError as error:
+                tell(channel, "not_forked", id=message["id"], why=os.strerror(error.errno or 0))
+            else:
+                if pid == 0:
+                    if op == "spare":
+                        return wait_as_spare(channel, socket.socket(fileno=fds[0]))
+                    # The child says it first: what it says later, to other sockets, is then from a known process.
+                    tell(channel, "forked", id=message["id"], pid=os.getpid())
+                    return Born(message["start"], fds, channel, message["id"])
+                if op == "fork":
+                    tell(
+                        channel, "forked", id=message["id"], pid=pid
+                    )  # should the child have died before it could
+        for fd in fds:
+            os.close(fd)
+    return None
+
+
+def wait_as_spare(channel: socket.socket, own: socket.socket) -> Born | None:
+    """Wait, with a running event loop, for what to become; None when nobody will say."""
+    import asyncio
+
+    channel.close()
+    os.setsid()
+    loop = asyncio.new_event_loop()
+    came: asyncio.Future[tuple[Message, list[int]] | None] = loop.create_future()
+
+    def readable() -> None:
+        loop.remove_reader(own.fileno())
+        came.set_result(receive(own))
+
+    loop.add_reader(own.fileno(), readable)
+    loop.call_soon(lambda: tell(own, "spare", pid=os.getpid()))
+    received = loop.run_until_complete(came)
+    if received is None:
+        return None
+    message, fds = received
+    return Born(message["start"], fds, own, 0, loop)
+
+
+# -- becoming an agent ----------------------------------------------------------------------------------------------------
+
+
+def begin(start: Message, fds: list[int], shown: "Shown", loop: Any) -> None:
+    if os.getsid(0) != os.getpid():
+        os.setsid()
+    shown.mark(start["mark"])  # from here on a new node finds the process by it
+    shown.command(start["command"])
+    with open("/proc/self/comm", "wb", buffering=0) as comm:
+        comm.write(start["comm"].encode()[:15])
+    null = os.open(os.devnull, os.O_RDONLY)
+    for fd, target in ((null, 0), (fds[0], 1), (fds[1], 2)):
+        os.dup2(fd, target)
+        os.close(fd)
+    os.environ.update(start["environment"])
+    os.chdir(start["cwd"])
+    if start["umask"] is not None:
+        os.umask(start["umask"])
+    if start["limits"]:
+        import resource
+
+        for number, soft in start["limits"]:
+            resource.setrlimit(number, (soft, resource.getrlimit(number)[1]))
+    reseed()
+    sys.argv = [start["entry_point"]]
+    gc.enable()
+
+
+def reseed() -> None:
+    """Nobody may guess one agent's random numbers from another's."""
+    if "random" in sys.modules:
+        sys.modules["random"].seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process.current_process().authkey = os.urandom(32)
+
+
+class Shown:
+    """The memory that the kernel shows as a process's arguments and environment.
+
+    A marker set after a fork does not show there, but one written over the bytes of the template's own does; a new node
+    finds agents by it. Where the kernel refuses the write, the journal and the control group have to do.
+    """
+
+    def __init__(self) -> None:
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        self._arguments, self._arguments_end, environment = (int(fields[at]) for at in (45, 46, 47))
+        with open("/proc/self/environ", "rb") as file:
+            shown = b"\0" + file.read()
+        at = shown.find(b"\0" + MARK)
+        self._mark = environment + at + len(MARK)
+        self._room = len(shown[at + 1 + len(MARK) :].partition(b"\0")[0]) if at >= 0 else 0
+
+    def mark(self, text: str) -> None:
+        self._write(self._mark, text.encode(), self._room)
+
+    def command(self, words: list[str]) -> None:
+        room = self._arguments_end - self._arguments - 1
+        self._write(self._arguments, b"\0".join(word.encode() for word in words), room)
+
+    @staticmethod
+    def _write(at: int, text: bytes, room: int) -> None:
+        if len(text) > room:
+            return
+        with contextlib.suppress(OSError):
+            memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.pwrite(memory, text.ljust(room, b"\0"), at)
+            finally:
+                os.close(memory)
+
+
+if __name__ == "__main__":
+    main()
