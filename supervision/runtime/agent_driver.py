@@ -6,18 +6,19 @@ the stage FORKING, and the process follows as its next stage: nothing else of th
 forked is exec'd, and says why.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from supervision.runtime.cgroups import CgroupUnsupported
 from supervision.runtime.environmentdoc import RESERVED
 from supervision.runtime.forking import Forking, TemplateKey
-from supervision.runtime.launch import LaunchError, LaunchPlan, UserIds
+from supervision.runtime.launch import LaunchError, LaunchPlan
 from supervision.runtime.listeners import ListenError
 from supervision.runtime.loop import Loop
 from supervision.runtime.recovery import FORKING
 from supervision.runtime.template_order import Forked, ForkOrder, kill
+from supervision.runtime.template_port import TemplatePort
 
-__all__ = ["FORKING", "LAUNCH_ERRORS", "Forks", "TemplatePort"]
+__all__ = ["FORKING", "LAUNCH_ERRORS", "Forks"]
 
 if TYPE_CHECKING:
     from supervision.runtime.process_driver import ProcessDriver, Run
@@ -26,25 +27,6 @@ ANSWER_LIMIT_S = 0.05
 LAUNCH_ERRORS = (LaunchError, ListenError, CgroupUnsupported, OSError, ValueError, KeyError)
 SHARED = RESERVED - {"OVERSTORY_NODE"}
 """What a template does not have in its environment: it is said to one agent alone."""
-
-
-class TemplatePort(Protocol):
-    """Who forks; `Templates`, and in memory `FakeTemplates`."""
-
-    def start(self, order: ForkOrder) -> bool:
-        """Fork it, or refuse. True: answered already, or about to be."""
-
-    def need(self, key: TemplateKey, user: UserIds | None, owner: str, spares: int) -> None:
-        """A child that lives will be forked from such a template when it is started again."""
-
-    def cancel(self, order: ForkOrder) -> bool:
-        """It is not wanted any more. True when it will not be answered; else it is refused, or forked in spite of it."""
-
-    def forget(self, owner: str) -> None:
-        """The child needs no template any more."""
-
-    def drain(self) -> None:
-        """Hear what was said by now."""
 
 
 class Forks:

@@ -41,6 +41,9 @@ class TemplateOwner(Protocol):
     def ended(self, process: "TemplateProcess", verdict: Verdict, why: str) -> None:
         """It is gone. `unforkable` and `failed` are its own words about what it was to import."""
 
+    def over(self, process: "TemplateProcess") -> None:
+        """It is dead, and nobody will say anything more on its socket."""
+
     def unanswered(self, orders: list[ForkOrder]) -> None:
         """These were never forked."""
 
@@ -132,6 +135,8 @@ class TemplateProcess:
         waiting = self._gone()
         self.owner.ended(self, self._verdict, self._why)
         self.owner.unanswered(waiting)
+        if self._link is None:
+            self.owner.over(self)
 
     def _gone(self) -> list[ForkOrder]:
         """It was reaped; the orders that it was not even asked for."""
@@ -288,4 +293,10 @@ class TemplateProcess:
         self._link.close()
         self._link = None
         unanswered, self._sent = list(self._sent.values()), {}
-        self.owner.unanswered(unanswered)
+        if self._pidfd < 0:
+            self.owner.unanswered(unanswered)
+            self.owner.over(self)
+        else:  # its death comes next, and what is to follow that is decided then
+            self.state = "ended"
+            self._waiting.extendleft(reversed(unanswered))
+            self.kill()

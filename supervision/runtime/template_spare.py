@@ -22,6 +22,9 @@ class SpareOwner(Protocol):
     def spare_lost(self, spare: "Spare") -> None:
         """It was never forked, or it died before it became anything; it is reaped."""
 
+    def spare_over(self, spare: "Spare") -> None:
+        """It has nothing more to say."""
+
     def helper_started(self, pid: int, *, direct: bool = True) -> None: ...
 
     def helper_ended(self, pid: int, *, direct: bool = True) -> None: ...
@@ -141,3 +144,4 @@ class Spare:
             self._loop.unwatch(self._link.fileno())
             self._link.close()
             self._link = None
+            self._owner.spare_over(self)

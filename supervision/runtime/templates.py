@@ -94,6 +94,10 @@ class Templates:
         self._pool_of: dict[str, Pool] = {}
         self._processes: dict[int, TemplateProcess] = {}
         """By pid, those that live."""
+        self._speaking: list[TemplateProcess] = []
+        """Those, and the dead whose last children may still say something."""
+        self._spares: set[Spare] = set()
+        """Those with a socket: forming, waiting, or just become an agent."""
         self._outputs = 0
         self._closed = False
         shutil.rmtree(directory, ignore_errors=True)  # a dead node's
@@ -139,14 +143,13 @@ class Templates:
     def cancel(self, order: ForkOrder) -> bool:
         """The order is not wanted any more: True when nothing was done for it, and nothing will be."""
         order.unwanted = True
-        return any(process.cancel(order) for process in self._processes.values())
+        return any(process.cancel(order) for process in self._speaking)
 
     def drain(self) -> None:
         """Hear what templates and spares have said by now."""
-        for pool in self.pools.values():
-            for spare in list(pool.forming):
-                spare.read()
-        for process in list(self._processes.values()):
+        for spare in list(self._spares):
+            spare.read()
+        for process in list(self._speaking):
             process.read()
 
     def reap(self, template: int, pid: int) -> None:
@@ -243,6 +246,7 @@ class Templates:
             self._failed(pool, policy.after_end("failed", str(error), lived_s=None, failures=pool.failures))
             return
         self._processes[process.pid] = process
+        self._speaking.append(process)
         pool.process = process
         # On record, so that its end is never taken for a child's.
         self.record({"what": "helper", "role": "template", "pid": process.pid})
@@ -256,10 +260,9 @@ class Templates:
     def ended(self, process: TemplateProcess, verdict: policy.Verdict, why: str) -> None:
         self.table.template_ended(process.pid)
         self._processes.pop(process.pid, None)
-        for pool in self.pools.values():
-            for spare in (*pool.waiting, *pool.forming):
-                if spare.template == process.pid:
-                    spare.orphaned()
+        for spare in list(self._spares):
+            if spare.template == process.pid:
+                spare.orphaned()
         own = self._of(process)
         if own is None:
             return
@@ -278,6 +281,10 @@ class Templates:
         pool.retry = None
         if pool.process is None and pool.owners and not pool.retired:
             self._start(pool)
+
+    def over(self, process: TemplateProcess) -> None:
+        if process in self._speaking:
+            self._speaking.remove(process)
 
     def unanswered(self, orders: list[ForkOrder]) -> None:
         """A template died before it forked these: the next one does. Once we are closed it is our successor's to do."""
@@ -321,6 +328,7 @@ class Templates:
     def _ask_spare(self, pool: Pool, process: TemplateProcess, order: ForkOrder | None) -> None:
         spare = Spare(process.pid, loop=self.loop, owner=self, order=order)
         theirs = spare.channel()
+        self._spares.add(spare)
         pool.forming.append(spare)
         asked = process.spare(theirs)
         theirs.close()
@@ -356,6 +364,9 @@ class Templates:
             self.unanswered([spare.order])
         self._refill_later(pool)
 
+    def spare_over(self, spare: Spare) -> None:
+        self._spares.discard(spare)
+
     def _pool_with(self, spare: Spare) -> Pool | None:
         return next(
             (pool for pool in self.pools.values() if spare in pool.waiting or spare in pool.forming), None
@@ -380,7 +391,6 @@ class Templates:
     def close(self) -> None:
         """End them all for good; agents become our own children."""
         self._closed = True
-        spares = [spare for pool in self.pools.values() for spare in (*pool.waiting, *pool.forming)]
         for pool in list(self.pools.values()):
             for timer in (pool.retry, pool.refill):
                 if timer is not None:
@@ -388,13 +398,14 @@ class Templates:
             pool.process = None
             pool.waiting.clear()
             pool.forming.clear()
-        for process in list(self._processes.values()):
+        for process in list(self._speaking):
             process.close()
-            self.table.template_ended(process.pid)
+        for pid in self._processes:
+            self.table.template_ended(pid)
         self._processes.clear()
         self.pools.clear()
         self._pool_of.clear()
-        for spare in spares:
+        for spare in list(self._spares):
             spare.orphaned()
             spare.close()
 

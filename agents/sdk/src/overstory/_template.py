@@ -9,9 +9,9 @@ environment. Descriptor 3 is a SOCK_SEQPACKET socket to the node; a datagram is 
                     forked {id, pid}              not_forked {id, why}              not_started {id, why}
     to a spare      start {start} + out, err      from a spare    spare {pid}       not_started {why}
 
-Plain fork: the template stays the parent and reaps a child only when told, so that its exit status can be read until the node
-has recorded it. The template has one thread and nothing open but the socket, or else it does not fork (`Watch`). It ends when
-the node does; its agents go on.
+Plain fork: the template stays the parent and reaps a child only when told, so that its exit status can be read until the
+node has recorded it. The template has one thread and nothing open but the socket, or else it does not fork (`Watch`). It
+ends when the node does; its agents go on.
 
 What a forked agent shares with its siblings and could not be given anew: the seed of `hash()`.
 """
@@ -27,6 +27,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from types import ModuleType
 from typing import Any, NoReturn
@@ -34,6 +35,7 @@ from typing import Any, NoReturn
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHANNEL = 3
 MAX_MESSAGE = 64 * 1024
+SETTLE_ROUNDS, SETTLE_S = 10, 0.01
 UNUSED = 79
 """Exit status of a template or a spare that the node left: it says that no agent ended."""
 MARK = b"OVERSTORY_MARK="
@@ -146,8 +148,8 @@ def files_of(modules: list[str]) -> list[tuple[str, int]]:
 class Watch:
     """Finds which module starts a thread or a process, or leaves a descriptor open, when it is imported.
 
-    A fork takes only the thread that forks: locks others held stay locked. A descriptor is shared with all children, and so is
-    what it stands for, such as an event loop's epoll or a connection.
+    A fork takes only the thread that forks: locks others held stay locked. A descriptor is shared with all children, and so
+    is what it stands for, such as an event loop's epoll or a connection.
     """
 
     def __init__(self) -> None:
@@ -176,11 +178,14 @@ class Watch:
 
     def problems(self) -> str:
         """What is still there and forbids a fork, in words; empty when nothing is."""
+        for _ in range(SETTLE_ROUNDS):  # a thread that was joined is still there for a moment
+            found = [thing for thing in held() if thing not in self._before]
+            if not found:
+                return ""
+            time.sleep(SETTLE_S)
         names = {str(thread.native_id): thread.name for thread in threading.enumerate()}
         words = []
-        for thing in held():
-            if thing in self._before:
-                continue
+        for thing in found:
             kind, _, which = thing.partition(" ")
             what = {
                 "thread": f"starts the thread {names.get(which, which)}",
@@ -234,7 +239,7 @@ class Born:
         self.start, self.fds, self.told, self.order, self.loop = start, fds, told, order, loop
 
     def begin(self, shown: "Shown") -> None:
-        """Take what is its own: session, name, output, limits, environment, random numbers; give up what is the template's."""
+        """Take what is its own: session, name, output, limits, environment, random numbers."""
         try:
             begin(self.start, self.fds, shown, self.loop)
         except BaseException as error:  # noqa: BLE001 the node is told, and the process ends
