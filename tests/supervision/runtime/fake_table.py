@@ -8,6 +8,7 @@ from typing import Any
 
 from supervision.runtime.kinship import Leader
 from supervision.runtime.launch import LaunchError, LaunchPlan
+from supervision.runtime.template_order import Forked
 
 
 def exited(code: int) -> int:
@@ -43,6 +44,30 @@ class FakeTable:
             raise self.refuse[plan.argv[0]]
         leader = self.living(key, incarnation, role, keep_descendants=keep_descendants, on_gone=on_gone)
         self.plans[leader.pid] = plan
+        return leader
+
+    def take_forked(
+        self,
+        forked: Forked,
+        *,
+        key: str,
+        incarnation: int,
+        role: str,
+        keep_descendants: bool,
+        on_gone: Callable[[Leader], None],
+    ) -> Leader:
+        leader = Leader(
+            key,
+            incarnation,
+            role,
+            forked.pid,
+            forked.pidfd,
+            "template",
+            on_gone,
+            keep_descendants=keep_descendants,
+            template=forked.template,
+        )
+        self.leaders[leader.pid] = leader
         return leader
 
     def living(self, key: str, incarnation: int, role: str = "main", **fields: Any) -> Leader:
