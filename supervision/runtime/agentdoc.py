@@ -48,7 +48,7 @@ def agent_body(body: Mapping[str, Any]) -> ProcessBody:
         tree,
         watchdog_reason=reason,
         told=_told(section, delivered),
-        forking=_forking(section),
+        forking=forking_of(section),
     )
 
 
@@ -95,7 +95,7 @@ def _told(section: Mapping[str, Any], delivered: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _forking(section: Mapping[str, Any]) -> Forking | None:
+def forking_of(section: Mapping[str, Any]) -> Forking | None:
     """None for an agent that is always exec'd."""
     if section["start"] != "template" or "entry_point" not in section:
         return None

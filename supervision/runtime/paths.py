@@ -148,7 +148,7 @@ class Paths:
             self.runtime_json.unlink(missing_ok=True)
         runtime = self.runtime_dir
         if runtime.parent.parent == Path("/run"):
-            runtime.parent.mkdir(mode=0o755, exist_ok=True)
+            _open_directory(runtime.parent)
         else:
             _private_directory(runtime.parent)
         _private_directory(runtime)
@@ -161,6 +161,15 @@ def _is_private(path: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid() and not seen.st_mode & 0o077
+
+
+def _open_directory(path: Path) -> None:
+    """Make it, and let others through it where it is ours: their children reach the notify socket there. Whatever our
+    umask."""
+    path.mkdir(exist_ok=True)
+    seen = path.stat()
+    if seen.st_uid == os.getuid() and seen.st_mode & 0o055 != 0o055:
+        path.chmod(0o755)
 
 
 def _private_directory(path: Path) -> None:

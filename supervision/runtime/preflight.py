@@ -43,6 +43,7 @@ def preflight(
     environment: Mapping[str, str] | None = None,
     why_no_memory: Callable[[], str] = lambda: "",
     kinds: frozenset[str] = RUNNABLE,
+    why_exec: Callable[[str, tuple[str, ...]], str] = lambda python, modules: "",
 ) -> list[Finding]:
     """Everything that stands in the way of running `tree` here, in the order of the document.
 
@@ -51,8 +52,9 @@ def preflight(
     as_root        the node has root's powers
     environment    the node's own, for PATH and secrets; default: of this process
     why_no_memory  says why this host gives no memory limits; empty when it does. Asked only when the tree wants one
+    why_exec       says why agents with these modules of this interpreter are exec'd and not forked, where that is known
     """
-    host = _Host(allow, as_root, os.environ if environment is None else environment, why_no_memory)
+    host = _Host(allow, as_root, os.environ if environment is None else environment, why_no_memory, why_exec)
     for child in tree.declared():
         if child.is_supervisor:
             continue
@@ -75,6 +77,7 @@ class _Host:
     as_root: bool
     environment: Mapping[str, str]
     why_no_memory: Callable[[], str]
+    why_exec: Callable[[str, tuple[str, ...]], str]
     findings: list[Finding] = field(default_factory=list)
     _said: set[tuple[str, str]] = field(default_factory=set)
     _users: dict[tuple[str | None, str | None], UserIds | LaunchError | None] = field(default_factory=dict)
@@ -260,8 +263,13 @@ class _Agent(_Process):
 
     def _check_programs(self, path: str | None, user: UserIds | None) -> None:
         super()._check_programs(path, user)
-        if "entry_point" in self.section:
-            self.host.say(self.pointer, self.host.sdk_problem(user, agentdoc.RUN, "agents"))
+        if "entry_point" not in self.section:
+            return
+        self.host.say(self.pointer, self.host.sdk_problem(user, agentdoc.RUN, "agents"))
+        forking = agentdoc.forking_of(self.section)
+        why = self.host.why_exec(forking.python, forking.modules) if forking is not None else ""
+        if why:
+            self.host.say(self.pointer, f"it is exec'd, not forked: {why}", "warning")
 
 
 class _CeleryWorker(_Process):

@@ -227,10 +227,14 @@ class Templates:
             self._end_process(pool)
             pool.why_exec, pool.failures = "", 0
 
-    def why_exec(self, key: TemplateKey) -> str:
-        """Why agents with this key are exec'd for now; empty when they are forked, or nobody tried yet."""
-        pool = self.pools.get(key)
-        return "" if pool is None or pool.process is not None else pool.why_exec
+    def why_exec(self, python: str, modules: tuple[str, ...]) -> str:
+        """Why agents with these modules are exec'd for now; empty when they are forked, or nobody has tried yet."""
+        reasons = (
+            pool.why_exec
+            for pool in self.pools.values()
+            if pool.process is None and (pool.key.python, pool.key.modules) == (python, modules)
+        )
+        return next((why for why in reasons if why), "")
 
     # -- the template's process -------------------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ class TreeOperations:
             allow=self.node.settings.allow,
             as_root=os.getuid() == 0,
             why_no_memory=self.node.why_no_memory,
+            why_exec=self.node.templates.why_exec,
         )
         return [{"pointer": f.pointer, "severity": f.severity, "message": f.message} for f in found]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from supervision.runtime.paths import Paths, UnsafeDirectoryError
+from supervision.runtime.paths import Paths, UnsafeDirectoryError, _open_directory
 
 AS_ROOT = os.geteuid() == 0
 NOBODY = 65534
@@ -181,3 +181,16 @@ class TestAnotherUser:
         paths.runtime_json.write_text(json.dumps({"runtime_dir": str(taken)}))
         paths.prepare_runtime()
         assert paths.runtime_dir != taken
+
+
+def test_children_of_other_users_can_reach_the_notify_socket_whatever_our_umask(tmp_path: Path) -> None:
+    above = tmp_path / "overstory"
+    before = os.umask(0o077)
+    try:
+        _open_directory(above)
+        assert above.stat().st_mode & 0o777 == 0o755
+        above.chmod(0o700)  # made by a release that did not look
+        _open_directory(above)
+    finally:
+        os.umask(before)
+    assert above.stat().st_mode & 0o777 == 0o755

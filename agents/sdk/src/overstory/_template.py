@@ -155,15 +155,22 @@ class Watch:
     def __init__(self) -> None:
         self._before = set(held())
         self._by: dict[str, str] = {}
-        """What is held -> the innermost module after whose import it was there."""
+        """What is held -> the module that was being executed when it came."""
+        self._executed: list[str] = []
+        """Modules whose execution is under way, the innermost last."""
 
     def __enter__(self) -> "Watch":
         self._real = importlib.machinery.SourceFileLoader.exec_module
-        real, note = self._real, self._note
+        real = self._real
 
         def exec_module(loader: importlib.machinery.SourceFileLoader, module: ModuleType) -> None:
-            real(loader, module)
-            note(module.__name__)
+            self._note()  # the work so far is of the module that imports this one
+            self._executed.append(module.__name__)
+            try:
+                real(loader, module)
+                self._note()
+            finally:
+                self._executed.pop()
 
         importlib.machinery.SourceFileLoader.exec_module = exec_module  # type: ignore[method-assign,assignment]
         return self
@@ -171,10 +178,11 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         importlib.machinery.SourceFileLoader.exec_module = self._real  # type: ignore[method-assign]
 
-    def _note(self, module: str) -> None:
-        for thing in held():
-            if thing not in self._before:
-                self._by.setdefault(thing, module)
+    def _note(self) -> None:
+        if self._executed:
+            for thing in held():
+                if thing not in self._before:
+                    self._by.setdefault(thing, self._executed[-1])
 
     def problems(self) -> str:
         """What is still there and forbids a fork, in words; empty when nothing is."""
