@@ -1,0 +1,1 @@
+"""Takes secrets out of what programs report, before anything is stored."""

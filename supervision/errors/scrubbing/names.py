@@ -1,0 +1,40 @@
+"""Whether a name says that its value is a secret: `auth_token` does, `author` and `max_tokens` do not."""
+
+import itertools
+import re
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SECRET_WORDS = frozenset(
+    {
+        "password", "passwd", "passphrase", "passcode", "pwd", "passwort", "secret", "secrets", "token", "apikey",
+        "authorization", "auth", "credential", "credentials", "cookie", "cookies", "csrf", "xsrf", "csrftoken",
+        "csrfmiddlewaretoken", "sessionid", "jwt", "bearer", "privatekey", "secretkey", "accesskey", "cvv", "cvc", "ssn",
+        "iban", "pin", "otp", "signature", "dsn",
+    }
+)  # fmt: skip
+_SECRET_PAIRS = frozenset(
+    {
+        ("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key"), ("encryption", "key"),
+        ("signing", "key"),
+        ("card", "number"), ("credit", "card"), ("session", "id"), ("session", "key"), ("security", "code"),
+        ("account", "number"), ("connection", "string"), ("ssh", "key"), ("database", "url"), ("redis", "url"),
+        ("broker", "url"),
+    }
+)  # fmt: skip
+_HARMLESS_WORDS = frozenset(
+    {
+        "count", "counts", "length", "size", "limit", "max", "min", "used", "type", "expires", "expiry", "changed", "age",
+        "ttl", "kind",
+    }
+)  # fmt: skip
+"""Beside a secret word they say that the value is about it, and not it."""
+MOST_NAME = 256
+
+
+def is_secret_name(name: str) -> bool:
+    words = [word.lower() for word in _WORDS.findall(name[:MOST_NAME])]
+    if _HARMLESS_WORDS.intersection(words):
+        return False
+    return bool(_SECRET_WORDS.intersection(words)) or any(
+        pair in _SECRET_PAIRS for pair in itertools.pairwise(words)
+    )
