@@ -77,14 +77,17 @@ ADDRESSES = {
     "act": "/act/stop/shop/web",
     "nodes": "/nodes",
     "alerts": "/alerts",
+    "findings": "/findings",
     "audit": "/audit",
     "settings": "/settings",
     "welcome": "/welcome",
 }
+OF_ONE_ROW = {"process-output", "finding", "audit-project"}
+"""Pages that are about a row which no other test here has."""
 
 
 def test_every_page_is_in_this_table() -> None:
-    assert {page.slug for page in all_pages()} == {*ADDRESSES, "process-output"}
+    assert {page.slug for page in all_pages()} == {*ADDRESSES, *OF_ONE_ROW}
 
 
 @pytest.mark.parametrize("slug", ADDRESSES)
@@ -224,7 +227,7 @@ def test_a_page_names_what_its_script_subscribes_to(fleet: Node) -> None:
 
 def test_the_rail_names_the_pages_that_one_may_open(fleet: Node) -> None:
     titles = [page["title"] for page in viewer_of_shop().get("/processes").context["pages"]]
-    assert titles == ["Overview", "Tree", "Processes", "Trees", "Alerts", "Settings"]
+    assert titles == ["Overview", "Tree", "Processes", "Trees", "Alerts", "Findings", "Settings"]
     keys = [page.g_key for page in all_pages() if page.g_key]
     assert len(keys) == len(set(keys))
 
