@@ -6,15 +6,20 @@ its first query to its end (`controlplane.api.waiting` gives one back for as lon
 waits; a server that restarts meanwhile is waited for too, and one that stays away becomes a 503.
 """
 
+import logging
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from psycopg_pool.base import AttemptWithBackoff
 
 MOST = 12
 """Connections of one process. All of an instance together: docs/deployment.md counts them."""
 WAIT_S = 10.0
 """For one of them; then 503 with Retry-After."""
 MOST_WAITING = 2000
+AGAIN_S = 0.1
+SLOWER = 1.2
+"""How soon a connection that could not be made is tried again, and by what factor later each time."""
 POOL: dict[str, Any] = {
     "min_size": 1,
     "max_size": MOST,
@@ -35,3 +40,10 @@ def share_connections() -> None:
     settings["OPTIONS"]["pool"] = POOL
     settings["OPTIONS"].setdefault("application_name", "overstory web")
     settings["OPTIONS"].setdefault("connect_timeout", 5)
+    # The library doubles its waits from a second on: a server that is back after a third of a second was seen by who had
+    # waited since before only 8 s later.
+    AttemptWithBackoff.INITIAL_DELAY = AGAIN_S
+    AttemptWithBackoff.DELAY_BACKOFF = SLOWER
+    logging.getLogger("psycopg.pool").setLevel(
+        logging.ERROR
+    )  # who needs a connection says that there is none

@@ -9,13 +9,18 @@ from supervision.kernel.events import StopRoot
 from supervision.runtime import boot
 from supervision.runtime.guardian_state import GuardianState
 from supervision.runtime.identity import has_exited
+from supervision.runtime.journal_segments import read_cursor
 from supervision.runtime.link import Message
+from supervision.runtime.node_helpers import stores_are_embedded
 from supervision.runtime.node_process import become_node
 from supervision.runtime.node_trees import SYSTEM_TREE
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
 
+SHIP_WITHIN_S = 2.0
+"""What the courier may take, in all, to bring the records of a stop to the store; what is left comes with the next start."""
+LOOK_EVERY_S = 0.05
 HANDED_OVER = ("lock", "control", "notify", "agent", "link")
 
 
@@ -30,6 +35,8 @@ class NodeEnding:
         self.node = node
         self.stopping = False
         self.hard = False
+        self._ships_until: float | None = None
+        self._looks = False
         self.promotion: GuardianState | None = None
         """What the guardian that this process goes on as begins with."""
 
@@ -148,11 +155,35 @@ class NodeEnding:
 
     def _stop_next(self) -> None:
         up = self.node.trees.up()
+        if any(runner.name != SYSTEM_TREE for runner in up) or self._ships(store_ended=not up):
+            return
         if not up and not self.node.driver.runs:
             self._end()
-        elif all(runner.name == SYSTEM_TREE for runner in up):
-            for runner in up:
-                runner.feed(StopRoot())
+        for runner in up:
+            runner.feed(StopRoot())
+
+    def _ships(self, *, store_ended: bool) -> bool:
+        """Whether the courier still brings records of the stop to the store; then this is looked at again soon.
+
+        Before the system tree ends, for an embedded store ends with it; else before the courier ends.
+        """
+        node = self.node
+        if self.hard or not node.helpers.courier_runs or (store_ended and stores_are_embedded(os.environ)):
+            return False
+        if (read_cursor(node.journal.directory) or 0) >= node.journal.next_seq - 1:
+            return False
+        now = node.loop.clock.boot()
+        self._ships_until = self._ships_until or now + SHIP_WITHIN_S
+        if now >= self._ships_until:
+            return False
+        if not self._looks:
+            self._looks = True
+            node.loop.call_later(LOOK_EVERY_S, self._look)
+        return True
+
+    def _look(self) -> None:
+        self._looks = False
+        self._stop_next()
 
     def _end(self) -> None:
         node = self.node

@@ -31,6 +31,11 @@ def uses_stores(environ: Mapping[str, str]) -> bool:
     return bool(environ.get(STORES_VARIABLE))
 
 
+def stores_are_embedded(environ: Mapping[str, str]) -> bool:
+    """Whether the store that the courier speaks to ends with our own system tree."""
+    return environ.get(STORES_VARIABLE) == "embedded"
+
+
 def courier_argv() -> list[str]:
     return [sys.executable, str(boot.ROOT / "manage.py"), "courier"]
 
@@ -124,6 +129,11 @@ class NodeHelpers:
         )
         self.all.append(made)
         return made
+
+    @property
+    def courier_runs(self) -> bool:
+        """Whether there is somebody who ships records."""
+        return self._courier is not None and self._courier.pid is not None
 
     def pids(self) -> list[int | None]:
         """None for one that is down."""

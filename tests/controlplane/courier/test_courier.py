@@ -16,6 +16,7 @@ from django.db import transaction
 from supervision.auditlog.models import AuditEntry
 from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree
+from supervision.journal.services import cursor_of
 from supervision.runtime.journal_segments import read_cursor
 from supervision.trees import commands, services
 from supervision.trees.models import Command, CommandState, Placement, PlacementState, Tree, Verb
@@ -201,6 +202,27 @@ def test_a_node_whose_epoch_is_over_learns_it_before_it_writes_and_keeps_only_wh
     last = engine.wait_shipped()
     assert numbers(engine)[:last] == list(range(1, last + 1))
     assert Placement.objects.get(tree__name="theirs").node_id == other.pk
+
+
+def test_a_node_that_is_asked_to_stop_tells_the_store_how_everything_ended(engine: Joined) -> None:
+    engine.apply(tree("shop", child("a"), child("b")))
+    observed(engine, "shop/b", "running")
+    epoch = int(engine.call("trees")["stream_epoch"])
+    engine.stop()
+    life = Incarnation.objects.get(node_id=engine.node_id(), key="shop/a")
+    assert life.reason == "shutdown"
+    assert life.ended_at is not None
+    last = max(record["seq"] for record in engine.records())
+    assert cursor_of(node_id=engine.node_id(), stream_epoch=epoch) >= last - 2, "but for its own last words"
+
+
+def test_a_stop_does_not_wait_for_a_store_that_is_away(engine: Joined) -> None:
+    engine.apply(tree("shop", child("a")))
+    engine.wait_shipped()
+    engine.kill_courier(signal.SIGSTOP)
+    began = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - began < 15, "two seconds, on a machine that has time"
 
 
 def test_what_is_done_by_hand_is_audited_by_uid(engine: Joined) -> None:
