@@ -1,9 +1,10 @@
-"""Agent configs, kinds, the registry."""
+"""Agent configs, kinds, the registry, checkpoints."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from agents.checkpoints.models import Checkpoint, CheckpointFault
 from agents.configs import kinds
 from agents.configs import services as configs
 from agents.configs.models import AgentConfig, AgentConfigRevision, AgentKind
@@ -126,3 +127,18 @@ class ServiceAdmin(FactAdmin):
             ),
             "deleted",
         )
+
+
+@admin.register(Checkpoint, site=site)
+class CheckpointAdmin(FactAdmin):
+    list_display = ("key", "version", "epoch", "incarnation", "schema", "content", "bytes", "at")
+    list_filter = ("tree", "content")
+    search_fields = ("key",)
+    exclude = ("data",)
+
+
+@admin.register(CheckpointFault, site=site)
+class CheckpointFaultAdmin(FactAdmin):
+    list_display = ("key", "version", "fallback", "why", "at")
+    list_filter = ("tree",)
+    search_fields = ("key",)

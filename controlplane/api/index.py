@@ -19,6 +19,7 @@ RESOURCES = (
     "agent-kinds",
     "agent-configs",
     "registrations",
+    "checkpoints",
     "services",
     "nodes",
     "strays",

@@ -9,6 +9,7 @@ from controlplane.api import (
     audit,
     auditfindings,
     audits,
+    checkpoints,
     children,
     commands,
     fleet,
@@ -63,6 +64,9 @@ urlpatterns = [
     path(
         "registrations/<str:namespace>/<path:key>", registry.RegistrationDetail.as_view(), name="registration"
     ),
+    path("checkpoints", checkpoints.Checkpoints.as_view(), name="checkpoints"),
+    path("checkpoints/<int:id>", checkpoints.CheckpointDetail.as_view(), name="checkpoint"),
+    path("checkpoints/<int:id>/state", checkpoints.CheckpointState.as_view(), name="checkpoint-state"),
     path("services", registry.Services.as_view(), name="services"),
     path("services/<str:namespace>/<str:name>", registry.ServiceDetail.as_view(), name="service"),
     path("services/<str:namespace>/<str:name>/ready", registry.ServiceReady.as_view(), name="service-ready"),

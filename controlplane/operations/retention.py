@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 
+from agents.checkpoints import services as checkpoints
 from agents.registry import services as registry
 from controlplane.access.models import LoginAllowance, LoginLink
 from controlplane.api import idempotency
@@ -48,6 +49,7 @@ def expire(*, now: dt.datetime) -> dict[str, int]:
         ),
         "samples": samples.drop_old(now),
         "registrations": registry.sweep(),
+        "checkpoints": checkpoints.drop_old(),
         "tasks": tasks.drop_old(now),
         "alerts": alerts.delete_old(now=now),
         "audit runs": auditruns.drop_old(now=now),

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from agents.checkpoints.models import Checkpoint
 from agents.configs import services
 from agents.configs.services import ConfigApplied
 from agents.registry import declaring
@@ -55,3 +56,20 @@ def registrations(node_id: str) -> None:
         registry.register(namespace="default", key=key, owner=Owner(node_id, child, 1))
     registry.register(namespace="default", key="cron", owner=Owner(holder="cron", lease_s=600.0))
     declaring.put_service(namespace="ours", name="prices", actor=ADA)
+
+
+def checkpoint(key: str, node_id: str, *, version: int = 1, epoch: int = 1, **more: Any) -> Checkpoint:
+    """A state of the child, saved on the node."""
+    now = database_now()
+    facts = {"incarnation": 1, "schema": 1, "content": "json", "at": now, "data": b"{}", **more}
+    return Checkpoint.objects.create(
+        key=key,
+        tree=key.partition("/")[0],
+        node_id=node_id,
+        version=version,
+        epoch=epoch,
+        bytes=2,
+        checksum="c",
+        received_at=now,
+        **facts,
+    )

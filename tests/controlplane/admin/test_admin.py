@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
+from agents.checkpoints.models import CheckpointFault
 from agents.configs import kinds
 from controlplane.access.models import LoginAllowance, LoginLink, Token
 from controlplane.access.policy import Role, Scope
@@ -114,6 +115,10 @@ def rows() -> None:
     config_rows.put()
     kinds.put_kind(name="crawler", schema={}, description="", actor=ACTOR)
     config_rows.registrations(node.id)
+    config_rows.checkpoint("shop/web", node.id)
+    CheckpointFault.objects.create(
+        node_id=node.id, tree="shop", key="shop/web", incarnation=1, version=2, why="checksum", at=now
+    )
     IdempotencyKey.objects.create(principal="user:1", route="r", key="k", fingerprint="f", claimed_at=now)
 
 

@@ -98,6 +98,10 @@ TABLE: dict[tuple[str, str], Row] = {
     ("registration", "delete"): Row(
         OPERATE, status=204, path={"namespace": "default", "key": "cron"}, headers=ANY
     ),
+    ("checkpoints", "get"): Row(None),
+    ("checkpoint", "get"): Row(VIEW, SHOP, path={"id": "checkpoint"}),
+    ("checkpoint", "delete"): Row(ADMIN, SHOP, status=204, path={"id": "checkpoint"}, headers=ANY),
+    ("checkpoint-state", "get"): Row(ADMIN, SHOP, path={"id": "checkpoint"}),
     ("services", "get"): Row(VIEW),
     ("service", "get"): Row(VIEW, path=SERVICE),
     ("service", "put"): Row(ADMIN, path=SERVICE, body={}, headers=ANY),
@@ -322,6 +326,7 @@ def test_everybody_gets_what_the_policy_says(name: str, method: str) -> None:
         "operation": made[0].pk,
         "rollout": rolled.pk,
         "entry": entry,
+        "checkpoint": config_rows.checkpoint("shop/web", world.NODE).pk,
         **world.told(),
         **world.tasks("shop"),
     }
@@ -353,6 +358,7 @@ LISTS: dict[str, Callable[[Any], set[str]]] = {
     "audit-findings": lambda item: {item["project"]},
     "tasks": lambda item: {item["tree"]},
     "task-workers": lambda item: {item["tree"]},
+    "checkpoints": lambda item: {item["tree"]},
     "registrations": lambda item: {item["child"].partition("/")[0]},
 }
 
@@ -368,6 +374,7 @@ def test_lists_show_what_one_may_see(name: str, asker: Asker) -> None:
         world.applied(tree, "a")
         commands.request_command(verb="stop", key=f"{tree}/web", actor=people.SOMEBODY)
         world.alert(tree)
+        config_rows.checkpoint(f"{tree}/web", world.NODE)
         world.audited(tree)
         world.tasks(tree)
     config_rows.registrations(world.NODE)
