@@ -20,8 +20,9 @@ KIND = "celery_worker"
 RUN = str(boot.ROOT / "agents" / "sdk" / "src" / "overstory" / "_celery.py")
 WATCHDOG_S = 30.0
 """A worker whose custodian is silent for so long is stopped as a whole: it hangs, or somebody stopped it with a signal."""
-GRACE_S = 1.0
-"""What soft shutdown leaves of the child's `shutdown`: putting messages back and ending the pool."""
+GRACE_S = 2.0
+"""What soft shutdown leaves of the child's `shutdown`: Celery looks once a second whether tasks ended, ends the pool, and
+puts messages back; seen: 1.2 s."""
 
 
 def worker_body(body: Mapping[str, Any]) -> ProcessBody:

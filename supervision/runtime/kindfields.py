@@ -213,7 +213,7 @@ CELERY_WORKER = Section(
             "soft_shutdown",
             Duration(0, DAY_S),
             None,
-            "Time running tasks get to end. Default: a second less than `shutdown`.",
+            "Time running tasks get to end. Default: two seconds less than `shutdown`.",
         ),
         Field("task_time_limit", Duration(1, 30 * DAY_S), None, "A task that takes longer is killed."),
         Field(

@@ -63,7 +63,7 @@ def test_what_it_is_told_stands_in_its_environment(fields: dict[str, Any], told:
 
 
 @pytest.mark.parametrize(
-    ("shutdown", "soft_s"), [("30s", 29.0), ("500ms", 0.0), ("infinity", None), ("brutal_kill", None)]
+    ("shutdown", "soft_s"), [("30s", 28.0), ("500ms", 0.0), ("infinity", None), ("brutal_kill", None)]
 )
 def test_running_tasks_get_what_the_shutdown_of_the_child_leaves(shutdown: str, soft_s: float | None) -> None:
     tree = parse_tree(document({"shutdown": shutdown, "celery_worker": {"app": "a"}}))

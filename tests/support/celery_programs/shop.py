@@ -20,6 +20,9 @@ if os.environ.get("AS_DOCUMENTED") == "1":  # what Celery's documentation says a
     app.conf.task_acks_late = True
     app.conf.task_reject_on_worker_lost = True
     app.conf.worker_prefetch_multiplier = 1
+if os.environ.get("FILES"):
+    folders = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), os.environ["FILES"])
+    app.conf.broker_transport_options = folders
 if os.environ.get("EVERY_S"):
     app.conf.beat_schedule = {
         "tick": {"task": "shop.nap", "schedule": float(os.environ["EVERY_S"]), "args": (0,)}
