@@ -10,9 +10,11 @@ class SupervisionConfig(AppConfig):
     def ready(self) -> None:
         from supervision.alerts.watching import raise_from_records
         from supervision.journal.handlers import on_ingest
+        from supervision.programs import ended
         from supervision.programs.own import register
         from supervision.tasks import programs as tasks
 
         on_ingest(raise_from_records)
         register()
+        ended.register()
         tasks.register()

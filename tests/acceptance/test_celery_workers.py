@@ -26,7 +26,9 @@ class Pool:
     def worker(
         self, child_id: str, *, environment: dict[str, str] | None = None, **fields: Any
     ) -> dict[str, Any]:
-        common = {name: fields.pop(name) for name in ("shutdown", "instances", "restart") if name in fields}
+        common: dict[str, Any] = {
+            name: fields.pop(name) for name in ("shutdown", "instances", "restart") if name in fields
+        }
         section = {
             "app": "shop", "cwd": str(PROGRAMS), "python": sys.executable, "concurrency": 2, **fields,
             "environment": {"BROKER": self.lab.broker, "RUNS": str(self.lab.runs), **(environment or {})},

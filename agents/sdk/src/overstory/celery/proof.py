@@ -5,6 +5,7 @@ records or because the node's lease was taken over. Where neither can be asked, 
 identity, when no process of its session is left either.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -15,7 +16,8 @@ from .processes import session_lives, stat_of, this_host
 from .registry import Row
 
 ASK_WITHIN_S = 2.0
-QUESTION = "celery.ended"
+ASK_EVERY_S = 0.25
+QUESTION = "program.ended"
 """To the control plane: `{"lives": [[node, key, incarnation], ...]}`; it answers `{"ended": [...]}`: those known to be."""
 
 
@@ -58,13 +60,18 @@ class NodeProof:
 
 
 class FleetProof:
-    """By what the control plane knows of other nodes' children."""
+    """By what the control plane knows of other nodes' children; it is not asked more often than each ASK_EVERY_S."""
+
+    def __init__(self) -> None:
+        self._asked_at = 0.0
 
     def ended(self, suspects: Mapping[Holder, Row | None]) -> set[Holder]:
         ours = channel.default()
         others = [holder for holder in suspects if holder.node != ours.node]
-        if not others or not ours.is_supervised:
+        now = time.monotonic()
+        if not others or not ours.is_supervised or now - self._asked_at < ASK_EVERY_S:
             return set()
+        self._asked_at = now
         try:
             answer = ours.ask(QUESTION, {"lives": [list(holder.life) for holder in others]}, ASK_WITHIN_S)
         except Refused:
