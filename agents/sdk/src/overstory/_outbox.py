@@ -44,6 +44,11 @@ class Outbox:
         return next(iter(self._lines), self._last + 1)
 
     @property
+    def has_room(self) -> bool:
+        """Whether half of it is free."""
+        return len(self._lines) * 2 <= self._max_events and self.bytes * 2 <= self._max_bytes
+
+    @property
     def has_unsent(self) -> bool:
         return bool(self._unsent)
 

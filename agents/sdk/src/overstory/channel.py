@@ -23,15 +23,17 @@ import threading
 import time
 import traceback
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import __version__, _wire
 from ._outbox import Outbox
 from ._outgoing import Outgoing
+from ._pushes import Callback, Push, Pushes
 from .errors import NotSupervised, Refused, Unavailable
+
+__all__ = ["ASK_LIMIT_S", "Callback", "Channel", "Push", "default"]
 
 SOCKET_VARIABLE = "OVERSTORY_SOCKET"
 ASK_LIMIT_S = 5.0
@@ -44,18 +46,6 @@ MAX_OUTGOING = 256 * 1024
 """Unsent bytes past which events stay in the outbox."""
 READ_BYTES = 256 * 1024
 
-Callback = Callable[["Push"], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """What the node says unasked: a hint to look, never the truth itself. `resync`: some may have been missed."""
-
-    topic: str
-    body: dict[str, Any]
-    at: int = 0
-    resync: bool = False
-
 
 @dataclass(slots=True)
 class _Question:
@@ -63,13 +53,6 @@ class _Question:
 
     line: bytes
     answer: dict[str, Any] | None = None
-
-
-@dataclass(slots=True)
-class _Subscription:
-    callback: Callback
-    life: str = ""
-    at: int = 0
 
 
 class Channel:
@@ -95,15 +78,14 @@ class Channel:
         self._outgoing = Outgoing()
         self._questions: dict[int, _Question] = {}
         self._last_id = 0
-        self._subscriptions: dict[str, _Subscription] = {}
+        self._pushes = Pushes()
         self._gauges: dict[str, float] = {}
         self._started = False
+        self._was_greeted = False
         self._closing = False
         self._paused_until = 0.0
         self._wake = -1
         self._reader: threading.Thread | None = None
-        self._pushes: deque[tuple[Callback, Push]] = deque()
-        self._pusher: threading.Thread | None = None
 
     # -- what programs call -----------------------------------------------------------------------------------------
 
@@ -178,10 +160,10 @@ class Channel:
         if not self._path:
             return False
         with self._lock:
-            self._subscriptions[topic] = subscription = _Subscription(callback)
+            self._pushes.subscribe(topic, callback)
             self._start()
             if self._sock is not None:
-                self._outgoing.add(self._subscribe_line(topic, subscription))
+                self._outgoing.add(self._pushes.line(topic))
                 self._send_some()
         return True
 
@@ -190,6 +172,7 @@ class Channel:
         done = self.flush(timeout_s)
         with self._changed:
             self._closing = True
+            self._pushes.close()
             self._notify()
             reader = self._reader
             self._changed.notify_all()
@@ -280,7 +263,7 @@ class Channel:
     def _run(self) -> None:
         delay = RETRY_S
         while not self._closing:
-            began = time.monotonic()
+            self._was_greeted = False
             try:
                 self._live()
             except (OSError, _wire.WireError):
@@ -288,7 +271,7 @@ class Channel:
             except Exception:  # noqa: BLE001  of a newer node, or a fault of ours: another connection is another try
                 traceback.print_exc(file=sys.stderr)
             self._lost()
-            delay = RETRY_S if time.monotonic() - began > RETRY_MAX_S else min(delay * 2, RETRY_MAX_S)
+            delay = RETRY_S if self._was_greeted else min(delay * 2, RETRY_MAX_S)
             self._rest(delay)
 
     def _rest(self, seconds: float) -> None:
@@ -349,6 +332,7 @@ class Channel:
         with self._changed:
             if op == "acked":
                 self._outbox.acknowledge(int(message["n"]))
+                self._say_dropped()
                 if not self._outbox:
                     self._changed.notify_all()
             elif op == "answer":
@@ -357,7 +341,7 @@ class Channel:
                     question.answer = message
                     self._changed.notify_all()
             elif op == "push":
-                self._take_push(message)
+                self._pushes.take(message)
             elif op == "hello":
                 self._greeted(message, sock)
             elif op == "event_refused":
@@ -370,17 +354,22 @@ class Channel:
         self._outbox.acknowledge(int(hello["last"]))
         self._outbox.rewind()
         self._paused_until = 0.0
-        dropped = self._outbox.take_dropped()
-        if dropped is not None:
-            body = {"events": dropped.events, "telemetry": dropped.telemetry}
-            self._add_event(_wire.encode({"op": "event", "kind": "sdk.dropped", "body": body}))
-        for topic, subscription in self._subscriptions.items():
-            self._outgoing.add(self._subscribe_line(topic, subscription))
+        self._was_greeted = True
+        self._say_dropped()
+        for line in self._pushes.lines():
+            self._outgoing.add(line)
         for question in self._questions.values():
             self._outgoing.add(question.line)
         self._sock = sock
         if not self._outbox:
             self._changed.notify_all()
+
+    def _say_dropped(self) -> None:
+        """Once there is room again, so that saying it drops nothing more."""
+        dropped = self._outbox.take_dropped() if self._outbox.has_room else None
+        if dropped is not None:
+            body = {"events": dropped.events, "telemetry": dropped.telemetry}
+            self._add_event(_wire.encode({"op": "event", "kind": "sdk.dropped", "body": body}))
 
     def _pause(self) -> None:
         """The node's disk is full. Events wait here, everything else goes on."""
@@ -391,40 +380,6 @@ class Channel:
             self._paused_until = 0.0
             self._outbox.rewind()
             self._outgoing.add(_wire.encode({"op": "resume"}))
-
-    # -- pushes -----------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _subscribe_line(topic: str, subscription: _Subscription) -> bytes:
-        since = {"life": subscription.life, "at": subscription.at}
-        return _wire.encode({"op": "subscribe", "topic": topic, "since": since})
-
-    def _take_push(self, message: dict[str, Any]) -> None:
-        subscription = self._subscriptions.get(str(message["topic"]))
-        if subscription is None:
-            return
-        subscription.life = str(message.get("life", subscription.life))
-        subscription.at = int(message.get("at", subscription.at))
-        push = Push(
-            str(message["topic"]), message.get("body") or {}, subscription.at, bool(message.get("resync"))
-        )
-        self._pushes.append((subscription.callback, push))
-        if self._pusher is None:
-            self._pusher = threading.Thread(target=self._run_callbacks, name="overstory-pushes", daemon=True)
-            self._pusher.start()
-        self._changed.notify_all()
-
-    def _run_callbacks(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._pushes or self._closing)
-                if not self._pushes:
-                    return
-                callback, push = self._pushes.popleft()
-            try:
-                callback(push)
-            except Exception:  # noqa: BLE001  a program's own fault must not end what tells it of others
-                traceback.print_exc(file=sys.stderr)
 
 
 def _error(error: dict[str, Any]) -> Refused:
