@@ -48,17 +48,24 @@ class Folded:
         return known
 
     def newest_running(self, body: Body) -> TaskAttempt | None:
-        """Of a supervised run: the attempt that a worker speaks of, if it is the present one and has not ended."""
+        """Of a supervised run: the present attempt, if it has not ended and it is the one that a worker speaks of.
+
+        A worker may speak late of the attempt before: the publication of its message tells, or, where the worker does not
+        know that, that it began before the one before had ended.
+        """
         present = self.attempts.get(self.run.attempt)
         if present is None or present.outcome != Outcome.RUNNING:
             return None
-        if (
-            whole(body, "publication") != present.publication
-            or text(body, "holder", MAX_HOLDER) != present.holder
-        ):
-            return None
         pid = whole(body, "pid")
-        return present if not pid or pid == present.pid else None
+        if text(body, "holder", MAX_HOLDER) != present.holder or (pid and pid != present.pid):
+            return None
+        if isinstance(body.get("publication"), int):
+            return present if body["publication"] == present.publication else None
+        before = self.attempts.get(self.run.attempt - 1)
+        began = moment(seconds(body, "started_at")) or moment(seconds(body, "at"))
+        if before is None or before.ended_at is None or began is None:
+            return present
+        return present if began > before.ended_at else None
 
 
 def text(body: Body, name: str, most: int) -> str:

@@ -7,8 +7,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from supervision.tasks.attempts import begin_attempt
+from supervision.tasks.attempts import Ending, begin_attempt, end_attempt
 from supervision.tasks.models import TaskAttempt, TaskRun
+from supervision.tasks.states import Outcome
 from tests.supervision.tasks.told import HOLDER, NOW, OTHER, at, event, start, tell
 
 pytestmark = pytest.mark.django_db
@@ -133,3 +134,15 @@ def test_a_supervised_task_whose_worker_died_waits_for_its_message() -> None:
     assert (run.state, run.lost, run.publication, run.due_at) == ("retrying", 1, 1, at(30))
     again = begin_attempt(run_id="s1", publication=1, holder=OTHER, pid=7, now=at(1))
     assert (again.run, again.attempt, again.epoch) == (True, 2, 2)
+
+
+def test_a_worker_that_knows_no_publications_is_understood_by_the_time_it_began() -> None:
+    start(backoff=None)
+    begin_attempt(run_id="s1", publication=1, holder=HOLDER, pid=101, now=NOW)
+    end_attempt(run_id="s1", epoch=1, ending=Ending(Outcome.FAILED, "exception(E)"), now=at(2))
+    begin_attempt(run_id="s1", publication=2, holder=HOLDER, pid=101, now=at(3))
+    late = {"task": "s1", "state": "failed", "reason": "exception(E)"}
+    tell(event("ended", seconds=2.1, started_at=at(0.1).timestamp(), **late))
+    assert the_run("s1").state == "running"
+    tell(event("ended", seconds=5, started_at=at(2.9).timestamp(), **(late | {"reason": "timeout"})))
+    assert (the_run("s1").state, the_run("s1").reason) == ("retrying", "timeout")
