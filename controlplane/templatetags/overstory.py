@@ -34,10 +34,15 @@ TONES = {
     "completed": "idle",
     "held": "idle",
     "drained": "idle",
+    "queued": "busy",
+    "retrying": "warn",
+    "parked": "crit",
+    "done": "idle",
+    "revoked": "idle",
 }
 SEVERITY = ("crit", "warn", "busy", "idle", "ok")
 """The order in which a roll-up bar shows its parts: what needs attention comes first."""
-_GLYPHS = {"held": "held", "completed": "done", "lost": "unknown"}
+_GLYPHS = {"held": "held", "completed": "done", "done": "done", "lost": "unknown"}
 _BAR = '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -73,6 +78,17 @@ def duration(seconds: float | None) -> str:
     if first is None:
         return "0s"
     return " ".join(f"{size}{unit}" for size, unit in parts[first : first + 2] if size)
+
+
+@register.filter
+def short_time(seconds: float | None) -> str:
+    """How long something took, from milliseconds on: 12 ms, 1.4 s, 3m 5s."""
+    if seconds is None:
+        return UNKNOWN
+    value = float(seconds)
+    if value < 0.9995:
+        return f"{value * 1000:.{1 if value < 0.00995 else 0}f} ms"
+    return f"{value:.1f} s" if value < 59.95 else duration(value)
 
 
 @register.filter(name="count")

@@ -18,6 +18,7 @@ const BEHAVIOURS = [
   ["[data-since]", () => import("./since.js")],
   ["[data-zone-choice]", () => import("./zone.js")],
   ["[data-live-region]", () => import("./regions.js")],
+  ["[data-refresh]", () => import("./refresh.js")],
   ["[data-log]", () => import("./logview.js")],
   ["[data-editor]", () => import("./editor.js")],
   ["[data-node-row]", () => import("./noderow.js")],

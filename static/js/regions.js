@@ -28,7 +28,8 @@ function isAbout(event, table, columns) {
   return event.changed.some(([, mask]) => table.touches(mask, columns));
 }
 
-function want(region) {
+/** Have `region` read again soon, with whatever else wants it. */
+export function want(region) {
   wanted.add(region);
   timer ??= setTimeout(refresh, Math.max(0, readAt + GAP_MS - performance.now()));
 }

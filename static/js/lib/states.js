@@ -15,8 +15,13 @@ const TONES = {
   completed: "idle",
   held: "idle",
   drained: "idle",
+  queued: "busy",
+  retrying: "warn",
+  parked: "crit",
+  done: "idle",
+  revoked: "idle",
 };
-const GLYPHS = { held: "held", completed: "done", lost: "unknown" };
+const GLYPHS = { held: "held", completed: "done", done: "done", lost: "unknown" };
 
 /** "ok", "busy", "warn", "crit" or "idle"; a word we do not know is idle. */
 export const toneOf = (state) => TONES[state] ?? "idle";

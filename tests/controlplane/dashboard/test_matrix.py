@@ -8,9 +8,10 @@ from controlplane.dashboard.framework import all_pages
 from controlplane.dashboard.live.topics import TOPICS, refusal, visible_for
 from supervision.auditruns.models import AuditFinding
 from supervision.fleet.models import Node
+from supervision.tasks.models import TaskRun, WorkerRequest
 from supervision.trees.models import Command, TreeRevision
 from supervision.trees.services import apply_tree
-from tests.controlplane.dashboard.facts import make_child, make_node, make_supervisor, make_tree
+from tests.controlplane.dashboard.facts import AT, make_child, make_node, make_supervisor, make_tree
 from tests.supervision.auditruns.support import finding, project, upload
 from tests.support import people
 
@@ -32,6 +33,7 @@ ADMINS_SHOP = frozenset({"admin", "admin of shop"})
 SEES_ALL = frozenset({"viewer", "operator", "admin"})
 ADMIN = frozenset({"admin"})
 
+REQUEST = "11111111-2222-3333-4444-555555555555"
 PAGES = {
     "overview": ("/?all=1", SOME_ROLE),
     "tree": ("/tree", SOME_ROLE),
@@ -44,6 +46,10 @@ PAGES = {
     "tree-history": ("/trees/shop/history", SEES_SHOP),
     "tree-rollback": ("/trees/shop/rollback/1", ADMINS_SHOP),
     "act": ("/act/stop/shop/web", OPERATES_SHOP),
+    "workers": ("/workers", SOME_ROLE),
+    "task": ("/workers/task/t1", SEES_SHOP),
+    "task-act": ("/workers/act/revoke?id=t1", OPERATES_SHOP),
+    "task-request": (f"/workers/queue/{REQUEST}", frozenset({"operator", "admin"})),
     "nodes": ("/nodes", SEES_ALL),
     "findings": ("/findings", SOME_ROLE),
     "finding": ("/findings/FINDING", SEES_SHOP),
@@ -68,6 +74,7 @@ FORMS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
     "roll back": ("/trees/shop/rollback/1", {"etag": "99"}, ADMINS_SHOP),
     "leave a finding": ("/findings/FINDING", {"do": "leave", "until": "some day"}, OPERATES_SHOP),
     "scan": ("/findings/project/shop", {}, OPERATES_SHOP),
+    "replay what is not dead": ("/workers/act/replay", {"id": "t1"}, OPERATES_SHOP),
     "make a user": ("/settings", {"do": "user-create", "name": "eve", "role": "root"}, ADMIN),
 }
 """Forms that may change something, sent so that they are refused for what they hold, not for who sends them."""
@@ -97,6 +104,12 @@ def fleet() -> Node:
         make_supervisor(node, tree, position=0)
         make_child(node, f"{tree}/web", position=1)
     upload(project(tree="shop"), finding("a"))
+    TaskRun.objects.create(
+        id="t1", name="mail", tree="shop", supervisor="shop", state="running", created_at=AT, changed_at=AT
+    )
+    WorkerRequest.objects.create(
+        id=REQUEST, kind="peek", app="shop", queue="mail", requested_by="ada", created_at=AT, deadline_at=AT
+    )
     return node
 
 

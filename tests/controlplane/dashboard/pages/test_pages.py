@@ -15,8 +15,10 @@ from supervision.alerts.kinds import Kind
 from supervision.alerts.services import resolve_alert
 from supervision.fleet.models import Node
 from supervision.journal.models import ObservedChild
+from supervision.tasks.models import TaskRun, WorkerRequest
 from supervision.trees.services import apply_tree
 from tests.controlplane.dashboard.facts import (
+    AT,
     make_alert,
     make_child,
     make_life,
@@ -53,6 +55,13 @@ def fleet() -> Node:
     )
     make_life(node, "shop/web", 1)
     make_record(node, 1, "stray", body={"pid": 4711, "command": ["sleep"]})
+    for tree, task in (("shop", "t1"), ("bank", "t2")):
+        TaskRun.objects.create(
+            id=task, name="mail", tree=tree, supervisor=tree, state="running", created_at=AT, changed_at=AT
+        )
+    WorkerRequest.objects.create(
+        id=REQUEST, kind="peek", app="shop", queue="mail", requested_by="ada", created_at=AT, deadline_at=AT
+    )
     return node
 
 
@@ -64,6 +73,7 @@ def viewer_of_shop() -> Client:
     return people.browser(people.user("grace", (Role.VIEWER, "shop")))
 
 
+REQUEST = "11111111-2222-3333-4444-555555555555"
 ADDRESSES = {
     "overview": "/",
     "tree": "/tree",
@@ -75,6 +85,10 @@ ADDRESSES = {
     "tree-history": "/trees/shop/history",
     "tree-rollback": "/trees/shop/rollback/1",
     "act": "/act/stop/shop/web",
+    "workers": "/workers",
+    "task": "/workers/task/t1",
+    "task-act": "/workers/act/revoke?id=t1",
+    "task-request": f"/workers/queue/{REQUEST}",
     "nodes": "/nodes",
     "alerts": "/alerts",
     "findings": "/findings",
@@ -111,6 +125,8 @@ CLOSED_TO_A_VIEWER_OF_ONE_TREE = {
     "tree-new": 403,
     "tree-rollback": 403,
     "act": 403,
+    "task-act": 403,
+    "task-request": 403,
     "nodes": 403,
     "audit": 403,
     "welcome": 403,
@@ -144,6 +160,8 @@ QUERIES = {
     "tree-history": 7,
     "tree-rollback": 9,
     "act": 9,
+    "workers": 14,
+    "task": 10,
     "nodes": 10,
     "alerts": 6,
     "audit": 9,
@@ -227,7 +245,16 @@ def test_a_page_names_what_its_script_subscribes_to(fleet: Node) -> None:
 
 def test_the_rail_names_the_pages_that_one_may_open(fleet: Node) -> None:
     titles = [page["title"] for page in viewer_of_shop().get("/processes").context["pages"]]
-    assert titles == ["Overview", "Tree", "Processes", "Trees", "Alerts", "Findings", "Settings"]
+    assert titles == [
+        "Overview",
+        "Tree",
+        "Processes",
+        "Trees",
+        "Workers and tasks",
+        "Alerts",
+        "Findings",
+        "Settings",
+    ]
     keys = [page.g_key for page in all_pages() if page.g_key]
     assert len(keys) == len(set(keys))
 
