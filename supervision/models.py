@@ -21,6 +21,12 @@ from supervision.journal.models import (
     StreamCursor,
 )
 from supervision.programs.models import ProgramCursor
+from supervision.remediation.models import (
+    RemediationCriterion,
+    RemediationPhase,
+    RemediationPlan,
+    RemediationStep,
+)
 from supervision.samples.models import SampleHour, SampleMinute
 from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
 from supervision.trees.models import Command, Placement, Rollout, Tree, TreeRevision
@@ -48,6 +54,10 @@ __all__ = [
     "Placement",
     "PoolScale",
     "ProgramCursor",
+    "RemediationCriterion",
+    "RemediationPhase",
+    "RemediationPlan",
+    "RemediationStep",
     "Rollout",
     "SampleHour",
     "SampleMinute",

@@ -28,6 +28,7 @@ from supervision.auditruns.exceptions import (
 )
 from supervision.auditruns.ingesting import take_report
 from supervision.auditruns.models import AuditMeasure, AuditProject, AuditRun, AuditTest
+from supervision.remediation.checking import check_project
 
 TAG = ["audits"]
 MAX_REPORT = 4 << 20
@@ -239,6 +240,7 @@ class Runs(Endpoint):
                 actor=self.actor,
                 now=timezone.now(),
             )
+            check_project(project_id=project.pk, now=timezone.now())
             headers = {"Location": reverse("api:audit-run", args=[name, run.number])}
             return Response(render_run(run), status=201, headers=headers)
 
@@ -338,6 +340,7 @@ class Tests(Endpoint):
                 actor=self.actor,
                 now=timezone.now(),
             )
+            check_project(project_id=project.pk, now=timezone.now())
             return Response(said)
 
         return self.once(request, act)
@@ -389,6 +392,7 @@ class Measures(Endpoint):
                 actor=self.actor,
                 now=timezone.now(),
             )
+            check_project(project_id=project.pk, now=timezone.now())
             return Response(render_measure(measure))
 
         return self.once(request, act)

@@ -31,6 +31,16 @@ class NDJSONRenderer(_TextRenderer):
     format = "ndjson"
 
 
+class MarkdownRenderer(_TextRenderer):
+    media_type = "text/markdown"
+    format = "markdown"
+
+
+class HTMLRenderer(_TextRenderer):
+    media_type = "text/html"
+    format = "html"
+
+
 def spreadsheet_safe(value: Any) -> Any:
     """A cell that no spreadsheet takes for a formula: text of others stands in audit logs."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):

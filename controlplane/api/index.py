@@ -39,6 +39,7 @@ RESOURCES = (
     "silences",
     "audit-projects",
     "audit-findings",
+    "remediation-plans",
     "audit",
 )
 

@@ -14,6 +14,7 @@ from controlplane.api import idempotency
 from supervision.alerts import services as alerts
 from supervision.auditlog import services as auditlog
 from supervision.auditruns import retention as auditruns
+from supervision.remediation import retention as remediation
 from supervision.samples import services as samples
 from supervision.tasks import retention as tasks
 from supervision.trees.models import Command, CommandState
@@ -53,6 +54,7 @@ def expire(*, now: dt.datetime) -> dict[str, int]:
         "tasks": tasks.drop_old(now),
         "alerts": alerts.delete_old(now=now),
         "audit runs": auditruns.drop_old(now=now),
+        "remediation plans": remediation.drop_old(now=now),
         "audit entries": auditlog.drop_before(moment=now - AUDIT_KEPT, now=now),
     }
 

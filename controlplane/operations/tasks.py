@@ -10,6 +10,7 @@ from supervision.alerts.delivery import deliver_due
 from supervision.alerts.watching import watch_rows
 from supervision.auditruns import findings, scanning
 from supervision.journal import retention as journal
+from supervision.remediation import checking
 from supervision.samples import services as samples
 
 
@@ -53,6 +54,7 @@ def scan_code() -> None:
     now = timezone.now()
     findings.reopen_expired(now=now)
     scanning.scan_due(now=now)
+    checking.check_all(now=timezone.now())
 
 
 @job

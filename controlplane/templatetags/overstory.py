@@ -253,6 +253,7 @@ ICONS = {
     "d": "nodes",
     "u": "audit",
     "f": "search",
+    "r": "check",
     "e": "errors",
 } | {
     "m": "monitors",

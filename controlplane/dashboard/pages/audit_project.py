@@ -1,5 +1,6 @@
 """An audited project: its runs and how the numbers went, two of them compared, what its code can start."""
 
+import datetime as dt
 from typing import Any
 
 from django.contrib import messages
@@ -12,11 +13,12 @@ from controlplane.access.policy import EVERY_TREE, Permission
 from controlplane.dashboard.framework import Context, Page, PageRequest
 from controlplane.dashboard.live.records import seconds
 from controlplane.dashboard.pages.findings import TONES, VERDICTS, finding_row
-from supervision.auditruns import projects, selectors
+from supervision.auditruns import coverage, projects, selectors
 from supervision.auditruns.exceptions import AuditRunsError
 from supervision.auditruns.models import AuditProject, AuditRun
 
 RUNS_SHOWN = 50
+PLACES_SHOWN = 100
 WIDTH, HEIGHT = 600.0, 80.0
 
 
@@ -36,6 +38,7 @@ def select(request: PageRequest) -> Context:
         "runs": [run_row(run) for run in reversed(runs)][:RUNS_SHOWN],
         "trend": trend(runs),
         "difference": _difference(request, project),
+        "coverage": coverage_shown(project, now=timezone.now()),
         "rules": [
             {"rule": rule, "number": number} for rule, number in selectors.rules_of(project).most_common(20)
         ],
@@ -88,6 +91,23 @@ def trend(runs: list[AuditRun]) -> dict[str, Any] | None:
         "first": runs[0].number,
         "last": runs[-1].number,
         "words": f"{runs[0].total} findings in run {runs[0].number}, {runs[-1].total} in run {runs[-1].number}",
+    }
+
+
+def coverage_shown(project: AuditProject, *, now: dt.datetime) -> dict[str, Any]:
+    """The figure with its parts, and the places that nobody keeps."""
+    found = coverage.supervision_coverage(project, now=now)
+    _run, places = selectors.newest_spawns(project)
+    whole = found.covered + found.uncovered
+    return coverage.as_body(found) | {
+        "percent": f"{100 * found.share:.0f}" if found.share is not None else "",
+        "whole": whole,
+        "words": f"{found.uncovered} of {whole} not supervised",
+        "kinds": [
+            {"kind": kind, **{state: states.get(state, 0) for state in ("kept", "reported", "suppressed")}}
+            for kind, states in sorted(found.sites.items())
+        ],
+        "places": [place for place in places if place["state"] != "kept"][:PLACES_SHOWN],
     }
 
 

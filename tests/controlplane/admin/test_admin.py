@@ -25,6 +25,8 @@ from supervision.journal.facts import Batch, Changes, StrayFact
 from supervision.journal.models import ObservedChild, StreamBase
 from supervision.journal.services import ingest
 from supervision.programs.models import ProgramCursor
+from supervision.remediation.models import RemediationPlan
+from supervision.remediation.services import start_phase
 from supervision.samples.models import SampleHour, SampleMinute
 from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
 from supervision.trees import commands, services
@@ -63,6 +65,8 @@ def rows() -> None:
     commands.request_command(verb="stop", key="shop/web", actor=ACTOR)
     Leadership.objects.create(name="controller", holder="here", term=1, until=now)
     audited("shop")
+    plan = RemediationPlan.objects.get()
+    start_phase(plan_id=plan.pk, position=1, actor=ACTOR, now=now)
     AuditTest.objects.create(project=AuditProject.objects.get(), name="t", outcome="passed", at=now)
     AuditMeasure.objects.create(project=AuditProject.objects.get(), name="m", value=1, at=now)
     AuditSegment.objects.create(first_seq=-2, last_seq=-1, closing_hash="0" * 64, dropped_at=now)

@@ -156,6 +156,20 @@ TABLE: dict[tuple[str, str], Row] = {
     ("audit-tests", "post"): Row(UPLOAD, SHOP, status=400, path={"name": "shop"}, body={"no": "xml"}),
     ("audit-measures", "get"): Row(VIEW, SHOP, path={"name": "shop"}),
     ("audit-measures", "post"): Row(UPLOAD, SHOP, path={"name": "shop"}, body={"name": "m", "value": 1}),
+    ("supervision-coverage", "get"): Row(VIEW, SHOP, path={"name": "shop"}),
+    ("remediation-plans", "get"): Row(None),
+    ("remediation-plans", "post"): Row(OPERATE, SHOP, status=201, body=world.plan("shop")),
+    ("remediation-plan", "get"): Row(VIEW, SHOP, path={"id": "plan"}),
+    ("remediation-plan", "put"): Row(
+        OPERATE, SHOP, path={"id": "plan"}, body=world.plan("shop"), headers=ANY
+    ),
+    ("remediation-check", "post"): Row(OPERATE, SHOP, path={"id": "plan"}),
+    ("remediation-abandon", "post"): Row(OPERATE, SHOP, path={"id": "plan"}, body={"reason": "r"}),
+    ("remediation-report", "get"): Row(VIEW, SHOP, path={"id": "plan"}),
+    ("remediation-start", "post"): Row(OPERATE, SHOP, path={"id": "plan", "position": 1}),
+    ("remediation-rollback", "post"): Row(
+        OPERATE, SHOP, status=409, path={"id": "plan", "position": 1}, body={"reason": "r"}
+    ),
     ("audit-findings", "get"): Row(None),
     ("audit-finding", "get"): Row(VIEW, SHOP, path={"id": "finding"}),
     ("audit-finding", "patch"): Row(
@@ -356,6 +370,7 @@ LISTS: dict[str, Callable[[Any], set[str]]] = {
     "alerts": lambda item: {item["tree"]},
     "audit-projects": lambda item: {item["tree"]},
     "audit-findings": lambda item: {item["project"]},
+    "remediation-plans": lambda item: {item["project"]},
     "tasks": lambda item: {item["tree"]},
     "task-workers": lambda item: {item["tree"]},
     "checkpoints": lambda item: {item["tree"]},

@@ -9,10 +9,13 @@ from supervision.alerts.models import Alert, Channel, Silence
 from supervision.auditlog.actor import Actor
 from supervision.auditruns.documents import parse
 from supervision.auditruns.ingesting import take_report
-from supervision.auditruns.models import AuditFinding, AuditRun
+from supervision.auditruns.models import AuditFinding, AuditProject, AuditRun
 from supervision.auditruns.projects import create_project
 from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree, Stray
+from supervision.remediation.documents import read
+from supervision.remediation.models import RemediationPlan
+from supervision.remediation.services import create_plan
 from supervision.tasks.models import TaskRun, TaskWorker, WorkerRequest
 from supervision.trees import services
 from supervision.trees.models import Placement, Tree
@@ -149,7 +152,23 @@ def audited(tree: str) -> AuditFinding:
             actor=MAKER,
             now=now,
         )
+    planned(project)
     return AuditFinding.objects.get(project=project, symbol="a")
+
+
+def plan(project: str) -> dict[str, Any]:
+    """A body: one phase, whose criterion does not hold of `audited`."""
+    criterion = {"kind": "rule_count", "rule": "SUP101", "at_most": 0}
+    phase = {
+        "title": "Keep handles", "estimate_days": 2, "risk": "low", "rollback": "revert", "criteria": [criterion]
+    }  # fmt: skip
+    return {"project": project, "title": "No thread lost", "owner": "ada", "risk": "low", "phases": [phase]}
+
+
+def planned(project: AuditProject) -> RemediationPlan:
+    body = plan(project.name)
+    del body["project"]
+    return create_plan(project=project, written=read(body), actor=MAKER, now=timezone.now())
 
 
 def told() -> dict[str, int]:
@@ -158,6 +177,7 @@ def told() -> dict[str, int]:
     return {
         "alert": alert("shop").pk,
         "finding": audited("shop").pk,
+        "plan": RemediationPlan.objects.get(project__name="shop").pk,
         "channel": Channel.objects.create(name="c", kind="email", target="a@example.com").pk,
         "silence": Silence.objects.create(tree="shop", until=until, reason="r", created_by="x").pk,
     }

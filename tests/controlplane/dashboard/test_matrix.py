@@ -8,9 +8,11 @@ from controlplane.dashboard.framework import all_pages
 from controlplane.dashboard.live.topics import TOPICS, refusal, visible_for
 from supervision.auditruns.models import AuditFinding
 from supervision.fleet.models import Node
+from supervision.remediation.models import RemediationPlan
 from supervision.tasks.models import TaskRun, WorkerRequest
 from supervision.trees.models import Command, TreeRevision
 from supervision.trees.services import apply_tree
+from tests.controlplane.api.world import planned
 from tests.controlplane.dashboard.facts import AT, make_child, make_node, make_supervisor, make_tree
 from tests.supervision.auditruns.support import finding, project, upload
 from tests.support import people
@@ -55,6 +57,8 @@ PAGES = {
     "finding": ("/findings/FINDING", SEES_SHOP),
     "audit-project": ("/findings/project/shop", SEES_SHOP),
     "alerts": ("/alerts", SOME_ROLE),
+    "remediation": ("/remediation", SOME_ROLE),
+    "remediation-plan": ("/remediation/PLAN", SEES_SHOP),
     "audit": ("/audit", ADMIN),
     "settings": ("/settings", EVERYBODY),
     "welcome": ("/welcome", SEES_ALL),
@@ -75,6 +79,8 @@ FORMS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
     "leave a finding": ("/findings/FINDING", {"do": "leave", "until": "some day"}, OPERATES_SHOP),
     "scan": ("/findings/project/shop", {}, OPERATES_SHOP),
     "replay what is not dead": ("/workers/act/replay", {"id": "t1"}, OPERATES_SHOP),
+    "begin a phase": ("/remediation/PLAN", {"do": "start", "position": "9"}, OPERATES_SHOP),
+    "write a plan": ("/remediation", {"project": "shop", "document": "nonsense"}, OPERATES_SHOP),
     "make a user": ("/settings", {"do": "user-create", "name": "eve", "role": "root"}, ADMIN),
 }
 """Forms that may change something, sent so that they are refused for what they hold, not for who sends them."""
@@ -103,7 +109,9 @@ def fleet() -> Node:
         make_tree(node, tree)
         make_supervisor(node, tree, position=0)
         make_child(node, f"{tree}/web", position=1)
-    upload(project(tree="shop"), finding("a"))
+    shop = project(tree="shop")
+    upload(shop, finding("a"))
+    planned(shop)
     TaskRun.objects.create(
         id="t1", name="mail", tree="shop", supervisor="shop", state="running", created_at=AT, changed_at=AT
     )
@@ -114,8 +122,12 @@ def fleet() -> Node:
 
 
 def at(address: str) -> str:
-    """The address, with the number of the finding that is there."""
-    return address.replace("FINDING", str(AuditFinding.objects.get().pk)) if "FINDING" in address else address
+    """The address, with the number of the finding or plan that is there."""
+    numbers = {"FINDING": AuditFinding.objects, "PLAN": RemediationPlan.objects}
+    for word, rows in numbers.items():
+        if word in address:
+            address = address.replace(word, str(rows.get().pk))
+    return address
 
 
 def test_every_page_and_topic_is_in_the_tables() -> None:
