@@ -20,6 +20,7 @@ from supervision.runtime.process_driver import MAIN, PRE_START, Run
 from supervision.runtime.processes import find_marked
 from supervision.runtime.recovery import NEVER_BEGUN, Recovered, RecoveredProcess, RecoveredTree, recover
 from supervision.runtime.returning import dynamic_children
+from supervision.runtime.spare_files import Taking
 from supervision.runtime.template_leftovers import UNUSED_STATUS, end_templates
 from supervision.runtime.treedoc import parse_tree
 
@@ -48,6 +49,7 @@ class Adoption:
         self.adopted = 0
         self.runs: list[Run] = []
         self.missing: list[Leader] = []
+        self.takings: dict[tuple[str, int], Taking] = {}
         self.marked: dict[tuple[str, int], list[Marked]] = {}
         self._claimed: set[int] = set()
         self.rebooted = False
@@ -69,6 +71,8 @@ class Adoption:
             self.node.log.say("journal damaged", what=str(damage))
         for problem in self.recovered.problems:
             self.node.log.say("journal record not repeated", what=problem)
+        if self.node.journal.fresh:
+            self.node.output.spares.forget_takings()
         has_record = self.recovered.boot_id is not None
         self.rebooted = has_record and (
             self.recovered.boot_id != boot_id() or self.node.paths.restored.exists()
@@ -89,6 +93,7 @@ class Adoption:
         node.fencing.restore(recovered.fences)
         for (key, incarnation), reason in recovered.unproven.items():
             node.events.owe_evidence(key, incarnation, reason, None)
+        self._name_output()
         if self.rebooted:
             recovered.processes.clear()
             recovered.unconfirmed.clear()
@@ -101,6 +106,18 @@ class Adoption:
             self._adopt_one(process)
         for pidfd in self.handed.values():
             os.close(pidfd)
+
+    def _name_output(self) -> None:
+        """Files that were taken as spares and whose names a dead node owed."""
+        output = self.node.output
+        self.takings = output.spares.takings()
+        for (key, incarnation), taking in self.takings.items():
+            try:
+                directory = output.directory(key)
+            except ValueError:  # a torn line
+                continue
+            output.spares.owe(taking, f"{directory}/{incarnation}.out", f"{directory}/{incarnation}.err")
+        output.spares.settle()
 
     def _look_for_marks(self) -> None:
         prefix = self.node.identity.mark_prefix
@@ -258,8 +275,10 @@ class Adoption:
         node = self.node
         announced, wanted = self._heard(key)
         end: tuple[int, int | None, int | None] | None = None
-        if os.path.exists(node.output.paths(key, incarnation)[0]):  # its files were opened
-            end = self._first_end_since(at)
+        taking = self.takings.get((key, incarnation))
+        if taking is not None or os.path.exists(node.output.paths(key, incarnation)[0]):
+            # It said so itself, or its files were opened.
+            end = self._first_end_since(at, None if taking is None else taking.pid)
             if end is None and not _is_forked(body):
                 end = (-1 - len(self.missing), None, None)  # so it ran, and nobody saw its end
         if end is not None:
@@ -295,8 +314,9 @@ class Adoption:
             Started(key, incarnation), {"process": process if status is not None else None}
         )
 
-    def _first_end_since(self, at: float) -> tuple[int, int, int] | None:
-        """The oldest process nobody knows of the ends that the guardian recorded, started at boot clock `at` or later.
+    def _first_end_since(self, at: float, pid: int | None) -> tuple[int, int, int] | None:
+        """Of the ends that the guardian recorded, of processes started at boot clock `at` or later: that of `pid`, or
+        without one the oldest that nobody knows.
 
         A leader starts before its descendants, so among what nobody knows it comes first. The guardian may be about to
         write: it is given 40 ms.
@@ -305,7 +325,7 @@ class Adoption:
         known |= self.recovered.helpers | self._claimed
         for _ in range(20):
             for end in self.node.exits.started_since(int(at * TICKS)):
-                if end[0] not in known and end[2] != UNUSED_STATUS:
+                if end[0] == pid if pid is not None else end[0] not in known and end[2] != UNUSED_STATUS:
                     self._claimed.add(end[0])
                     return end
             time.sleep(0.002)

@@ -12,6 +12,7 @@ from typing import Any
 
 from supervision.runtime.identity import Stat
 from supervision.runtime.processes import read_mark
+from supervision.runtime.spare_files import DIRECTORY
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +95,7 @@ class Kinship:
     def __init__(self, mark_prefix: str, logs_dir: str) -> None:
         self.mark_prefix = mark_prefix
         self.logs_dir = os.path.realpath(logs_dir)
+        self._spares = os.path.join(self.logs_dir, DIRECTORY, "")
         self.leaders: dict[int, Leader] = {}
         """The living, by pid."""
         self.ending: dict[int, Leader] = {}
@@ -137,6 +139,6 @@ class Kinship:
                 path = os.readlink(f"/proc/{pid}/fd/{descriptor}")
             except OSError:
                 continue
-            if path.startswith(self.logs_dir + "/"):
+            if path.startswith(self.logs_dir + "/") and not path.startswith(self._spares):
                 return os.path.dirname(path)[len(self.logs_dir) + 1 :]
         return None

@@ -19,6 +19,7 @@ import select
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from supervision.runtime import vfork
 from supervision.runtime.launch_errors import (
@@ -31,6 +32,7 @@ from supervision.runtime.launch_errors import (
     problem_with,
 )
 from supervision.runtime.linux import seal_descriptors
+from supervision.runtime.spare_files import Pair
 from supervision.runtime.vfork import Inherited, SpawnFailedError, VforkSpawn
 
 __all__ = ["LaunchError", "LaunchPlan", "Launcher", "UserIds", "needs_shim", "resolve_executable"]
@@ -44,6 +46,8 @@ SHIM_BOUND_MS = 500
 _HARMLESS = frozenset(
     {resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK}
 )
+
+_NO_PRIORITY = os.sched_param(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class LaunchPlan:
     environment, or what is its own beside `inherited`.
     `executable` is what is exec'd; without it argv[0] is found by the child's own PATH on each launch.
     Limits are keyed by resource.RLIMIT_*; a soft limit leaves the hard one, a hard limit is (soft, hard).
+    `spare`: files to open instead of these, where they are there; whoever gave them gives them the names. None after a
+    launch that could not use them.
     `sockets` become descriptors 3, 4, ... with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID set as systemd sets them.
     """
 
@@ -108,6 +114,7 @@ class LaunchPlan:
     oom_score_adj: int | None = None
     sockets: tuple[tuple[str, int], ...] = ()
     inherited: Inherited | None = None
+    spare: Pair | None = None
 
     def variables(self) -> dict[str, str]:
         """The whole environment."""
@@ -152,19 +159,21 @@ class Launcher:
         os.close(pidfd)
         return pid
 
-    def start(self, plan: LaunchPlan) -> tuple[int, int]:
+    def start(self, plan: LaunchPlan, *, child_first: bool = False) -> tuple[int, int]:
         """Start `plan`: its pid and a pidfd. LaunchError names what failed, and then no process is left.
 
         A plan without user, hard limits, nice, cgroup and sockets returns when the program runs; another waits at most
-        SHIM_BOUND_MS for the shim to hand over.
+        SHIM_BOUND_MS for the shim to hand over. `child_first`: leave the processor to the child until it first sleeps, or
+        its share is used up.
         """
         executable = plan.executable or _executable(plan)
         try:
             if needs_shim(plan):
-                pid = self._launch_by_shim(plan, executable)
+                pid = self._launch_by_shim(plan, executable, child_first=child_first)
             elif self._vfork is not None:
-                return self._launch_by_vfork(self._vfork, plan, executable)
+                return self._launch_by_vfork(self._vfork, plan, executable, child_first=child_first)
             else:
+                plan.spare = None  # the slow way
                 pid = self._launch_plain(plan, executable)
             return pid, os.pidfd_open(pid)
         except ValueError as error:
@@ -172,7 +181,9 @@ class Launcher:
                 errno.EINVAL, "executable", f"no argument or variable may hold this: {error}"
             ) from error
 
-    def _launch_by_vfork(self, spawn: VforkSpawn, plan: LaunchPlan, executable: str) -> tuple[int, int]:
+    def _launch_by_vfork(
+        self, spawn: VforkSpawn, plan: LaunchPlan, executable: str, *, child_first: bool
+    ) -> tuple[int, int]:
         limits = [*plan.soft_limits.items()] if plan.soft_limits else []
         inherited, environment = plan.inherited, plan.environment
         if inherited is not None and not environment.keys().isdisjoint(inherited.variables):
@@ -190,11 +201,13 @@ class Launcher:
                 stdout=plan.stdout,
                 stderr=plan.stderr,
                 limits=limits,
+                spare=plan.spare,
+                child_first=child_first,
             )
         except SpawnFailedError as failed:
             error = OSError(failed.errno, os.strerror(failed.errno))
             if failed.step == vfork.PROCESS and failed.errno not in (errno.EAGAIN, errno.ENOMEM):
-                self._vfork = None  # the call is not to be had here
+                self._vfork, plan.spare = None, None  # the call is not to be had here
                 pid = self._launch_plain(plan, executable)
                 return pid, os.pidfd_open(pid)
             if failed.step == vfork.CWD and plan.cwd is not None:
@@ -249,7 +262,7 @@ class Launcher:
         except OSError:  # closed to us meanwhile; an error here would lose the pid of what was just started
             os.chdir("/")
 
-    def _launch_by_shim(self, plan: LaunchPlan, executable: str) -> int:
+    def _launch_by_shim(self, plan: LaunchPlan, executable: str, *, child_first: bool) -> int:
         if self._shim_path is None:
             raise LaunchError(errno.ENOENT, "shim", "the exec shim is not built: run make setup")
         report_at = FIRST_SOCKET + len(plan.sockets)
@@ -264,6 +277,9 @@ class Launcher:
         argv = [self._shim_path, str(report_at), *self._steps(plan), "exec", executable, *plan.argv]
         report, hand = os.pipe2(os.O_CLOEXEC)
         opened = [hand]
+        stands_back = child_first and _stand_back()
+        # Any: posix_spawn takes no "as it is" for it
+        scheduler: dict[str, Any] = {"scheduler": (os.SCHED_OTHER, _NO_PRIORITY)} if stands_back else {}
         try:
             actions = _output_actions(plan)
             for target, source in enumerate([*(fd for _, fd in plan.sockets), hand], start=FIRST_SOCKET):
@@ -281,8 +297,15 @@ class Launcher:
                     setsid=True,
                     setsigmask=(),
                     setsigdef=self._signals,
+                    **scheduler,
                 )
             except OSError as error:
+                if plan.spare is not None:  # it is not there any more: with files of its own, then
+                    plan.spare = None
+                    if stands_back:
+                        stands_back = False
+                        os.sched_setscheduler(0, os.SCHED_OTHER, _NO_PRIORITY)
+                    return self._launch_by_shim(plan, executable, child_first=child_first)
                 raise explain_spawn(error, plan.stdout, plan.stderr, self._shim_path, by_shim=True) from error
             for descriptor in opened:
                 os.close(descriptor)
@@ -290,6 +313,8 @@ class Launcher:
             self._await_exec(pid, report, plan, executable)
             return pid
         finally:
+            if stands_back:
+                os.sched_setscheduler(0, os.SCHED_OTHER, _NO_PRIORITY)
             os.close(report)
             for descriptor in opened:
                 os.close(descriptor)
@@ -310,6 +335,8 @@ class Launcher:
     def _steps(self, plan: LaunchPlan) -> list[str]:
         """The shim's program, in its order: what needs privileges, the user, what the user must be allowed to do."""
         steps: list[str] = []
+        if plan.spare is not None:
+            steps += ("taken", plan.spare.ledger_path, str(plan.spare.at), plan.spare.note)
         if plan.cgroup is not None:
             steps += ("cgroup", plan.cgroup)
         if plan.oom_score_adj is not None:
@@ -336,6 +363,15 @@ class Launcher:
         limits.update({number: (soft, None) for number, soft in plan.soft_limits.items()})
         limits.update(plan.hard_limits)
         return limits
+
+
+def _stand_back() -> bool:
+    """As the spawn in C does: nobody is pushed aside by our waking until the policy is set back. False where it is not ours
+    to change."""
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return False
+    os.sched_setscheduler(0, os.SCHED_BATCH, _NO_PRIORITY)
+    return True
 
 
 def needs_shim(plan: LaunchPlan) -> bool:
@@ -392,8 +428,13 @@ def _output_actions(plan: LaunchPlan) -> list[FileAction]:
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     actions: list[FileAction] = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, plan.stdout, append, 0o600),
     ]
+    if plan.spare is not None:
+        append = os.O_WRONLY | os.O_APPEND
+        actions.append((os.POSIX_SPAWN_OPEN, 1, plan.spare.out, append, 0))
+        actions.append((os.POSIX_SPAWN_OPEN, 2, plan.spare.err, append, 0))
+        return actions
+    actions.append((os.POSIX_SPAWN_OPEN, 1, plan.stdout, append, 0o600))
     if plan.stderr == plan.stdout:
         actions.append((os.POSIX_SPAWN_DUP2, 1, 2))
     else:

@@ -309,6 +309,7 @@ class Node:
         self.listeners.store()
         self.evidence.look()
         self.collector.look()
+        self.output.spares.refresh()
         if self.journal.short:
             self.journal.refill()
         if self.trees.unrecorded:
@@ -340,6 +341,7 @@ def run_node(start: NodeStart) -> int | Role:
 def _live(start: NodeStart, log: Log) -> int | Role:
     node = Node(start, log)
     status = node.run()
+    node.output.spares.settle()
     promotion, stopped = node.ending.promotion, node.stopping
     if promotion is None:
         node.journal.close()

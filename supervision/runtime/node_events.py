@@ -74,6 +74,7 @@ class NodeEvents:
 
     def write_evidence(self) -> None:
         due, self._due = self._due, []
+        self.node.output.spares.settle()  # the last lines are looked for under the names
         for key, incarnation, reason, leader in due:
             self._evidence.record(key, incarnation, reason, leader)
 

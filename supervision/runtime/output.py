@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from supervision.runtime.inotify import Changes
 from supervision.runtime.output_files import LIMITS, STREAMS, StreamName, list_streams
 from supervision.runtime.output_view import LineSplitter, StreamView
+from supervision.runtime.spare_files import SpareFiles
 
 DEFAULT_MAX_BYTES = 64 << 20
 DEFAULT_SEGMENTS = 8
@@ -37,6 +38,7 @@ class OutputStore:
 
     def __init__(self, logs_dir: str | os.PathLike[str]) -> None:
         self.logs_dir = os.fspath(logs_dir)
+        self.spares = SpareFiles(self.logs_dir)
         self._known: dict[str, str] = {}
 
     # -- for the node -----------------------------------------------------------------------------------------------

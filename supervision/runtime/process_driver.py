@@ -25,11 +25,14 @@ from supervision.runtime.nodesettings import AllowList
 from supervision.runtime.output import OutputStore
 from supervision.runtime.process_table import ProcessTable
 from supervision.runtime.processdoc import Command, ProcessBody
+from supervision.runtime.spare_files import Pair
 from supervision.runtime.template_order import Forked, ForkOrder
 from supervision.runtime.vfork import Inherited
 
 NOT_READY = "not ready: "
 """How the status text begins while a probe fails; it says so no more once the child is ready."""
+SETTLE_S = 0.02
+"""After a start: when the files that it took as spares get their names."""
 MAIN, PRE_START, POST_STOP = "main", "pre_start", "post_stop"
 OURS = ("OVERSTORY_SECRET", "OVERSTORY_GUARDIAN", "OVERSTORY_STORES")
 """Environment of ours that never reaches a child, by prefix; NEVER by name."""
@@ -121,6 +124,8 @@ class Prepared:
     source: Mapping[str, Any]
     body: ProcessBody
     environment: dict[str, str]
+    constant: bool
+    """Whether the next start finds the same variables, without asking."""
     allowed: list[tuple[str, ...]] = field(default_factory=list)
     """Commands that the node's allow-list was asked about: once each, not on the restart path."""
     template: TemplateKey | None = None
@@ -163,6 +168,7 @@ class ProcessDriver:
         self.probes: ReadinessProbes | None = None
         self.forks: Forks | None = None
         self._prepared: dict[str, Prepared] = {}
+        self._settling = False
 
     # -- the kernel's actions ---------------------------------------------------------------------------------------
 
@@ -291,9 +297,12 @@ class ProcessDriver:
 
     def spawn(self, run: Run, stage: str = MAIN, job: Command | None = None) -> None:
         """Exec the next process of `run`."""
+        plan = spare = None
         try:
+            plan = self.plan(run, job)
+            spare = plan.spare = self._take_spare(run, plan)
             leader = self.table.spawn(
-                self.plan(run, job),
+                plan,
                 key=run.key,
                 incarnation=run.incarnation,
                 role=stage,
@@ -301,8 +310,10 @@ class ProcessDriver:
                 on_gone=lambda ended: self._gone(run, ended),
             )
         except LAUNCH_ERRORS as error:
+            self._no_spare(spare, plan)
             self.not_launched(run, str(error))
             return
+        self._no_spare(spare, plan)
         if stage == MAIN:
             run.started_by = "exec"
         self._launched(run, stage, leader)
@@ -504,7 +515,7 @@ class ProcessDriver:
         LaunchError, ValueError, OSError."""
         key, source, body = run.key, run.source, run.body
         known = self._prepared.get(key)
-        if known is not None and known.body is body and body.environment_source.is_constant:
+        if known is not None and known.body is body and known.constant:
             return known
         whole = body.spawn_environment(self.base, self.secrets, self.allow.trusts_file)
         # Only what is its own: a thousand copies of what all inherit would be megabytes.
@@ -517,13 +528,36 @@ class ProcessDriver:
             environment["NOTIFY_SOCKET"] = self.notify_path
         if body.watchdog_s is not None:
             environment["WATCHDOG_USEC"] = str(int(body.watchdog_s * 1_000_000))
-        prepared = Prepared(source, body, environment)
+        prepared = Prepared(source, body, environment, body.environment_source.is_constant)
         self._prepared[key] = prepared
         return prepared
 
     def environment(self, run: Run) -> dict[str, str]:
         """What every process of `run` gets. Raises LaunchError, ValueError, OSError where a file or secret is gone."""
         return self.base | self.prepare(run).environment
+
+    def _take_spare(self, run: Run, plan: LaunchPlan) -> Pair | None:
+        """For the first process of an incarnation; those behind it go on in its files, which need their names by then."""
+        spares = self.output.spares
+        if run.announced:
+            spares.settle()
+            return None
+        if run.body.forking is not None:
+            return None  # a fork that came to nothing may have made the files
+        spare = spares.take(run.key, run.incarnation, plan.stdout, plan.stderr)
+        if spare is not None and not self._settling:
+            self._settling = True
+            self.loop.call_later(SETTLE_S, self._settle)
+        return spare
+
+    def _no_spare(self, spare: Pair | None, plan: LaunchPlan | None) -> None:
+        """Remember it, if the launch could not use the one it was given."""
+        if spare is not None and plan is not None and plan.spare is None:
+            self.output.spares.not_taken(plan.stdout)
+
+    def _settle(self) -> None:
+        self._settling = False
+        self.output.spares.settle()
 
     def plan(self, run: Run, job: Command | None) -> LaunchPlan:
         """How to start the main process of `run`, or `job`. Raises LAUNCH_ERRORS."""

@@ -107,9 +107,8 @@ class ProcessTable:
         on_gone: Callable[[Leader], None],
     ) -> Leader:
         """Start a process; LaunchError where it cannot be."""
-        pid, pidfd = self.launcher.start(plan)
+        pid, pidfd = self.launcher.start(plan, child_first=self._is_on_its_own())
         self._own += 1
-        self._let_run()
         leader = Leader(
             key,
             incarnation,
@@ -124,14 +123,13 @@ class ProcessTable:
         self._register(leader)
         return leader
 
-    def _let_run(self) -> None:
-        """Give the processor to the process just started: it stands behind us in the queue of the one we both are on, and
-        every microsecond of ours would be one of its own. Not in the middle of many starts, which it would hold up: those
-        come round after round of the loop."""
+    def _is_on_its_own(self) -> bool:
+        """Whether no other start is near. Then the process just started goes before our book-keeping: it stands in the queue
+        of the processor we are on, and every microsecond of ours would be one of its own. Many starts would be held up by
+        it: those come round after round of the loop."""
         on_its_own = self.loop.rounds > self._started_in + 1
         self._started_in = self.loop.rounds
-        if on_its_own:
-            os.sched_yield()
+        return on_its_own
 
     def adopt(
         self,

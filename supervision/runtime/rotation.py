@@ -289,6 +289,12 @@ class ChildOutput:
         return below
 
     @property
+    def awaits_a_writer(self) -> bool:
+        """Whether somebody may still write for a life that is over: no event tells when that ends."""
+        newest = max((incarnation for incarnation, _ in self._streams), default=0)
+        return any(number < newest and not one.closed for (number, _), one in self._streams.items())
+
+    @property
     def has_output(self) -> bool:
         return bool(self._streams)
 

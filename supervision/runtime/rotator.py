@@ -26,6 +26,7 @@ from supervision.runtime.paths import Paths
 from supervision.runtime.rotation import ChildOutput, Limits
 from supervision.runtime.rotation_files import can_punch, ignore_lease_breaks
 from supervision.runtime.rotation_watch import Directories
+from supervision.runtime.spare_files import DIRECTORY, make_pairs
 
 PERIOD_S = 0.5
 SYNC_PERIOD_S = 1.0
@@ -70,6 +71,7 @@ class Rotator:
             for directory in pending:
                 self._look_at(directory)
             pending = self._directories.changed() if self._directories.fresh else []
+        self._make_spares()
         self._rounds += 1
         if self._rounds % TIDY_EVERY == 0:
             self.tidy()
@@ -80,7 +82,8 @@ class Rotator:
             if child is None:
                 child = self._children[directory] = self._child(directory)
             for below in child.look():
-                self._directories.add(below)
+                if not os.path.basename(below).startswith("."):  # no child's: spare files
+                    self._directories.add(below)
             self._trouble.pop(directory, None)
         except FileNotFoundError:
             self._children.pop(directory, None)
@@ -91,6 +94,16 @@ class Rotator:
                 self._trouble[directory] = what
                 self._say(f"{directory}: {what}")
             self._directories.again(directory)
+
+    def _make_spares(self) -> None:
+        try:
+            make_pairs(self.logs_dir)
+            self._trouble.pop(DIRECTORY, None)
+        except OSError as error:  # children make their own files meanwhile
+            what = error.strerror or str(error)
+            if self._trouble.get(DIRECTORY) != what:
+                self._trouble[DIRECTORY] = what
+                self._say(f"spare output files: {what}")
 
     def _child(self, directory: str) -> ChildOutput:
         limits = _read_limits(directory) or self._defaults
@@ -114,7 +127,8 @@ class Rotator:
                     self._directories.again(directory)
 
     def tidy(self) -> None:
-        """Remove the output of the oldest ended children beyond KEEP_ENDED, and directories emptied a round ago.
+        """Remove the output of the oldest ended children beyond KEEP_ENDED, and directories emptied a round ago; look once
+        more where an ended life's output was still open.
 
         The node is told one round before a directory goes, because it remembers which ones there are.
         """
@@ -125,6 +139,9 @@ class Rotator:
                     _unlink(os.path.join(directory, LIMITS))
                     os.rmdir(directory)
         self._emptied.clear()
+        for child in self._children.values():
+            if child.awaits_a_writer:
+                self._directories.again(child.directory)
         holding = [child for child in self._children.values() if child.has_output]
         if len(holding) <= KEEP_ENDED:
             return

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from supervision.kernel import Kernel
-from supervision.kernel.actions import Action, Exit, Kill, Reply, Signal, Start, State
+from supervision.kernel.actions import Action, Exit, Kill, Reply, Report, Signal, Start, State
 from supervision.kernel.events import Call, Event, Exited, Ready, Started, StartFailed, StopRoot, Tick
 from supervision.runtime.clock import Clock
 from supervision.runtime.journal import Journal, JournalFull
@@ -25,6 +25,9 @@ SLICE_S = 0.02
 RETRY_S = 1.0
 """How often events that could not be recorded (disk full) are tried again."""
 
+
+_TOLD = frozenset({Report, State})
+"""Nothing is to be done about these; most of what stands before a start are such."""
 
 Waiting = tuple[Event, dict[str, Any] | None, Callable[[], None] | None]
 """An event, what joins its record, what to do once it is recorded."""
@@ -145,10 +148,13 @@ class TreeRunner:
         recorded = self._record(event, now, actions, extra)
         self.notice(event, actions)
         for action in actions:
+            if type(action) in _TOLD:
+                continue
             if recorded or not isinstance(action, Start):
                 self._perform(action)
             else:
                 self.start_failed(action.key, action.incarnation, "start_failed(journal full)")
+        self.on_change()
         if then is not None:
             then()
         return True
@@ -208,7 +214,6 @@ class TreeRunner:
             self.ended = action.reason
             self._ending = False
             self.on_exit(self, action.reason)
-        self.on_change()
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -8,7 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Self
 
+from supervision.runtime.spare_files import Pair
+
 _ENCODING = sys.getfilesystemencoding()
+_NO_SPARE = ("",) * 5
 PROCESS, TABLE, CWD, OUTPUT, EXEC, MEMORY, LIMIT = range(7)
 """Steps of the C program, in its order; a limit's is LIMIT and its place in the list."""
 
@@ -44,7 +47,13 @@ class VforkSpawn:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._call = library.overstory_spawn
-        self._call.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)
+        self._call.argtypes = (
+            ctypes.c_char_p,
+            ctypes.c_size_t,
+            ctypes.c_int,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+        )
         self._call.restype = ctypes.c_long
         self._pidfd, self._step = ctypes.c_int(-1), ctypes.c_int(0)
         self._at_pidfd, self._at_step = ctypes.byref(self._pidfd), ctypes.byref(self._step)
@@ -69,6 +78,8 @@ class VforkSpawn:
         stdout: str,
         stderr: str,
         limits: Sequence[tuple[int, int]],
+        spare: Pair | None = None,
+        child_first: bool = False,
     ) -> tuple[int, int]:
         """(pid, pidfd) of a process in a session of its own. SpawnFailedError; ValueError for text that no program can
         get. `limits` are (resource, soft). The environment is `inherited` and `environment`, which share no name."""
@@ -78,6 +89,11 @@ class VforkSpawn:
             "" if umask is None else f"{umask:o}",
             stdout,
             stderr,
+            *(
+                _NO_SPARE
+                if spare is None
+                else (spare.out, spare.err, str(spare.ledger), str(spare.at), spare.note)
+            ),
             str(len(limits)),
         ]
         for number, soft in limits:
@@ -90,7 +106,7 @@ class VforkSpawn:
         if text.count("\0") != len(words) - 1 + (0 if inherited is None else len(inherited.words)):
             raise ValueError("embedded null character")
         program = text.encode(_ENCODING, "surrogateescape")
-        pid: int = self._call(program, len(program), self._at_pidfd, self._at_step)
+        pid: int = self._call(program, len(program), child_first, self._at_pidfd, self._at_step)
         if pid < 0:
             raise SpawnFailedError(-pid, self._step.value)
         return pid, self._pidfd.value

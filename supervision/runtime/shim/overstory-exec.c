@@ -5,6 +5,7 @@
  * Steps run in the order given; the launcher knows the right one (privileged things, the user, what the user must be
  * allowed to do). Numbers are decimal, except the umask.
  *
+ *   taken FILE AT NOTE         write our pid and NOTE at AT into FILE (spare_files.py); failing at that fails nothing
  *   cgroup DIR                 join the control group: write 0 to DIR/cgroup.procs
  *   oom N                      write N to /proc/self/oom_score_adj
  *   nice N                     set (not add) the nice value
@@ -169,6 +170,20 @@ static void write_file(const char *step, const char *path, const char *text, con
     sys(__NR_close, fd, 0, 0, 0);
 }
 
+static void take_note(const char *path, const char *at, const char *note)
+{
+    char line[512];
+    long fd = sys(__NR_openat, AT_CWD, (long)path, FILE_FLAGS, 0);
+    unsigned long end = append_number(line, 0, sizeof line, (unsigned long)sys(__NR_getpid, 0, 0, 0, 0));
+
+    if (fd < 0)
+        return;
+    end = append(line, end, sizeof line, " ");
+    end = append(line, end, sizeof line, note);
+    sys(__NR_pwrite64, fd, (long)line, (long)end, decimal("taken", at));
+    sys(__NR_close, fd, 0, 0, 0);
+}
+
 static void join_cgroup(const char *directory)
 {
     char path[4096];
@@ -243,6 +258,8 @@ static int run(int argc, char **argv)
 #define STEP(word, arguments) (same(step, word) && left >= (used = (arguments)))
         if (STEP("listen", 0))
             set_listen_pid();
+        else if (STEP("taken", 3))
+            take_note(argument[0], argument[1], argument[2]);
         else if (STEP("cgroup", 1))
             join_cgroup(argument[0]);
         else if (STEP("oom", 1))

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from supervision.runtime.identity import boot_id
+from supervision.runtime.spare_files import DIRECTORY, SpareFiles
 from tests.support.engine import Engine, alive, child, python, tree
 from tests.support.waiting import wait_for
 
@@ -14,8 +15,8 @@ POOL = {"id": "pool", "supervisor": {"strategy": "simple_one_for_one", "children
 OTHER_BOOT = "00000000-1111-2222-3333-444444444444"
 
 
-def reboot(engine: Engine) -> None:
-    """Everything dies at once, and the journal is of another boot."""
+def crash(engine: Engine) -> None:
+    """Everything dies at once."""
     guardian, node = engine.guardian_pid(), engine.node_pid()
     assert guardian is not None
     for pid in (guardian, node):
@@ -24,6 +25,11 @@ def reboot(engine: Engine) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not any(alive(pid) for pid in engine.processes()), timeout=30)
+
+
+def reboot(engine: Engine) -> None:
+    """As `crash`, and the journal is of another boot."""
+    crash(engine)
     for segment in engine.paths.journal_dir.glob("*.journal"):
         data = segment.read_bytes()
         assert boot_id().encode() in data
@@ -118,3 +124,46 @@ def test_a_child_whose_secret_is_gone_by_now_is_adopted_all_the_same(tmp_path: P
         view = wait_for(lambda: (v := engine.child("t/a"))["last_exit"] and v, timeout=30)
         assert re.search(r"TOKEN: secret file .*secret: No such file", str(engine.records("step"))), view
         engine.call("stop", key="t")
+
+
+def test_a_start_that_nobody_confirmed_and_that_ended_is_not_made_again() -> None:
+    """Guardian and node were killed right after a process had taken its spare output files, and it is dead by now: what it
+    said of itself stands for the record that is missing, and gives its output a name."""
+    code = python(
+        "import os, time\nprint('life', os.environ['OVERSTORY_INCARNATION'], flush=True)\ntime.sleep(3600)\n"
+    )
+    with Engine() as engine:
+        engine.apply(tree("t", child("a", code), intensity=1000))
+        life, spare = _a_life_in_spare_files(engine, "t/a")
+        said = engine.paths.logs_dir / "t" / "a" / f"{life}.out"
+        wait_for(lambda: said.exists() and said.read_text() == f"life {life}\n", timeout=30)
+        crash(engine)
+        said.rename(spare)
+        _cut_before(engine, f'"event":["started","t/a",{life},')
+        engine.start()
+        engine.wait_state("t/a", "running", incarnation=life + 1)
+        assert said.read_text() == f"life {life}\n"
+        ends = [r["event"] for r in engine.records("step") if r["event"][:3] == ["exited", "t/a", life]]
+        assert ends == [["exited", "t/a", life, "lost"]]
+
+
+def _a_life_in_spare_files(engine: Engine, key: str) -> tuple[int, Path]:
+    """(incarnation, the spare that became its output): it is restarted until there are spares to be had."""
+    directory = engine.paths.logs_dir / DIRECTORY
+
+    def one_more() -> tuple[int, Path] | None:
+        view = engine.child(key)
+        os.kill(view["pid"], signal.SIGKILL)
+        life = engine.wait_state(key, "running", incarnation=view["incarnation"] + 1)["incarnation"]
+        taking = SpareFiles(str(engine.paths.logs_dir)).takings().get((key, life))
+        return None if taking is None else (life, directory / f"out.{taking.name}")
+
+    return wait_for(one_more, timeout=30)
+
+
+def _cut_before(engine: Engine, text: str) -> None:
+    """Take the records from the one that holds `text` on out of the journal."""
+    [newest] = sorted(engine.paths.journal_dir.glob("*.journal"))[-1:]
+    data = newest.read_bytes()
+    at = data.index(text.encode())
+    newest.write_bytes(data[: data.rindex(b"\n", 0, at) + 1])
