@@ -5,17 +5,21 @@ import json
 import os
 import socket
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from controlplane.courier.control import NodeControl
 from controlplane.courier.session import Session
 from supervision.fleet import services as fleet
+from supervision.fleet.exceptions import NodeIsElsewhereError
 from supervision.runtime.nodesettings import NodeSettings
 
 EVERY_S = 1.0
 RENEW_LIMIT_S = 2.0
 JOIN_LIMIT_S = 4.0
 TELL_LIMIT_S = 1.0
+ELSEWHERE_S = 5.0
+"""How soon a node that runs elsewhere too asks again: the other may be gone."""
 NAME_VARIABLE = "OVERSTORY_NODE_NAME"
 """What the node is called in the fleet; else what its host is called. Two nodes of one machine need it."""
 EPOCH_FILE = "epoch.json"
@@ -29,6 +33,7 @@ class Leasing:
         self.session = session
         self._control = NodeControl(session.paths)
         self._file = session.paths.data_dir / EPOCH_FILE
+        self._refused = ""
 
     def step(self) -> float:
         """Join, or renew; how long until the next one is due."""
@@ -36,11 +41,23 @@ class Leasing:
         began = session.clock.boot()
         if session.beats:
             epoch = session.epoch
-            if epoch is None:
-                self._join()
-            else:
+            if epoch is not None:
                 self._renew(epoch)
+            elif not self._joins():
+                return ELSEWHERE_S
         return max(0.05, began + EVERY_S - session.clock.boot())
+
+    def _joins(self) -> bool:
+        """Whether it joined; said once when the same node runs elsewhere. What is on this host goes on without the store."""
+        try:
+            self._join()
+        except NodeIsElsewhereError as error:
+            if str(error) != self._refused:
+                self.session.say(f"not joined: {error}")
+            self._refused = str(error)
+            return False
+        self._refused = ""
+        return True
 
     def _join(self) -> None:
         session = self.session
@@ -53,7 +70,12 @@ class Leasing:
                 node_id=session.node_id,
                 name=session.host,
                 labels=dict(settings.labels),
-                facts=_facts(status, session.stream_epoch, is_explicit=settings.allow.is_explicit),
+                facts=_facts(
+                    status,
+                    session.stream_epoch,
+                    is_explicit=settings.allow.is_explicit,
+                    data_dir=session.paths.data_dir,
+                ),
                 known_epoch=known,
             )
         if node.epoch != known:
@@ -90,7 +112,7 @@ class Leasing:
         new.rename(self._file)
 
 
-def _facts(status: dict[str, Any], stream_epoch: int, *, is_explicit: bool) -> dict[str, Any]:
+def _facts(status: dict[str, Any], stream_epoch: int, *, is_explicit: bool, data_dir: Path) -> dict[str, Any]:
     """What the node's row says of it, beside name and labels."""
     from supervision.runtime.identity import boot_id
 
@@ -103,5 +125,9 @@ def _facts(status: dict[str, Any], stream_epoch: int, *, is_explicit: bool) -> d
         "stream_epoch": stream_epoch,
         "helpers": status["helpers"],
         "is_explicit_allow_list": is_explicit,
-        "data": {"cgroup": status["cgroup"], "on_guardian_death": status["on_guardian_death"]},
+        "data": {
+            "cgroup": status["cgroup"],
+            "on_guardian_death": status["on_guardian_death"],
+            "place": f"{data_dir} on {socket.gethostname()}, boot {boot_id()[:8]}",
+        },
     }

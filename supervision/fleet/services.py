@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
-from supervision.fleet.exceptions import FleetError, NoSuchNodeError
+from supervision.fleet.exceptions import FleetError, NodeIsElsewhereError, NoSuchNodeError
 from supervision.fleet.models import Node, NodeState
 
 LEASE_TTL_S = 6.0
@@ -42,7 +42,9 @@ def register_node(
 ) -> Node:
     """A node comes, or comes back. Its epoch grows when its lease was over meanwhile or it knows another epoch.
 
-    `facts`: version, boot_id, pid, guardian_pid, started_at, stream_epoch, is_explicit_allow_list, and `data` for pages.
+    `facts`: version, boot_id, pid, guardian_pid, started_at, stream_epoch, is_explicit_allow_list, and `data` for pages,
+    where `place` says on which machine and in which directory it runs. Raises NodeIsElsewhereError while the lease is kept
+    by the same node in another place: two that write as one would undo each other's deeds.
     """
     with transaction.atomic():
         now = database_now()
@@ -50,6 +52,8 @@ def register_node(
             id=node_id, defaults={"name": name, "labels": labels, "joined_at": now}
         )
         lease_is_over = node.lease_until is None or node.lease_until <= now
+        if not made and not lease_is_over:
+            _refuse_a_copy(node, facts)
         if not made and (lease_is_over or known_epoch != node.epoch):
             node.epoch += 1
             node.joined_at = now
@@ -63,6 +67,17 @@ def register_node(
         _renew(node_id, node.epoch)
         node.refresh_from_db()
     return node
+
+
+def _refuse_a_copy(node: Node, facts: dict[str, Any]) -> None:
+    here, there = (
+        data.get("place") if isinstance(data, dict) else None for data in (facts.get("data"), node.data)
+    )
+    if here and there and here != there:
+        raise NodeIsElsewhereError(
+            f"node {node.id[:8]} runs already: as {node.name}, pid {node.pid}, in {there}. {here} holds a copy of its data "
+            "directory; only one of them may join"
+        )
 
 
 _RENEW = """

@@ -6,6 +6,7 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.db import transaction
 
 from supervision.auditlog.models import AuditEntry
 from supervision.fleet.models import Node
+from supervision.fleet.services import database_now
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree
 from supervision.journal.services import cursor_of
 from supervision.runtime.journal_segments import read_cursor
@@ -202,6 +204,26 @@ def test_a_node_whose_epoch_is_over_learns_it_before_it_writes_and_keeps_only_wh
     last = engine.wait_shipped()
     assert numbers(engine)[:last] == list(range(1, last + 1))
     assert Placement.objects.get(tree__name="theirs").node_id == other.pk
+
+
+def test_a_copy_of_a_data_directory_does_not_join_beside_the_node_that_uses_it_and_says_why(
+    engine: Joined,
+) -> None:
+    """Here the original is on another machine; what is on this one goes on without the store."""
+    epoch = engine.row().epoch
+    elsewhere = {"place": "/var/lib/overstory on another"}
+    engine.kill_courier()
+    Node.objects.update(data=elsewhere, lease_until=database_now() + timedelta(minutes=5))
+    wait_for(lambda: "not joined: node" in engine.log(), timeout=WAIT_S, what="it says so")
+    assert "in /var/lib/overstory on another" in engine.log()
+    engine.apply(tree("shop", child("a")))
+    engine.wait_state("shop/a", "running")
+    row = engine.row()
+    assert (row.epoch, row.data) == (epoch, elsewhere)
+    assert not ObservedTree.objects.filter(name="shop").exists(), "nothing of it is taken for the other's"
+    Node.objects.update(lease_until=database_now())
+    observed(engine, "shop/a", "running")
+    assert str(engine.data_dir) in engine.row().data["place"]
 
 
 def test_a_node_that_is_asked_to_stop_tells_the_store_how_everything_ended(engine: Joined) -> None:

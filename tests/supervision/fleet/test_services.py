@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from supervision.auditlog.actor import Actor
 from supervision.auditlog.models import AuditEntry
 from supervision.fleet import services
-from supervision.fleet.exceptions import FleetError, NoSuchNodeError
+from supervision.fleet.exceptions import FleetError, NodeIsElsewhereError, NoSuchNodeError
 from supervision.fleet.models import Leadership, Node
 from supervision.fleet.silence import mark_silent_nodes
 
@@ -77,6 +77,16 @@ def test_after_its_epoch_was_ended_a_node_renews_nothing() -> None:
     mark_silent_nodes()
     assert services.renew_lease(node_id=ID, epoch=1) is None
     assert Node.objects.get().state == "down"
+
+
+def test_a_copy_of_a_nodes_data_directory_is_refused_while_the_node_keeps_its_lease() -> None:
+    here, there = {"place": "/var/lib/overstory on one"}, {"place": "/var/lib/overstory on two"}
+    register(data=here, pid=7)
+    with pytest.raises(NodeIsElsewhereError, match="as web-1, pid 7, in /var/lib/overstory on one"):
+        register(known_epoch=1, data=there)
+    assert register(known_epoch=1, data=here).epoch == 1, "its own courier comes back"
+    let_lease_end()
+    assert register(known_epoch=1, data=there).epoch == 2, "it was moved"
 
 
 def test_a_node_that_comes_back_draining_is_drained_only_once_nothing_is_left_on_it() -> None:
