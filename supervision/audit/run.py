@@ -12,7 +12,8 @@ import os
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -185,25 +186,46 @@ def _spread(
     shared: _Shared,
     progress: _Progress,
 ) -> Iterator[T]:
-    """Run `work` over batches of the sources, in this process or in several."""
-    global _shared  # as above
+    """Run `work` over batches of the sources, in this process or in several.
+
+    Where a worker is killed (a container's memory limit does that), what is left is done here: slower, in less memory.
+    """
     batches = _batches(sources, jobs)
-    if jobs == 1:
-        _shared = shared
-        rules.load()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
+    if jobs > 1:
+        method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+        context = multiprocessing.get_context(method)
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_receive, initargs=(shared,)) as pool:
+            pending: dict[Future[list[T]], list[Source]] = {}
+            left = []
             for batch in batches:
-                yield from work(batch)
-                progress.add(sum(source.size for source in batch))
-        return
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_receive, initargs=(shared,)) as pool:
-        pending = {pool.submit(work, batch): batch for batch in batches}
-        for future in as_completed(pending):
-            yield from future.result()
-            progress.add(sum(source.size for source in pending[future]))
+                try:
+                    pending[pool.submit(work, batch)] = batch
+                except BrokenProcessPool:
+                    left.append(batch)
+            for future in as_completed(pending):
+                if isinstance(future.exception(), BrokenProcessPool):
+                    left.append(pending[future])
+                    continue
+                yield from future.result()
+                progress.add(sum(source.size for source in pending[future]))
+        batches = left
+    yield from _here(work, batches, shared, progress)
+
+
+def _here(
+    work: Callable[[list[Source]], list[T]],
+    batches: list[list[Source]],
+    shared: _Shared,
+    progress: _Progress,
+) -> Iterator[T]:
+    global _shared  # as above
+    _shared = shared
+    rules.load()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        for batch in batches:
+            yield from work(batch)
+            progress.add(sum(source.size for source in batch))
 
 
 def _batches(sources: list[Source], jobs: int) -> list[list[Source]]:

@@ -54,6 +54,8 @@ def test_every_operators_command_is_run_without_settings() -> None:
         "courier",
         "system",
         "login_link",
+        "audit_runs",
+        "remediation",
         "controller",
         "backup",
         "restore",

@@ -1,12 +1,14 @@
 """Whatever lies in a directory, the audit ends, says what it could not read, and audits the rest."""
 
 import os
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from supervision.audit import cli, rules
+from supervision.audit import cli, rules, run
 from supervision.audit.run import Options, audit
 from supervision.audit.sources import Source, find
 from supervision.audit.sources import read as read_file
@@ -187,3 +189,20 @@ def test_the_tool_needs_the_standard_library_only(tmp_path: Path) -> None:
                                                    str(tmp_path / "report.txt")])  # fmt: skip
     assert status == 0
     assert "SUP101" in (tmp_path / "report.txt").read_text()
+
+
+def test_what_a_killed_worker_left_is_audited_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"m{at}.py": DROPPED for at in range(40)}
+    parent, check = os.getpid(), run._check_one
+
+    def killed(*arguments: Any) -> Any:
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return check(*arguments)
+
+    monkeypatch.setattr(run, "_check_one", killed)
+    report = audit_files(tmp_path, files, jobs=2)
+    assert len(report.findings) == 40
+    assert report.files == 40
