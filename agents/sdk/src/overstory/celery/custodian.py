@@ -164,6 +164,8 @@ class Custodian:
                 words = "run again" if taken.fate == "return" else "parked"
                 logger.warning("overstory: %s[%s] of %s: %s", taken.name, taken.task_id, holder, words)
                 lost.tell(self._app, taken, "lost", known_s=round(known_s, 3))
+            if not work.registry.buries(holder, by=self._holder):
+                continue
             work.outcomes.adopt(holder)
             work.registry.forget(holder)
             self._suspects.pop(holder, None)

@@ -9,6 +9,7 @@ Beside kombu's own keys, with kombu's `global_keyprefix` before them:
     overstory.copied.LIST      sorted set: task id by time of its push
     overstory.lists            set of the lists that have copies
     overstory.outcomes         hash: `id/attempt` -> body of a task.ended that the node may not have yet
+    overstory.burial.HOLDER    lock of the custodian that tells what a dead worker left
     overstory.parked           hash: task id -> a message that was lost as often as it may be
     overstory.sweeper          lock of the custodian that looks for lost messages
     overstory.beat             hash: entry of the beat schedule -> mark of its last firing, `slot/who`

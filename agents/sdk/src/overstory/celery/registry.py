@@ -13,6 +13,8 @@ from .holder import Holder
 from .names import Keys
 from .processes import stat_of, this_host
 
+BURIAL_MS = 10_000
+
 
 @dataclass(slots=True)
 class Row:
@@ -53,6 +55,11 @@ class Registry:
             if holder is not None:
                 made[holder] = Row(**json.loads(text))
         return made
+
+    def buries(self, holder: Holder, *, by: Holder) -> bool:
+        """Whether it is for `by` to tell what a dead worker left: one does, and another only if that one fails."""
+        key = f"{self._keys.burial}.{holder}"
+        return bool(self._client.set(key, str(by), nx=True, px=BURIAL_MS))
 
     def forget(self, holder: Holder) -> None:
         with self._client.pipeline() as pipe:
