@@ -199,7 +199,6 @@ class Node:
             self.driver,
             lambda _: self.operations.changed(),
         )
-        self.helpers.start()
         adoption.resume()
         del adoption  # a thousand records that nobody needs again
         self.server = ControlServer(
@@ -209,16 +208,22 @@ class Node:
             hello={"node_id": self.identity.node_id, "pid": os.getpid(), "version": VERSION},
         )
         self.link.send("hello")
+        self.loop.call_soon(self._begin_rounds)
+        self.collector.begin()
+        with contextlib.suppress(PromotedError):
+            self.loop.run()
+        return 0
+
+    def _begin_rounds(self) -> None:
+        """Helpers and what is done from time to time, behind the first round of the loop: children that died while no node
+        lived are started again in that, and five interpreters that start would stand in their way (0.1 s)."""
+        self.helpers.start()
         self._every(BEAT_EVERY_S, lambda: self.link.send("beat"))
         self._every(SCAN_EVERY_S, self._scan)
         self._every(PING_EVERY_S, self.helpers.ping)
         self._every(OUTSIDE_SCAN_EVERY_S, self._scan_outside)
         self._every(SAMPLER_TOLD_EVERY_S, self.helpers.tell_sampler)
         self._every(TEMPLATES_SWEPT_EVERY_S, lambda: self.templates.keep_only(self.trees.wanted))
-        self.collector.begin()
-        with contextlib.suppress(PromotedError):
-            self.loop.run()
-        return 0
 
     def _handed_pidfds(self) -> dict[int, int]:
         """pid -> pidfd of children that are nobody's to wait for, from a promoted or re-executed predecessor."""
