@@ -21,6 +21,7 @@ const BEHAVIOURS = [
   ["[data-refresh]", () => import("./refresh.js")],
   ["[data-log]", () => import("./logview.js")],
   ["[data-editor]", () => import("./editor.js")],
+  ["[data-live-check]", () => import("./livecheck.js")],
   ["[data-node-row]", () => import("./noderow.js")],
 ];
 const attached = new WeakMap();

@@ -12,6 +12,7 @@ from supervision.remediation.models import RemediationPlan
 from supervision.tasks.models import TaskRun, WorkerRequest
 from supervision.trees.models import Command, TreeRevision
 from supervision.trees.services import apply_tree
+from tests.agents import config_rows
 from tests.controlplane.api.world import planned
 from tests.controlplane.dashboard.facts import AT, make_child, make_node, make_supervisor, make_tree
 from tests.supervision.auditruns.support import finding, project, upload
@@ -60,6 +61,11 @@ PAGES = {
     "remediation": ("/remediation", SOME_ROLE),
     "remediation-plan": ("/remediation/PLAN", SEES_SHOP),
     "audit": ("/audit", ADMIN),
+    "agents": ("/agents", SOME_ROLE),
+    "agent": ("/agents/shop/web", SEES_SHOP),
+    "config": ("/configs/ours/crawler", SEES_ALL),
+    "config-new": ("/configs/new", ADMIN),
+    "config-history": ("/configs/ours/crawler/history", SEES_ALL),
     "settings": ("/settings", EVERYBODY),
     "welcome": ("/welcome", SEES_ALL),
 }
@@ -75,6 +81,13 @@ FORMS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
     "end a stray": ("/act/end_stray/4711", {}, frozenset({"operator", "admin"})),
     "apply": ("/trees/shop", {"do": "apply", "etag": "1", "document": "nonsense"}, ADMINS_SHOP),
     "new tree": ("/trees/new", {"do": "apply", "document": "nonsense"}, ADMINS_SHOP),
+    "apply a config": (
+        "/configs/ours/crawler",
+        {"do": "apply", "etag": "1", "document": "nonsense"},
+        ADMIN,
+    ),
+    "new config": ("/configs/new", {"do": "apply", "name": "a/b", "document": "nonsense"}, ADMIN),
+    "roll a config back": ("/configs/ours/crawler/history", {"to": "9", "etag": ""}, ADMIN),
     "roll back": ("/trees/shop/rollback/1", {"etag": "99"}, ADMINS_SHOP),
     "leave a finding": ("/findings/FINDING", {"do": "leave", "until": "some day"}, OPERATES_SHOP),
     "scan": ("/findings/project/shop", {}, OPERATES_SHOP),
@@ -118,6 +131,7 @@ def fleet() -> Node:
     WorkerRequest.objects.create(
         id=REQUEST, kind="peek", app="shop", queue="mail", requested_by="ada", created_at=AT, deadline_at=AT
     )
+    config_rows.put(namespace="ours")
     return node
 
 

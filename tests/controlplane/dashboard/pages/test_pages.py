@@ -17,6 +17,7 @@ from supervision.fleet.models import Node
 from supervision.journal.models import ObservedChild
 from supervision.tasks.models import TaskRun, WorkerRequest
 from supervision.trees.services import apply_tree
+from tests.agents import config_rows
 from tests.controlplane.dashboard.facts import (
     AT,
     make_alert,
@@ -54,6 +55,7 @@ def fleet() -> Node:
         state="failed", pid=None, last_exit_reason="exit(3)", restart="temporary"
     )
     make_life(node, "shop/web", 1)
+    config_rows.put(namespace="ours")
     make_record(node, 1, "stray", body={"pid": 4711, "command": ["sleep"]})
     for tree, task in (("shop", "t1"), ("bank", "t2")):
         TaskRun.objects.create(
@@ -93,6 +95,11 @@ ADDRESSES = {
     "alerts": "/alerts",
     "findings": "/findings",
     "audit": "/audit",
+    "agents": "/agents",
+    "agent": "/agents/shop/web",
+    "config": "/configs/ours/crawler",
+    "config-new": "/configs/new",
+    "config-history": "/configs/ours/crawler/history",
     "settings": "/settings",
     "welcome": "/welcome",
 }
@@ -129,6 +136,9 @@ CLOSED_TO_A_VIEWER_OF_ONE_TREE = {
     "task-request": 403,
     "nodes": 403,
     "audit": 403,
+    "config": 403,
+    "config-new": 403,
+    "config-history": 403,
     "welcome": 403,
 }
 
@@ -143,7 +153,8 @@ def test_a_viewer_of_one_tree_opens_what_is_about_that_tree_and_reads_nothing_of
 
 
 @pytest.mark.parametrize(
-    "address", ["/process/bank/web", "/trees/bank", "/trees/bank/history", "/act/stop/bank/web"]
+    "address",
+    ["/process/bank/web", "/agents/bank/web", "/trees/bank", "/trees/bank/history", "/act/stop/bank/web"],
 )
 def test_another_tree_does_not_even_exist_for_a_viewer_of_one(address: str, fleet: Node) -> None:
     assert viewer_of_shop().get(address).status_code == 404
@@ -166,6 +177,11 @@ QUERIES = {
     "alerts": 6,
     "audit": 9,
     "settings": 9,
+    "agents": 13,
+    "agent": 17,
+    "config": 6,
+    "config-new": 4,
+    "config-history": 7,
     "welcome": 9,
 }
 """At most so many, the session's own three among them, without a live reader."""
