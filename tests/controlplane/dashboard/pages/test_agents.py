@@ -29,8 +29,8 @@ def fleet() -> Node:
     config_rows.put(arguments={"n": 1})
     config_rows.put(arguments={"n": 2}, message="faster")
     config_rows.put("idle")
-    for tree, more in (("shop", {}), ("bank", {"revision": 1})):
-        applied = config_rows.apply(tree, **more)
+    for applied in (config_rows.apply("shop"), config_rows.apply("bank", revision=1)):
+        tree = applied.tree.name
         Placement.objects.create(
             tree=applied.tree, node=node, revision=applied.revision, assigned_at=applied.revision.created_at
         )
