@@ -7,7 +7,7 @@ from typing import Any
 from celery.signals import worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
 
 from .. import channel, notify
-from . import settings, versions
+from . import installing, settings, versions
 from .holder import Holder
 
 STALLED_VARIABLE = "OVERSTORY_STALLED_AFTER_S"
@@ -38,6 +38,7 @@ def supervise(app: Any) -> None:
         else:
             _once("worker", _in_workers)
         _once("life", _life)
+        installing.install_tasks(app)
 
 
 def _configured(sender: Any, source: Any = None, **_: Any) -> None:

@@ -28,7 +28,7 @@ def of_request(request: Any) -> dict[str, Any]:
     """The fields that every event of a task has."""
     headers = request.request_dict
     carried = names.ours(headers)
-    return {
+    return names.publication(headers) | {
         "id": request.id,
         "name": request.type,
         "attempt": names.attempt(headers),

@@ -6,7 +6,7 @@ from typing import Any
 from celery.worker.state import task_ready
 
 from .. import channel
-from . import lifecycle, processes
+from . import lifecycle, names, processes
 from .recovery import Recovery, Taken
 
 _HOW = re.compile(r"(?:signal (\d+)|exitcode (\d+))")
@@ -56,7 +56,7 @@ def how(error: BaseException) -> str:
 
 def tell(app: Any, taken: Taken, reason: str, *, pid: int = 0, known_s: float | None = None) -> None:
     """`task.lost`, then what became of it; who waits for the result of a parked one is answered."""
-    body = {
+    body = names.publication(taken.headers) | {
         "id": taken.task_id, "name": taken.name, "attempt": taken.attempt, "retries": taken.retries,
         "lost": taken.lost, "holder": taken.holder, "pid": pid, "worker": taken.headers.get("origin"),
         "queue": taken.queue, "at": lifecycle.now(), "published_at": taken.published_at,

@@ -22,6 +22,9 @@ from typing import Any
 HEADER = "overstory"
 """Of a message: `{"at": published, "list": its Redis list, "lost": attempts that were lost}`."""
 
+PUBLICATION, SUPERVISOR = "overstory_publication", "overstory_supervisor"
+"""Of a message of a supervised task: which publication of the task it is, and who started it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -51,6 +54,12 @@ def ours(headers: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a message carries for us; empty when nothing, or nothing of ours."""
     found = (headers or {}).get(HEADER)
     return dict(found) if isinstance(found, Mapping) else {}
+
+
+def publication(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Which publication of a supervised task a message is, for the events about it; empty for plain tasks."""
+    found = headers.get(PUBLICATION)
+    return {"publication": found} if isinstance(found, int) else {}
 
 
 def task_id(raw: Mapping[str, Any]) -> str:
