@@ -17,7 +17,19 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Any
 
-from bench import adoption, document, ingest, peers, pixel, recovery, restarts, sampler, separate, thousand
+from bench import (
+    adoption,
+    agents,
+    document,
+    ingest,
+    peers,
+    pixel,
+    recovery,
+    restarts,
+    sampler,
+    separate,
+    thousand,
+)
 from bench.engine import EngineError
 from bench.entry import Entry, Options
 from bench.native import CompilerError
@@ -35,6 +47,7 @@ def entries() -> tuple[Entry, ...]:
     return (
         *restarts.ENTRIES,
         *thousand.ENTRIES,
+        *agents.ENTRIES,
         *adoption.ENTRIES,
         *sampler.ENTRIES,
         *ingest.ENTRIES,

@@ -95,7 +95,7 @@ def race(form: Callable[[bool], Race], options: Options) -> Result:
         time.sleep(SETTLE_S)
         for one in fleets:
             one.contender.park()
-        series = _run(fleets, [one.kills for one in fields], plan.runs)
+        series = run_in_turns(fleets, [one.kills for one in fields], plan.runs)
     result = Result(plan.name, samples={one.name: one.runs for one in series})
     result.tables.append(_table(plan, series))
     result.figures += _figures(plan, {one.name: one for one in series})
@@ -108,7 +108,8 @@ def _takes_part(one: Field, options: Options) -> bool:
     return one.kind in (Bare, BareC, Overstory) or options.invites(one.kind.name)
 
 
-def _run(fleets: list[Fleet], kills: list[int], runs: int) -> list[Series]:
+def run_in_turns(fleets: list[Fleet], kills: list[int], runs: int) -> list[Series]:
+    """Milliseconds from kill to return, run by run: `kills` of each fleet in a run, in turn with the others'."""
     series = [Series(one.name) for one in fleets]
     noise = random.Random(1)
     for _ in range(runs):

@@ -11,7 +11,6 @@ touched by that. It ends when no child that is to run needs it. Everything here 
 """
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -100,7 +99,9 @@ class Templates:
         """Those with a socket: forming, waiting, or just become an agent."""
         self._outputs = 0
         self._closed = False
-        shutil.rmtree(directory, ignore_errors=True)  # a dead node's
+        if os.path.isdir(directory):  # a dead node's
+            for name in os.listdir(directory):
+                os.unlink(os.path.join(directory, name))
 
     # -- orders -----------------------------------------------------------------------------------------------------
 
