@@ -95,7 +95,7 @@ def _figures(series: list[Series]) -> list[Figure]:
         figures.append(Figure(name + named, value, limit, "x", at_least=True, why="no peer took part"))
     first = by_name[FirstActs.name]
     figures.append(
-        Figure("agent from a template: first act, p50", p50(first.samples), FIRST_ACT_LIMIT_MS, " ms")
+        Figure("agent from a template: first instruction, p50", p50(first.samples), FIRST_ACT_LIMIT_MS, " ms")
     )
     return figures
 

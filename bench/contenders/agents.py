@@ -61,9 +61,9 @@ class Agents(Overstory):
 
 
 class FirstActs(Agents):
-    """Stamped in the agent's own first act."""
+    """Stamped by the first instruction of the forked process."""
 
-    name = "Overstory, template, first act"
+    name = "Overstory, template, first instruction"
     entry_point = "agent:StampingFirst"
 
 

@@ -16,6 +16,7 @@ ends when the node does; its agents go on.
 What a forked agent shares with its siblings and could not be given anew: the seed of `hash()`.
 """
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -29,6 +30,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -60,7 +62,31 @@ def main() -> None:
     if born is None:
         leave()
     born.begin(shown)
-    sys.exit(runner.run(born.start["entry_point"], born.loop))
+    finish(lambda: runner.run(born.start["entry_point"], born.loop))
+
+
+def finish(run: Callable[[], int]) -> NoReturn:
+    """Run, and end as an interpreter does but for its last act: to take every object apart it would copy every page that is
+    shared with the template, and agents that stop together would all do so at once."""
+    status = 1
+    try:
+        status = run()
+    except SystemExit as ended:
+        if isinstance(ended.code, int):
+            status = ended.code
+        elif ended.code is None:
+            status = 0
+        else:
+            sys.stderr.write(f"{ended.code}\n")
+    except BaseException:  # noqa: BLE001 what the interpreter would say of it
+        sys.excepthook(*sys.exc_info())
+    with contextlib.suppress(BaseException):
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the interpreter does; multiprocessing too
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(status & 0xFF)
 
 
 def leave() -> NoReturn:
@@ -126,6 +152,10 @@ def prepare(channel: socket.socket, modules: list[str]) -> bool:
     if why:
         tell(channel, "unforkable", why=why)
         return False
+    with contextlib.suppress(
+        ImportError, AttributeError
+    ):  # an SDK of another release has none, and does without
+        importlib.import_module("overstory._rehearsal").rehearse()
     gc.collect()
     gc.freeze()
     sys.stdout.flush()  # what is left in them every child would write again
