@@ -17,7 +17,7 @@ from supervision.runtime.forking import TemplateKey
 from supervision.runtime.launch import Launcher, LaunchPlan, UserIds
 from supervision.runtime.link import Link, Message
 from supervision.runtime.loop import Loop, Timer
-from supervision.runtime.template_order import Forked, ForkOrder, kill, open_output
+from supervision.runtime.template_order import Forked, ForkOrder, kill
 
 PROGRAM = str(agentdoc.SDK / "overstory" / "_template.py")
 IN_FLIGHT = 16
@@ -204,7 +204,7 @@ class TemplateProcess:
     def _send(self, order: ForkOrder) -> bool:
         assert self._link is not None  # noqa: S101 it is ready
         try:
-            output = open_output(order.plan)
+            output = order.open_output()
         except OSError as error:
             order.on_refused(str(error))
             return True

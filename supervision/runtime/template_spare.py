@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from supervision.runtime.link import Link
 from supervision.runtime.loop import Loop
-from supervision.runtime.template_order import Forked, ForkOrder, kill, open_output
+from supervision.runtime.template_order import Forked, ForkOrder, kill
 
 
 class SpareOwner(Protocol):
@@ -83,7 +83,7 @@ class Spare:
             return False
         try:
             order.prepare(self.pid)
-            output = open_output(order.plan)
+            output = order.open_output()
         except (OSError, ValueError) as error:
             self.end()
             order.on_refused(str(error))

@@ -1,8 +1,8 @@
 """Lives of an agent that does nothing, lived in a template before it forks.
 
-What an interpreter learns on the way (specialised bytecode, caches, first-time imports) is written into memory. Learnt before
-the fork it is shared; learnt after it, each agent learns it again and pays for a page of its own each time. Measured: a third
-of the time from the fork to an agent's `init`.
+What an interpreter learns on the way (specialised bytecode, caches, first-time imports) is written into memory. Learnt
+before the fork it is shared; learnt after it, each agent learns it again and pays for pages of its own. Measured: a third of
+the time from the fork to an agent's `init`.
 """
 
 import asyncio

@@ -41,6 +41,7 @@ SETTLE_ROUNDS, SETTLE_S = 10, 0.01
 UNUSED = 79
 """Exit status of a template or a spare that the node left: it says that no agent ended."""
 MARK = b"OVERSTORY_MARK="
+PR_SET_NAME = 15
 Message = dict[str, Any]
 
 
@@ -346,10 +347,11 @@ def begin(start: Message, fds: list[int], shown: "Shown", loop: Any) -> None:
         os.setsid()
     shown.mark(start["mark"])  # from here on a new node finds the process by it
     shown.command(start["command"])
-    with open("/proc/self/comm", "wb", buffering=0) as comm:
-        comm.write(start["comm"].encode()[:15])
+    shown.name(start["comm"])
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    out, err = fds or [os.open(path, append, 0o600) for path in start["output"]]
     null = os.open(os.devnull, os.O_RDONLY)
-    for fd, target in ((null, 0), (fds[0], 1), (fds[1], 2)):
+    for fd, target in ((null, 0), (out, 1), (err, 2)):
         os.dup2(fd, target)
         os.close(fd)
     os.environ.update(start["environment"])
@@ -382,7 +384,7 @@ class Shown:
     """The memory that the kernel shows as a process's arguments and environment.
 
     A marker set after a fork does not show there, but one written over the bytes of the template's own does; a new node
-    finds agents by it. Where the kernel refuses the write, the journal and the control group have to do.
+    finds agents by it. Without ctypes nothing is written, and the journal and the control group have to do.
     """
 
     def __init__(self) -> None:
@@ -393,6 +395,11 @@ class Shown:
             shown = b"\0" + file.read()
         at = shown.find(b"\0" + MARK)
         self._mark = environment + at + len(MARK)
+        self._move = self._libc = None
+        with contextlib.suppress(ImportError, OSError):  # an interpreter built without it
+            import ctypes
+
+            self._move, self._libc = ctypes.memmove, ctypes.CDLL(None)
         self._room = len(shown[at + 1 + len(MARK) :].partition(b"\0")[0]) if at >= 0 else 0
 
     def mark(self, text: str) -> None:
@@ -402,16 +409,16 @@ class Shown:
         room = self._arguments_end - self._arguments - 1
         self._write(self._arguments, b"\0".join(word.encode() for word in words), room)
 
-    @staticmethod
-    def _write(at: int, text: bytes, room: int) -> None:
-        if len(text) > room:
-            return
-        with contextlib.suppress(OSError):
-            memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                os.pwrite(memory, text.ljust(room, b"\0"), at)
-            finally:
-                os.close(memory)
+    def name(self, text: str) -> None:
+        """What `ps -o comm` shows; the kernel keeps 15 bytes."""
+        if self._libc is not None:
+            self._libc.prctl(PR_SET_NAME, text.encode()[:15])
+
+    def _write(self, at: int, text: bytes, room: int) -> None:
+        if (
+            self._move is not None and self._arguments and len(text) <= room
+        ):  # a kernel may hide where they are
+            self._move(at, text.ljust(room, b"\0"), room)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,10 @@ class Agent:
     # -- for _life --------------------------------------------------------------------------------------------------
 
     def listen(self, call: Calling) -> None:
-        """Have what the node pushes handled by `call`."""
+        """Have what the node pushes handled by `call`. An agent that takes no other arguments does without the connection
+        and its threads until it says something itself."""
+        if type(self).handle_config is Agent.handle_config:
+            return
 
         def heard(push: Push) -> None:
             arguments = push.body.get("arguments")
