@@ -65,7 +65,14 @@ def start_everything(data: Path) -> None:
     with up(data, FIRST) as started:
         started.until(RUNNING)
         observed = started.observed()
-        assert {tree.name for tree in observed.trees} == {"system", "celery", "jobs", "site", "trouble"}
+        assert {tree.name for tree in observed.trees} == {
+            "system",
+            "agents",
+            "celery",
+            "jobs",
+            "site",
+            "trouble",
+        }
         settled = {child.key: child.state for child in observed.processes()}
         restless = {"trouble/crasher", "system/migrate"}
         assert {key for key, state in settled.items() if state != "running"} <= restless, settled
