@@ -107,8 +107,8 @@ def thousand(options: Options) -> Result:
         fleet(Agents, program, MANY, below=options.work, tools=options.tools, stop="parallel") as many,
         fleet(ExecdAgents, program, 2, below=options.work, tools=options.tools) as alone,
     ):
-        alone.start()
         ready_s = many.start()
+        alone.start()
         time.sleep(SETTLE_S)
         forked = [child.stamp.pid for child in many.living.values()]
         one_mb = pss_mb(forked[:: MANY // SAMPLED]) / SAMPLED

@@ -25,6 +25,7 @@ from supervision.runtime.template_spare import Spare
 
 REFILL_DELAY_S = 0.05
 """After the last start: spares are forked when nothing else is to be done."""
+REAP_DELAY_S = 0.02
 MARK_KEY = "~template"
 """Stands for a child's key in the marker of templates and spares; no tree can be called so."""
 
@@ -97,6 +98,7 @@ class Templates:
         """Those, and the dead whose last children may still say something."""
         self._spares: set[Spare] = set()
         """Those with a socket: forming, waiting, or just become an agent."""
+        self._to_reap: list[tuple[int, int]] = []
         self._outputs = 0
         self._closed = False
         if os.path.isdir(directory):  # a dead node's
@@ -154,10 +156,17 @@ class Templates:
             process.read()
 
     def reap(self, template: int, pid: int) -> None:
-        """How the child `pid` of a template ended is on record."""
-        process = self._processes.get(template)
-        if process is not None:
-            process.reap(pid)
+        """How the child `pid` of a template ended is on record. The template hears of it behind the replacement's start."""
+        if not self._to_reap:
+            self.loop.call_later(REAP_DELAY_S, self._reap)
+        self._to_reap.append((template, pid))
+
+    def _reap(self) -> None:
+        due, self._to_reap = self._to_reap, []
+        for template, pid in due:
+            process = self._processes.get(template)
+            if process is not None:
+                process.reap(pid)
 
     # -- pools ------------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,6 @@ from ._life import Life
 from .agent import Agent
 from .channel import Channel
 
-ROUNDS = 12
-"""CPython 3.11 specialises what ran eight times."""
-
 
 class Rehearsal(Agent):
     """An agent that is at its end at once."""
@@ -28,10 +25,10 @@ class Rehearsal(Agent):
         """As little as can be."""
 
 
-def rehearse() -> None:
+def rehearse(rounds: int) -> None:
     """Leaves no descriptor, thread or event loop behind; says nothing to anybody, for a template has no supervisor's socket
     in its environment."""
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         agent = Rehearsal(AgentContext.of({}), Channel(""))
         loop = asyncio.new_event_loop()
         loop.run_until_complete(Life(agent).run_async())

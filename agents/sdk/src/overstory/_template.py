@@ -24,6 +24,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -37,6 +38,9 @@ from typing import Any, NoReturn
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHANNEL = 3
 MAX_MESSAGE = 64 * 1024
+REHEARSALS = 12
+"""CPython 3.11 specialises what ran eight times."""
+REPEAT_S = 0.05
 SETTLE_ROUNDS, SETTLE_S = 10, 0.01
 UNUSED = 79
 """Exit status of a template or a spare that the node left: it says that no agent ended."""
@@ -153,16 +157,21 @@ def prepare(channel: socket.socket, modules: list[str]) -> bool:
     if why:
         tell(channel, "unforkable", why=why)
         return False
-    with contextlib.suppress(
-        ImportError, AttributeError
-    ):  # an SDK of another release has none, and does without
-        importlib.import_module("overstory._rehearsal").rehearse()
+    rehearse(REHEARSALS)
     gc.collect()
     gc.freeze()
     sys.stdout.flush()  # what is left in them every child would write again
     sys.stderr.flush()
     tell(channel, "ready", files=files_of(modules))
     return True
+
+
+def rehearse(rounds: int) -> None:
+    """Live the life of an agent that does nothing, so often; see `_rehearsal`."""
+    try:
+        importlib.import_module("overstory._rehearsal").rehearse(rounds)
+    except Exception:  # noqa: BLE001 an SDK of another release has none, or another: agents begin more slowly then
+        return
 
 
 def files_of(modules: list[str]) -> list[tuple[str, int]]:
@@ -289,7 +298,16 @@ class Born:
 
 def serve(channel: socket.socket) -> Born | None:
     """Do as the node says. Returns in a forked child, or None when the node is gone."""
-    while (received := receive(channel)) is not None:
+    forked: list[tuple[int, int]] = []
+    while True:
+        if forked and not select.select([channel], [], [], REPEAT_S)[0]:
+            # Should a child have died before it could say so. Later, to leave the processors to it and to the node.
+            for order, pid in forked:
+                tell(channel, "forked", id=order, pid=pid)
+            forked.clear()
+        received = receive(channel)
+        if received is None:
+            return None
         message, fds = received
         op = message["op"]
         if op == "reap":
@@ -323,6 +341,7 @@ def wait_as_spare(channel: socket.socket, own: socket.socket) -> Born | None:
 
     channel.close()
     os.setsid()
+    rehearse(1)  # makes its own copies of the pages it will write to
     loop = asyncio.new_event_loop()
     came: asyncio.Future[tuple[Message, list[int]] | None] = loop.create_future()
 
