@@ -3,6 +3,7 @@
     postgres ─ migrate ─┬─ web@1 web@2
     redis ──────────────┼─ worker
                         ├─ beat
+                        ├─ digester
                         └─ controller
 
 Started in order behind readiness; nothing here takes a user's tree with it, and a store that restarts does not take the web
@@ -64,6 +65,7 @@ class SystemTree:
             self._web(depends_on=ready),
             self._program("worker", "controlplane.serving.worker", depends_on=ready, shutdown="20s"),
             self._program("beat", "controlplane.serving.beat", depends_on=ready, shutdown="10s"),
+            self._program("digester", "controlplane.serving.digester", depends_on=ready, shutdown="10s"),
             self._program("controller", "controlplane.serving.controller", depends_on=ready, shutdown="10s"),
         ]
         return {

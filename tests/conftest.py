@@ -93,7 +93,7 @@ def _no_records_left(request: pytest.FixtureRequest) -> Iterator[None]:
     request.getfixturevalue("transactional_db")
     yield
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE supervision_journalrecord")
+        cursor.execute("TRUNCATE supervision_journalrecord, supervision_errorevent")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from controlplane.api import idempotency
 from supervision.alerts import services as alerts
 from supervision.auditlog import services as auditlog
 from supervision.auditruns import retention as auditruns
+from supervision.errors.store import retention as errors
 from supervision.remediation import retention as remediation
 from supervision.samples import services as samples
 from supervision.tasks import retention as tasks
@@ -52,6 +53,7 @@ def expire(*, now: dt.datetime) -> dict[str, int]:
         "registrations": registry.sweep(),
         "checkpoints": checkpoints.drop_old(),
         "tasks": tasks.drop_old(now),
+        "errors": errors.drop_old(now=now),
         "alerts": alerts.delete_old(now=now),
         "audit runs": auditruns.drop_old(now=now),
         "remediation plans": remediation.drop_old(now=now),

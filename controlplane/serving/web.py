@@ -9,12 +9,16 @@ import asyncio
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from controlplane.serving import notify
 from controlplane.serving.probing import Probing
 from controlplane.serving.subpath import SubPath
+
+if TYPE_CHECKING:
+    from controlplane.intake.application import Intake
 
 FIRST_FD = 3
 """LISTEN_FDS starts here: the loopback port, and a Unix socket for programs on this host."""
@@ -36,6 +40,10 @@ class Server(uvicorn.Server):
         self._alive = asyncio.create_task(notify.stay_alive())
         notify.ready("serving")
 
+    def __init__(self, config: uvicorn.Config, intake: "Intake") -> None:
+        super().__init__(config)
+        self._intake = intake
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._alive.cancel()
         notify.tell("STOPPING=1", "STATUS=stopping")
@@ -43,21 +51,25 @@ class Server(uvicorn.Server):
             server.close()
         await asyncio.sleep(DRAIN_S)
         await super().shutdown(sockets)
+        await self._intake.stop()
 
 
-def config() -> uvicorn.Config:
+def server() -> Server:
     from django.conf import settings
 
     from controlplane.asgi import application  # settings are read here, and the stores' addresses with them
+    from controlplane.intake.wiring import intake
     from controlplane.operations.readiness import readiness
     from controlplane.serving.database import share_connections
+    from controlplane.system_tree import WEB_INSTANCES
 
     share_connections()
     checks = readiness()
     checks.start()
     root = settings.REACHABLE.prefix
-    return uvicorn.Config(
-        SubPath(Probing(application, checks, root), root),
+    gate = intake(application, processes=WEB_INSTANCES)
+    config = uvicorn.Config(
+        SubPath(Probing(gate, checks, root), root),
         access_log=False,
         server_header=False,
         lifespan="off",
@@ -68,6 +80,7 @@ def config() -> uvicorn.Config:
         forwarded_allow_ips=os.environ.get("OVERSTORY_TRUSTED_PROXIES", ""),
         ws_max_size=64 * 1024,
     )
+    return Server(config, gate)
 
 
 def listening() -> list[socket.socket]:
@@ -80,4 +93,4 @@ def listening() -> list[socket.socket]:
 
 
 if __name__ == "__main__":
-    Server(config()).run(listening())
+    server().run(listening())

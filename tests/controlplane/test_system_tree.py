@@ -14,7 +14,7 @@ from supervision.kernel.kernel import Kernel
 from supervision.runtime.paths import Paths
 from supervision.runtime.treedoc import TreeDocument, parse_tree
 
-STARTED = ["postgres", "redis", "migrate", "web@1", "web@2", "worker", "beat", "controller"]
+STARTED = ["postgres", "redis", "migrate", "web@1", "web@2", "worker", "beat", "digester", "controller"]
 LASTING = [child for child in STARTED if child != "migrate"]
 
 

@@ -33,6 +33,7 @@ from supervision.trees import commands, services
 from supervision.trees.models import Command, Placement, Tree
 from tests.agents import config_rows
 from tests.controlplane.api.world import audited
+from tests.supervision.errors.store import error_rows
 from tests.support.people import admin, browser, token, user
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +124,7 @@ def rows() -> None:
     CheckpointFault.objects.create(
         node_id=node.id, tree="shop", key="shop/web", incarnation=1, version=2, why="checksum", at=now
     )
+    error_rows.put()
     IdempotencyKey.objects.create(principal="user:1", route="r", key="k", fingerprint="f", claimed_at=now)
 
 

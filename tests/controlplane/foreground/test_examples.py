@@ -103,6 +103,7 @@ def test_the_system_tree_is_a_valid_document_with_stores_and_without(data_dir: P
         "web@2",
         "worker",
         "beat",
+        "digester",
         "controller",
     ]
     assert [child.id for child in given.spec.children] == [
@@ -111,5 +112,6 @@ def test_the_system_tree_is_a_valid_document_with_stores_and_without(data_dir: P
         "web@2",
         "worker",
         "beat",
+        "digester",
         "controller",
     ]

@@ -1,0 +1,264 @@
+"""The intake: Sentry's envelope and store requests, and check-ins by plain HTTP. Everything else goes on to the pages.
+
+A report is accepted when it is committed; then the client hears 200 and its id. What a client is told when something is
+wrong is chosen by what its SDK does then (specs of the protocol): too much is always a 429 that names its categories,
+never a 503, after which an SDK would go on as before and lose everything.
+"""
+
+import asyncio
+import datetime as dt
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from controlplane.intake.committing import Committer, OverloadedError
+from controlplane.intake.keys import Door, Doors
+from controlplane.intake.quota import Quota
+from controlplane.intake.spool import Row
+from supervision.errors.protocol.accepting import Accepted, accept, accept_store, check_in_of
+from supervision.errors.protocol.categories import INTERNAL, Limit, category_of, rate_limits_header
+from supervision.errors.protocol.encodings import BadEncodingError, Body, TooLargeError, UnknownEncodingError
+from supervision.errors.protocol.envelope import EnvelopeTooLargeError, MalformedEnvelopeError, read_envelope
+from supervision.errors.protocol.keys import key_of
+from supervision.errors.store.bodies import packed
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MIB = 1024 * 1024
+MOST_WIRE, MOST_DECODED = 20 * MIB, 100 * MIB
+MOST_AT_ONCE = 4
+"""Requests that are read and scrubbed at a time: it is work for a processor, which the live pages of this process need
+too."""
+BODY_WITHIN_S = 30.0
+BUSY = Limit(5.0, ("error", "default"), "busy")
+_PATH = re.compile(
+    r"(?:/from/(?P<child>[^?]{1,2400})/(?P<incarnation>\d{1,18}))?/api/(?P<project>\d{1,18})"
+    r"/(?:(?P<kind>envelope|store|security|minidump|unreal)|cron/(?P<slug>[^/]{1,200})(?:/(?P<key>[A-Za-z0-9_-]{1,64}))?)/?"
+)
+_CORS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"x-sentry-error, x-sentry-rate-limits, retry-after"),
+]
+_PREFLIGHT = [
+    *_CORS,
+    (b"access-control-allow-methods", b"POST, OPTIONS"),
+    (
+        b"access-control-allow-headers",
+        b"Content-Type, X-Sentry-Auth, X-Requested-With, Origin, Accept, Authentication, Authorization, Content-Encoding, "
+        b"sentry-trace, baggage",
+    ),
+    (b"access-control-max-age", b"3600"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Any: JSON."""
+
+    status: int
+    body: dict[str, Any]
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Refused(Exception):  # noqa: N818 (named for what the client hears)
+    """The request ends with this answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+def refuse(status: int, detail: str, *causes: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Refused:
+    return Refused(Answer(status, {"detail": detail, "causes": list(causes)}, headers))
+
+
+class Intake:
+    """In front of `application`. `now` says the time; `committer` is started with the first request, in its loop."""
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        doors: Doors,
+        quota: Quota,
+        committer: Callable[[], Committer],
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self._application, self._doors, self._quota, self._now = application, doors, quota, now
+        self._make_committer = committer
+        self._committer: Committer | None = None
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = _PATH.fullmatch(_path(scope)) if scope["type"] == "http" else None
+        if found is None:
+            await self._application(scope, receive, send)
+            return
+        if scope["method"] == "OPTIONS":
+            await _send(send, Answer(200, {}, tuple(_PREFLIGHT)))
+            return
+        try:
+            answer = await self._take(scope, receive, found)
+        except Refused as refused:
+            answer = refused.answer
+        await _send(send, answer)
+
+    async def stop(self) -> None:
+        """Commit or spool what is pending."""
+        if self._committer is not None:
+            await self._committer.stop()
+
+    async def _take(self, scope: Scope, receive: Receive, found: re.Match[str]) -> Answer:
+        kind = "cron" if found["slug"] else found["kind"]
+        if scope["method"] != "POST" and not (kind == "cron" and scope["method"] == "GET"):
+            raise refuse(405, "POST", headers=((b"allow", b"POST, OPTIONS"),))
+        if kind in ("minidump", "unreal", "security"):
+            raise refuse(501, f"{kind} reports are not taken")
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        body = await _body(receive, headers)
+        now = self._now()
+        async with self._places:
+            key, accepted = await asyncio.to_thread(_read, kind, body, headers, query, found["slug"], now)
+        door = await self._door(int(found["project"]), found["key"] or key)
+        return await self._keep(door, accepted, found["child"] or "", found["incarnation"], kind, now)
+
+    async def _door(self, project: int, key: str | None) -> Door:
+        """The same answer for a wrong key and a project that is none."""
+        door = None
+        if key is not None:
+            try:
+                door = await asyncio.to_thread(self._doors.find, project, key)
+            except Exception:  # noqa: BLE001 whatever the database says: we cannot know, and must not lose
+                raise self._busy() from None
+        if door is None:
+            raise refuse(403, "no project is open to this key")
+        return door
+
+    async def _keep(
+        self, door: Door, accepted: Accepted, child: str, incarnation: str | None, kind: str, now: dt.datetime
+    ) -> Answer:
+        committer = self._started()
+        rows, limits = [], []
+        for report in accepted.reports:
+            category = category_of(report.kind)
+            wait_s = (
+                0.0
+                if category == INTERNAL
+                else self._quota.take(door.project, category, 1, door.events_per_minute)
+            )
+            if wait_s:
+                committer.discard(door.project, category, "quota", 1)
+                names = ("error", "default") if category == "error" else (category,)
+                limits.append(Limit(wait_s, names, "quota"))
+                continue
+            rows.append(
+                Row(
+                    project=door.project,
+                    kind=report.kind,
+                    event_id=report.event_id,
+                    body=packed(report.body),
+                    drift_s=accepted.drift_s,
+                    child=child[:2300],
+                    incarnation=int(incarnation) if incarnation else None,
+                    received_at=now,
+                )
+            )
+        for (category, reason), count in accepted.discards.items():
+            committer.discard(door.project, category, reason, count)
+        if rows:
+            try:
+                await committer.commit(rows)
+            except OverloadedError:
+                raise self._busy() from None
+        headers = ((b"x-sentry-rate-limits", rate_limits_header(limits).encode()),) if limits else ()
+        if limits and not rows:
+            retry = str(max(round(limit.seconds) for limit in limits)).encode()
+            raise refuse(
+                429,
+                "too many reports",
+                *(limit.reason for limit in limits),
+                headers=(*headers, (b"retry-after", retry)),
+            )
+        told = {"id": accepted.event_id} if accepted.event_id else {}
+        return Answer(202 if kind == "cron" else 200, told, headers)
+
+    def _started(self) -> Committer:
+        if self._committer is None:
+            self._committer = self._make_committer()
+            self._committer.start()
+        return self._committer
+
+    def _busy(self) -> Refused:
+        header = rate_limits_header([BUSY]).encode()
+        return refuse(
+            429,
+            "nothing can be stored now",
+            headers=((b"x-sentry-rate-limits", header), (b"retry-after", b"5")),
+        )
+
+
+def _path(scope: Scope) -> str:
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(root) if root else path
+
+
+async def _body(receive: Receive, headers: dict[str, str]) -> bytes:
+    """Decompressed as it comes, within the bounds."""
+    try:
+        body = Body(headers.get("content-encoding", ""), most_wire=MOST_WIRE, most_decoded=MOST_DECODED)
+        async with asyncio.timeout(BODY_WITHIN_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise refuse(400, "the client went away")
+                body.feed(message.get("body", b""))
+                if not message.get("more_body"):
+                    return body.whole()
+    except UnknownEncodingError as error:
+        raise refuse(415, "encoding", str(error)) from error
+    except TooLargeError as error:
+        raise refuse(413, "too large", str(error)) from error
+    except BadEncodingError as error:
+        raise refuse(400, "encoding", str(error)) from error
+    except TimeoutError as error:
+        raise refuse(408, "the body did not come") from error
+
+
+def _read(
+    kind: str, body: bytes, headers: dict[str, str], query: dict[str, str], slug: str | None, now: dt.datetime
+) -> tuple[str | None, Accepted]:
+    """Key and what is accepted, in a thread."""
+    try:
+        if slug is not None:
+            report = check_in_of(slug, query, body)
+            return key_of(headers, query), Accepted(report.event_id, [report])
+        if kind == "store":
+            return key_of(headers, query), accept_store(body, now=now)
+        envelope = read_envelope(body)
+        return key_of(headers, query, envelope.header.get("dsn")), accept(envelope, now=now)
+    except MalformedEnvelopeError as error:
+        raise refuse(400, "malformed", str(error)) from error
+    except EnvelopeTooLargeError as error:
+        raise refuse(413, "too large", str(error)) from error
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    body = json.dumps(answer.body).encode()
+    cors = () if any(name == _CORS[0][0] for name, _ in answer.headers) else _CORS
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        *answer.headers,
+        *cors,
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

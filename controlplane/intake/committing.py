@@ -1,0 +1,175 @@
+"""Many requests, one transaction: what arrives within a moment is committed together, and each request hears when it is.
+
+With the database away, or slower than a client waits, reports go to a spool on disk, synced before the answer; they are
+taken back in when the database is there again. With both full the request is told to send less.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+
+import psycopg
+
+from controlplane.intake.spool import Row, Spool, SpoolFullError
+
+log = logging.getLogger("overstory.intake")
+
+MOMENT_S = 0.01
+"""How long the first of a batch waits for others."""
+MOST_ROWS = 1000
+MOST_PENDING = 5000
+COMMIT_WITHIN_S = 3.0
+RETRY_S = 1.0
+INSERT = """
+INSERT INTO supervision_errorintake (project_id, kind, event_id, body, drift_s, child, incarnation, received_at, failure)
+SELECT *, '' FROM unnest(%s::bigint[], %s::varchar[], %s::varchar[], %s::bytea[], %s::float8[], %s::varchar[], %s::bigint[],
+    %s::timestamptz[])
+"""
+COUNT_DISCARDS = """
+INSERT INTO supervision_errordiscard AS lost (project_id, hour, category, reason, count)
+VALUES (%s, date_trunc('hour', clock_timestamp()), %s, %s, %s)
+ON CONFLICT (project_id, hour, category, reason) DO UPDATE SET count = lost.count + excluded.count
+"""
+NOTIFY = "NOTIFY overstory_errors"
+
+
+class OverloadedError(Exception):
+    """Neither the database nor the disk takes more."""
+
+
+class Committer:
+    """One owner, an event loop. `start` and `stop` in the same loop; `stop` commits or spools what is pending."""
+
+    def __init__(self, database_url: str, spool: Spool) -> None:
+        self._url, self._spool = database_url, spool
+        self._connection: psycopg.AsyncConnection | None = None
+        self._pending: list[tuple[Sequence[Row], asyncio.Future[None]]] = []
+        self._discards: dict[tuple[int, str, str], int] = {}
+        self._due = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.is_away = False
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._flush()
+        await self._close()
+        self._spool.close()
+
+    async def commit(self, rows: Sequence[Row]) -> None:
+        """Returns once they are on disk, here or in the database. OverloadedError."""
+        if len(self._pending) >= MOST_PENDING:
+            raise OverloadedError
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.append((rows, done))
+        self._due.set()
+        await done
+
+    def discard(self, project: int, category: str, reason: str, count: int) -> None:
+        """Count what is not stored; written with the next batch, or within a second."""
+        key = (project, category, reason)
+        self._discards[key] = self._discards.get(key, 0) + count
+        self._due.set()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(RETRY_S):
+                    await self._due.wait()
+            except TimeoutError:
+                await self._take_back()
+                continue
+            await asyncio.sleep(MOMENT_S)
+            self._due.clear()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        while self._pending or self._discards:
+            batch, count = [], 0
+            while self._pending and count < MOST_ROWS:
+                batch.append(self._pending.pop(0))
+                count += len(batch[-1][0])
+            discards, self._discards = self._discards, {}
+            rows = [row for rows, _ in batch for row in rows]
+            try:
+                await self._insert(rows, discards)
+            except (psycopg.Error, OSError, TimeoutError) as error:
+                await self._away(error)
+                for key, number in discards.items():
+                    self._discards[key] = self._discards.get(key, 0) + number
+                await self._to_spool(batch)
+                return
+            self.is_away = False
+            for _, done in batch:
+                if not done.done():
+                    done.set_result(None)
+
+    async def _insert(self, rows: Sequence[Row], discards: dict[tuple[int, str, str], int]) -> None:
+        async with asyncio.timeout(COMMIT_WITHIN_S):
+            if self._connection is None or self._connection.closed:
+                self._connection = await psycopg.AsyncConnection.connect(
+                    self._url, connect_timeout=2, application_name="overstory intake"
+                )
+            async with self._connection.transaction():
+                if rows:
+                    await self._connection.execute(INSERT, _columns(rows))
+                    await self._connection.execute(NOTIFY)
+                for (project, category, reason), count in sorted(discards.items()):
+                    await self._connection.execute(COUNT_DISCARDS, [project, category, reason, count])
+
+    async def _away(self, error: BaseException) -> None:
+        if not self.is_away:
+            log.warning("the database takes no reports: %s", type(error).__name__)
+        self.is_away = True
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error, OSError):
+                await self._connection.close()
+        self._connection = None
+
+    async def _to_spool(self, batch: Sequence[tuple[Sequence[Row], "asyncio.Future[None]"]]) -> None:
+        rows = [row for rows, _ in batch for row in rows]
+        failure: Exception | None = None
+        try:
+            if rows:
+                await asyncio.to_thread(self._spool.append, rows)
+        except (SpoolFullError, OSError) as error:
+            log.warning("the spool takes no reports: %s", error)
+            failure = OverloadedError()
+        for _, done in batch:
+            if done.done():
+                continue
+            if failure is None:
+                done.set_result(None)
+            else:
+                done.set_exception(failure)
+
+    async def _take_back(self) -> None:
+        """Commit what the spool holds, a part at a time: a part that was committed is forgotten, else it comes again."""
+        try:
+            for part in await asyncio.to_thread(self._spool.parts):
+                await self._insert(part.rows, {})
+                await asyncio.to_thread(part.forget)
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            await self._away(error)
+
+
+def _columns(rows: Sequence[Row]) -> list[list[object]]:
+    return [
+        [row.project for row in rows],
+        [row.kind for row in rows],
+        [row.event_id for row in rows],
+        [row.body for row in rows],
+        [row.drift_s for row in rows],
+        [row.child for row in rows],
+        [row.incarnation for row in rows],
+        [row.received_at for row in rows],
+    ]

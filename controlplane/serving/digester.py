@@ -1,0 +1,106 @@
+"""Makes issues of what the intake accepted: `python -m controlplane.serving.digester`.
+
+Ready when its loop turns. Killed at any time, it has either digested a batch or not touched it.
+"""
+
+import datetime as dt
+import logging
+import signal
+from types import FrameType
+
+import django
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection, transaction
+
+from controlplane.serving import notify
+from supervision.runtime.clock import SystemClock
+
+WAIT_S = 1.0
+CLOCK_EVERY_S = 10.0
+AWAY_S = 60.0
+"""Without a look at the monitors for so long, nothing that was due meanwhile is called missed."""
+MONITORS_LOCK = 0x6F76_6572_6D6F_6E69
+"""Advisory: of several digesters one looks at the clock."""
+CHANNEL = "overstory_errors"
+
+log = logging.getLogger("overstory.errors")
+
+
+class Digester:
+    """`stop` may be called by a signal handler."""
+
+    def __init__(self) -> None:
+        from controlplane.controller.wakeups import Wakeups  # rows can be named only after setup
+
+        self._clock = SystemClock()
+        self._wakeups = Wakeups(settings.CONNECTIONS.database_url, (CHANNEL,))
+        self._ended = False
+        self._looked_at: dt.datetime | None = None
+        self._look_again = 0.0
+
+    def stop(self, *_: int | FrameType | None) -> None:
+        self._ended = True
+        self._wakeups.wake()
+
+    def run(self) -> None:
+        notify.ready("digesting")
+        try:
+            while not self._ended:
+                try:
+                    busy = self._turn()
+                    said = "digesting"
+                except (DatabaseError, InterfaceError) as error:
+                    log.warning("the database is away: %s", type(error).__name__)
+                    connection.close()
+                    busy, said = False, "waits for the database"
+                notify.tell("WATCHDOG=1", f"STATUS={said}")
+                if not busy:
+                    self._wakeups.wait(WAIT_S, self._clock.boot())
+        finally:
+            self._wakeups.close()
+
+    def _turn(self) -> bool:
+        """Whether there may be more at once."""
+        from supervision.errors.store.digesting import BATCH, digest
+
+        now = self._now()
+        taken = digest(now=now)
+        if self._clock.boot() >= self._look_again:
+            self._look_again = self._clock.boot() + CLOCK_EVERY_S
+            self._look(now)
+        return taken == BATCH
+
+    def _look(self, now: dt.datetime) -> None:
+        from supervision.errors.store.checkins import look_at_clock
+        from supervision.errors.store.digesting import waiting
+
+        if waiting():
+            return  # check-ins may be among what waits: first that
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [MONITORS_LOCK])
+                if not cursor.fetchone()[0]:
+                    return
+            before = self._looked_at
+            away = before is None or (now - before).total_seconds() > AWAY_S
+            look_at_clock(now=now, away_since=(before or now) if away else None)
+        self._looked_at = now
+
+    def _now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self._clock.wall(), tz=dt.UTC)
+
+
+def main() -> None:
+    django.setup()
+    from controlplane.controller.limits import limit
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    limit(connection, "overstory digester")
+    digester = Digester()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, digester.stop)
+    digester.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""When a scheduled job should report, and what it means when it does not. Pure."""

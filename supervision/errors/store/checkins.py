@@ -1,0 +1,141 @@
+"""Check-ins of scheduled jobs: which monitor, which run, and what follows.
+
+The two ends of one run come from different processes, perhaps in the wrong order and perhaps twice: the id of the check-in
+joins them, an end is never undone by a beginning that comes later, and a beginning says nothing of when the next one is due.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from supervision.errors.monitors.schedule import InvalidScheduleError, next_due
+from supervision.errors.protocol.reading import event_id_of
+from supervision.errors.store.models import CheckIn, ErrorIntake, Monitor
+
+ENDS = (CheckIn.Status.OK, CheckIn.Status.ERROR)
+MOST_SECONDS = 366 * 86_400
+NOBODY = "0" * 32
+
+
+def take_check_ins(given: Sequence[tuple[ErrorIntake, dict[str, Any]]], *, now: dt.datetime) -> None:
+    """In the order they came. One that names no monitor or no status is left out. Any: what JSON can say."""
+    for row, body in given:
+        slug, status = str(body.get("monitor_slug") or "")[:200], body.get("status")
+        if slug and status in (CheckIn.Status.IN_PROGRESS, *ENDS):
+            _take(row, body, slug, CheckIn.Status(status), now)
+
+
+def _take(
+    row: ErrorIntake, body: dict[str, Any], slug: str, status: CheckIn.Status, now: dt.datetime
+) -> None:
+    monitor, _ = Monitor.objects.select_for_update().get_or_create(
+        project_id=row.project_id,
+        slug=slug,
+        environment=str(body.get("environment") or "production")[:64],
+        defaults={"status_at": now},
+    )
+    config = body.get("monitor_config")
+    if isinstance(config, dict):
+        _configure(monitor, config)
+    run = _run(monitor, body, status, row.received_at)
+    if status in ENDS and run.status not in ENDS:
+        run.status = status
+        run.ended_at = row.received_at
+        duration = body.get("duration")
+        run.duration_s = (
+            float(duration)
+            if isinstance(duration, int | float)
+            and not isinstance(duration, bool)
+            and 0 <= duration < MOST_SECONDS
+            else (run.ended_at - run.started_at).total_seconds()
+        )
+        run.save()
+    if status in ENDS:
+        monitor.status, monitor.status_at = Monitor.Status(status.value), now
+    monitor.last_seen = max(filter(None, (monitor.last_seen, row.received_at)))
+    if monitor.schedule:
+        monitor.next_due = _due(monitor, row.received_at)
+    monitor.save()
+
+
+def _run(monitor: Monitor, body: dict[str, Any], status: CheckIn.Status, at: dt.datetime) -> CheckIn:
+    """The run that the check-in is of: by its id, or, of an end without one, the last that is under way."""
+    known = event_id_of(body.get("check_in_id"))
+    if known in (None, NOBODY):
+        open_run = monitor.check_ins.filter(status=CheckIn.Status.IN_PROGRESS).order_by("-started_at").first()
+        if status in ENDS and open_run is not None:
+            return open_run
+        known = (
+            event_id_of(body.get("event_id"))
+            or f"{monitor.pk:016x}{int(at.timestamp() * 1000) & (2**64 - 1):016x}"
+        )
+    run, _ = CheckIn.objects.get_or_create(
+        monitor=monitor,
+        check_in_id=known,
+        defaults={
+            "status": CheckIn.Status.IN_PROGRESS,
+            "started_at": at,
+            "release": str(body.get("release") or "")[:200],
+        },
+    )
+    return run
+
+
+def _configure(monitor: Monitor, config: dict[str, Any]) -> None:
+    """What the job says of its schedule; what is not understood leaves what was known."""
+    schedule, timezone = config.get("schedule"), str(config.get("timezone") or "UTC")[:64]
+    if isinstance(schedule, dict):
+        try:
+            next_due(schedule, timezone, dt.datetime(2024, 1, 1, tzinfo=dt.UTC))
+        except InvalidScheduleError:
+            pass
+        else:
+            monitor.schedule, monitor.timezone = schedule, timezone
+    for name, attribute in (("checkin_margin", "margin_s"), ("max_runtime", "max_runtime_s")):
+        minutes = config.get(name)
+        if isinstance(minutes, int) and not isinstance(minutes, bool) and 0 < minutes * 60 < MOST_SECONDS:
+            setattr(monitor, attribute, minutes * 60)
+
+
+def _due(monitor: Monitor, after: dt.datetime) -> dt.datetime | None:
+    try:
+        return next_due(monitor.schedule, monitor.timezone, after)
+    except InvalidScheduleError:
+        return None
+
+
+def look_at_clock(*, now: dt.datetime, away_since: dt.datetime | None = None) -> int:
+    """Find monitors whose job did not come, and runs that take too long; how many changed.
+
+    `away_since`: we could not take anything in from then until now, so nothing that was due meanwhile is called missed.
+    """
+    changed = 0
+    for monitor in (
+        Monitor.objects.select_for_update(skip_locked=True).filter(next_due__lt=now).order_by("pk")[:500]
+    ):
+        assert monitor.next_due is not None  # noqa: S101 filtered
+        due, late_at = monitor.next_due, monitor.next_due + dt.timedelta(seconds=monitor.margin_s)
+        if now < late_at:
+            if monitor.status not in (Monitor.Status.LATE, Monitor.Status.ERROR):
+                monitor.status, monitor.status_at = Monitor.Status.LATE, now
+                monitor.save()
+                changed += 1
+            continue
+        if away_since is None or due < away_since:
+            CheckIn.objects.get_or_create(
+                monitor=monitor,
+                check_in_id=f"{monitor.pk:016x}{int(due.timestamp()):016x}",
+                defaults={"status": CheckIn.Status.MISSED, "started_at": due, "ended_at": now},
+            )
+            monitor.status, monitor.status_at = Monitor.Status.MISSED, now
+            changed += 1
+        monitor.next_due = _due(monitor, max(due, now - dt.timedelta(seconds=monitor.margin_s)))
+        monitor.save()
+    runs = CheckIn.objects.select_for_update(skip_locked=True, of=("self",)).select_related("monitor")
+    for run in runs.filter(status=CheckIn.Status.IN_PROGRESS).order_by("pk")[:500]:
+        if now >= run.started_at + dt.timedelta(seconds=run.monitor.max_runtime_s):
+            run.status, run.ended_at = CheckIn.Status.TIMEOUT, now
+            run.save()
+            Monitor.objects.filter(pk=run.monitor_id).update(status=Monitor.Status.TIMEOUT, status_at=now)
+            changed += 1
+    return changed

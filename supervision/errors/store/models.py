@@ -1,0 +1,374 @@
+"""Rows of the error store.
+
+What comes in stands in ErrorIntake first: accepted means committed. A digest takes it from there, makes events and issues of
+it and deletes it, in one transaction. The hot counters of an issue stand in a row of their own, without an index beside its
+key.
+"""
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+
+SLUG = RegexValidator(
+    r"^[a-z0-9][a-z0-9_-]{0,62}$", "lower-case letters, digits, - and _, beginning with a letter or digit"
+)
+
+
+class ErrorProject(models.Model):
+    """What a DSN names: its number stands in the path of the intake."""
+
+    slug = models.CharField(max_length=63, unique=True, validators=[SLUG])
+    name = models.CharField(max_length=100)
+    tree = models.CharField(
+        max_length=64, default="", blank=True, help_text="Whose children report here; empty: none."
+    )
+    events_per_minute = models.PositiveIntegerField(default=6000, help_text="More are answered with 429.")
+    retention_days = models.PositiveIntegerField(default=90)
+    last_issue = models.BigIntegerField(default=0, help_text="Number of the newest issue.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ErrorKey(models.Model):
+    """A public key of a DSN. A revoked one stays, so that it is never given out again."""
+
+    project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE, related_name="keys")
+    public_key = models.CharField(max_length=64, unique=True)
+    label = models.CharField(max_length=100, default="", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.public_key
+
+
+class ErrorIntake(models.Model):
+    """An item that was accepted and is not digested yet. It was scrubbed before; `body` is JSON, compressed by zlib."""
+
+    class Kind(models.TextChoices):
+        EVENT = "event"
+        CHECK_IN = "check_in"
+        CLIENT_REPORT = "client_report"
+
+    project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE)
+    kind = models.CharField(max_length=16, choices=Kind)
+    event_id = models.CharField(max_length=32, default="", blank=True)
+    body = models.BinaryField()
+    drift_s = models.FloatField(default=0.0)
+    child = models.CharField(
+        max_length=2300, default="", blank=True, help_text="Key of the child it came from, where known."
+    )
+    incarnation = models.BigIntegerField(null=True)
+    received_at = models.DateTimeField()
+    failed_at = models.DateTimeField(
+        null=True, help_text="It could not be digested; it stays here to be looked at."
+    )
+    failure = models.TextField(default="", blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["id"], condition=models.Q(failed_at=None), name="error_intake_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.event_id or self.pk}"
+
+
+class ErrorIssue(models.Model):
+    """Events that are one bug. `number` counts in its project: SHOP-17."""
+
+    class Status(models.TextChoices):
+        NEW = "new"
+        ONGOING = "ongoing"
+        REGRESSED = "regressed"
+        RESOLVED = "resolved"
+        ARCHIVED = "archived"
+
+    project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE, related_name="issues")
+    number = models.BigIntegerField()
+    title = models.CharField(max_length=300)
+    type = models.CharField(max_length=200)
+    value = models.CharField(max_length=500, default="", blank=True)
+    culprit = models.CharField(max_length=300, default="", blank=True)
+    level = models.CharField(max_length=16)
+    platform = models.CharField(max_length=64, default="", blank=True)
+    status = models.CharField(max_length=16, choices=Status, default=Status.NEW)
+    status_at = models.DateTimeField()
+    resolved_in = models.CharField(
+        max_length=200, default="", blank=True, help_text="The release that mends it."
+    )
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    first_seen = models.DateTimeField()
+    first_release = models.CharField(max_length=200, default="", blank=True)
+    child = models.CharField(
+        max_length=2300, default="", blank=True, help_text="Key of the child it was first seen in."
+    )
+    because = models.JSONField(default=dict, help_text="Why its first event was grouped so.")
+    callee = models.CharField(max_length=32, default="", blank=True)
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="merged"
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["project", "number"], name="error_issue_one_number")]
+        indexes = [
+            models.Index(fields=["status", "-id"], name="error_issue_status"),
+            models.Index(fields=["callee"], name="error_issue_callee"),
+        ]
+
+    def __str__(self) -> str:
+        return self.short_id
+
+    @property
+    def short_id(self) -> str:
+        return f"{self.project.slug.upper()}-{self.number}"
+
+
+class ErrorIssueStat(models.Model):
+    """The counters of an issue, changed with each batch that has an event of it."""
+
+    issue = models.OneToOneField(ErrorIssue, primary_key=True, on_delete=models.CASCADE, related_name="stat")
+    count = models.BigIntegerField(default=0)
+    last_seen = models.DateTimeField()
+    last_release = models.CharField(max_length=200, default="", blank=True)
+    last_environment = models.CharField(max_length=64, default="", blank=True)
+    last_child = models.CharField(max_length=2300, default="", blank=True)
+    last_event_id = models.CharField(max_length=32, default="", blank=True)
+
+    class Meta:
+        ordering = ["issue"]
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.issue_id}"
+
+
+class ErrorIssueHash(models.Model):
+    """A hash that leads to an issue. `pinned`: a person put it there; it is never moved by itself."""
+
+    project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE)
+    algorithm = models.CharField(max_length=8)
+    hash = models.CharField(max_length=32)
+    issue = models.ForeignKey(ErrorIssue, on_delete=models.CASCADE, related_name="hashes")
+    pinned = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "algorithm", "hash"], name="error_hash_one")
+        ]
+
+    def __str__(self) -> str:
+        return self.hash
+
+
+class ErrorEvent(models.Model):
+    """One report. The table is partitioned by `received_at`, in SQL; `data` is JSON, compressed by zlib.
+
+    `issue_id` and `project_id` are no foreign keys: events go with their partition.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    event_id = models.CharField(max_length=32)
+    project_id = models.BigIntegerField()
+    issue_id = models.BigIntegerField()
+    at = models.DateTimeField(help_text="The program's clock, corrected.")
+    received_at = models.DateTimeField()
+    level = models.CharField(max_length=16)
+    environment = models.CharField(max_length=64, default="")
+    release = models.CharField(max_length=200, default="")
+    transaction = models.CharField(max_length=200, default="")
+    user = models.CharField(max_length=128, default="")
+    child = models.CharField(max_length=2300, default="")
+    incarnation = models.BigIntegerField(null=True)
+    data = models.BinaryField()
+
+    class Meta:
+        managed = False
+        db_table = "supervision_errorevent"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
+class ErrorEventKey(models.Model):
+    """An event that was stored: another report with its id counts once. Kept for 30 days."""
+
+    project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE)
+    event_id = models.CharField(max_length=32)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["project", "event_id"], name="error_event_once")]
+        indexes = [models.Index(fields=["received_at"], name="error_event_key_age")]
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
+class ErrorIssueHour(models.Model):
+    """Events of an issue in an hour."""
+
+    issue = models.ForeignKey(ErrorIssue, on_delete=models.CASCADE, related_name="hours")
+    hour = models.DateTimeField()
+    count = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["issue", "hour"]
+        constraints = [models.UniqueConstraint(fields=["issue", "hour"], name="error_issue_hour_one")]
+
+    def __str__(self) -> str:
+        return f"{self.count} at {self.hour:%Y-%m-%d %H}"
+
+
+class ErrorTag(models.Model):
+    """How often a value of a tag came with an issue."""
+
+    issue = models.ForeignKey(ErrorIssue, on_delete=models.CASCADE, related_name="tags")
+    key = models.CharField(max_length=200)
+    value = models.CharField(max_length=200)
+    count = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["issue", "key", "-count"]
+        constraints = [models.UniqueConstraint(fields=["issue", "key", "value"], name="error_tag_one")]
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}"
+
+
+class ErrorActivity(models.Model):
+    """What happened to an issue, and who did it; a comment too."""
+
+    issue = models.ForeignKey(ErrorIssue, on_delete=models.CASCADE, related_name="activity")
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=150, default="", blank=True, help_text="Empty: nobody, it happened.")
+    kind = models.CharField(max_length=16)
+    text = models.TextField(default="", blank=True)
+
+    class Meta:
+        ordering = ["issue", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.text[:40]}"
+
+
+class ErrorRelease(models.Model):
+    """A version that events named. Of two the newer is the one that was seen first later."""
+
+    project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE, related_name="releases")
+    version = models.CharField(max_length=200)
+    first_seen = models.DateTimeField()
+
+    class Meta:
+        ordering = ["project", "-first_seen"]
+        constraints = [models.UniqueConstraint(fields=["project", "version"], name="error_release_one")]
+
+    def __str__(self) -> str:
+        return self.version
+
+
+class ErrorRule(models.Model):
+    """A rule of the server: the first that matches gives fingerprint or title. `match` is a list of [field, pattern]."""
+
+    project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE, related_name="rules")
+    position = models.PositiveIntegerField(default=0)
+    match = models.JSONField()
+    fingerprint = models.JSONField(default=list, blank=True)
+    title = models.CharField(max_length=200, default="", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["project", "position", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.project_id}/{self.position}"
+
+
+class ErrorDiscard(models.Model):
+    """What was not stored, by why: here (quota, duplicate), or in the client, as it says itself."""
+
+    project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE, related_name="discards")
+    hour = models.DateTimeField()
+    category = models.CharField(max_length=32)
+    reason = models.CharField(max_length=64)
+    count = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["project", "-hour"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "hour", "category", "reason"], name="error_discard_one"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.category} {self.reason}"
+
+
+class Monitor(models.Model):
+    """A scheduled job, and whether it reports when it should."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting"
+        OK = "ok"
+        LATE = "late"
+        MISSED = "missed"
+        TIMEOUT = "timeout"
+        ERROR = "error"
+
+    project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE, related_name="monitors")
+    slug = models.CharField(max_length=200)
+    environment = models.CharField(max_length=64, default="production")
+    schedule = models.JSONField(default=dict, blank=True)
+    timezone = models.CharField(max_length=64, default="UTC")
+    margin_s = models.PositiveIntegerField(default=60)
+    max_runtime_s = models.PositiveIntegerField(default=1800)
+    status = models.CharField(max_length=16, choices=Status, default=Status.WAITING)
+    status_at = models.DateTimeField()
+    next_due = models.DateTimeField(null=True, blank=True)
+    last_seen = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["project", "slug"]
+        constraints = [models.UniqueConstraint(fields=["project", "slug", "environment"], name="monitor_one")]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class CheckIn(models.Model):
+    """One run of a monitored job."""
+
+    class Status(models.TextChoices):
+        IN_PROGRESS = "in_progress"
+        OK = "ok"
+        ERROR = "error"
+        TIMEOUT = "timeout"
+        MISSED = "missed"
+
+    monitor = models.ForeignKey(Monitor, on_delete=models.CASCADE, related_name="check_ins")
+    check_in_id = models.CharField(max_length=32)
+    status = models.CharField(max_length=16, choices=Status)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    duration_s = models.FloatField(null=True, blank=True)
+    release = models.CharField(max_length=200, default="", blank=True)
+
+    class Meta:
+        ordering = ["monitor", "-started_at"]
+        constraints = [models.UniqueConstraint(fields=["monitor", "check_in_id"], name="check_in_one")]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.check_in_id}"

@@ -1,0 +1,128 @@
+"""How long reports are kept: events by day and by project, the rest by what it is for.
+
+An issue is never deleted by itself; what goes are its events, its hours and the rare values of its tags.
+"""
+
+import datetime as dt
+import re
+
+from django.db import connection, transaction
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+
+from supervision.errors.store.models import (
+    CheckIn,
+    ErrorDiscard,
+    ErrorEvent,
+    ErrorEventKey,
+    ErrorIntake,
+    ErrorIssueHour,
+    ErrorProject,
+    ErrorTag,
+)
+
+TABLE = "supervision_errorevent"
+AHEAD_DAYS = 7
+MOST_DAYS = 400
+KEYS_KEPT = dt.timedelta(days=30)
+HOURS_KEPT = dt.timedelta(days=180)
+DISCARDS_KEPT = dt.timedelta(days=180)
+CHECK_INS_KEPT = dt.timedelta(days=90)
+FAILED_KEPT = dt.timedelta(days=30)
+VALUES_KEPT = 100
+"""Of one tag of one issue, the most frequent."""
+AT_ONCE = 10_000
+LOCK_WITHIN = "2s"
+_NAME = re.compile(TABLE + r"_(\d{4})_(\d{2})_(\d{2})")
+
+
+def name_of(day: dt.date) -> str:
+    return f"{TABLE}_{day:%Y_%m_%d}"
+
+
+def days_in_use() -> list[dt.date]:
+    """Days that have a partition, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass",
+            [TABLE],
+        )
+        found = [match for (name,) in cursor.fetchall() if (match := _NAME.fullmatch(name))]
+    return sorted(dt.date(int(match[1]), int(match[2]), int(match[3])) for match in found)
+
+
+def make_partitions(*, now: dt.datetime) -> list[str]:
+    """Partitions of the next days; the names of new ones. A day whose events stand in the default one already stays
+    there."""
+    made = []
+    known = set(days_in_use())
+    for plus in range(AHEAD_DAYS + 1):
+        day = now.date() + dt.timedelta(days=plus)
+        start = dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
+        end = start + dt.timedelta(days=1)
+        if day in known or _default_holds(start, end):
+            continue
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WITHIN}'")
+            cursor.execute(
+                f"CREATE TABLE {name_of(day)} PARTITION OF {TABLE} FOR VALUES FROM ('{start.isoformat()}') "
+                f"TO ('{end.isoformat()}')"
+            )
+        made.append(name_of(day))
+    return made
+
+
+def _default_holds(start: dt.datetime, end: dt.datetime) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT FROM {TABLE}_default WHERE received_at >= %s AND received_at < %s)",  # noqa: S608 a constant
+            [start, end],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def drop_old(*, now: dt.datetime) -> int:
+    """Remove what is older than it is kept; at most AT_ONCE of each kind. How many rows, partitions counted as one."""
+    gone = _drop_partitions(now)
+    for project in ErrorProject.objects.all():
+        edge = now - dt.timedelta(days=project.retention_days)
+        old = (
+            ErrorEvent.objects.filter(project_id=project.pk, received_at__lt=edge)
+            .order_by("id")
+            .values("id")[:AT_ONCE]
+        )
+        gone += ErrorEvent.objects.filter(
+            id__in=list(old.values_list("id", flat=True)), received_at__lt=edge
+        ).delete()[0]
+    for rows in (
+        ErrorEventKey.objects.filter(received_at__lt=now - KEYS_KEPT),
+        ErrorIssueHour.objects.filter(hour__lt=now - HOURS_KEPT),
+        ErrorDiscard.objects.filter(hour__lt=now - DISCARDS_KEPT),
+        CheckIn.objects.filter(started_at__lt=now - CHECK_INS_KEPT),
+        ErrorIntake.objects.filter(failed_at__lt=now - FAILED_KEPT),
+    ):
+        some = list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+        gone += rows.model._default_manager.filter(pk__in=some).delete()[0]
+    return gone + _drop_rare_values()
+
+
+def _drop_partitions(now: dt.datetime) -> int:
+    """Those that are older than any project keeps its events."""
+    longest = max([*ErrorProject.objects.values_list("retention_days", flat=True), 1])
+    edge = (now - dt.timedelta(days=min(longest, MOST_DAYS) + 1)).date()
+    old = [day for day in days_in_use() if day < edge]
+    for day in old:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WITHIN}'")
+            cursor.execute(f"DROP TABLE {name_of(day)}")
+    return len(old)
+
+
+def _drop_rare_values() -> int:
+    ranked = ErrorTag.objects.annotate(
+        place=Window(
+            RowNumber(), partition_by=[F("issue"), F("key")], order_by=[F("count").desc(), F("pk").desc()]
+        )
+    ).filter(place__gt=VALUES_KEPT)
+    some = list(ranked.values_list("pk", flat=True)[:AT_ONCE])
+    return ErrorTag.objects.filter(pk__in=some).delete()[0]

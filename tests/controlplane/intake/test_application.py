@@ -1,0 +1,368 @@
+"""The intake as a client sees it, over a real database; and without one."""
+
+import asyncio
+import datetime as dt
+import gzip
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+from controlplane.intake.application import Intake
+from controlplane.intake.committing import Committer
+from controlplane.intake.keys import Doors
+from controlplane.intake.quota import Quota
+from controlplane.intake.spool import Spool
+from controlplane.intake.wiring import look_up
+from supervision.errors.store.bodies import unpacked
+from supervision.errors.store.digesting import digest
+from supervision.errors.store.models import (
+    CheckIn,
+    ErrorDiscard,
+    ErrorEvent,
+    ErrorIntake,
+    ErrorIssue,
+    ErrorKey,
+    ErrorProject,
+    Monitor,
+)
+from supervision.runtime.clock import ManualClock
+
+CAPTURED = Path(__file__).parents[2] / "data" / "sentry_envelopes"
+KEY = "6f1c2b7a9d3e4f508192a3b4c5d6e7f8"
+NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
+NOWHERE = "host=/nowhere/at/all dbname=x"
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def project() -> ErrorProject:
+    project = ErrorProject.objects.create(pk=42, slug="shop", name="Shop", events_per_minute=600)
+    ErrorKey.objects.create(project=project, public_key=KEY)
+    return project
+
+
+def _test_database() -> str:
+    found = connection.settings_dict
+    return make_conninfo(
+        host=found["HOST"], port=found["PORT"] or None, dbname=found["NAME"], user=found["USER"]
+    )
+
+
+class Client:
+    """Sends requests to an intake in a loop of its own."""
+
+    def __init__(
+        self, spool: Path, *, database_url: str | None = None, clock: ManualClock | None = None
+    ) -> None:
+        self.clock = clock or ManualClock()
+        self.passed_on: list[str] = []
+        url = database_url or _test_database()
+
+        async def pages(scope: Any, receive: Any, send: Any) -> None:
+            self.passed_on.append(scope["path"])
+
+        def make() -> Committer:
+            self.committer = Committer(url, Spool(spool))
+            return self.committer
+
+        self.intake = Intake(
+            pages,
+            doors=Doors(look_up, self.clock.boot),
+            quota=Quota(self.clock.boot),
+            committer=make,
+            now=lambda: NOW,
+        )
+
+    def run(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        async def whole() -> Any:
+            try:
+                return await work()
+            finally:
+                await self.intake.stop()
+
+        return asyncio.run(whole())
+
+    async def ask(
+        self,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        method: str = "POST",
+        query: str = "",
+    ) -> tuple[int, Any, dict[str, str]]:
+        parts = [body[at : at + 997] for at in range(0, len(body), 997)] or [b""]
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            part = parts.pop(0)
+            return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+        }
+        await self.intake(scope, receive, send)
+        if not sent:
+            return 0, None, {}
+        told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        return sent[0]["status"], json.loads(sent[1]["body"]), told
+
+    def one(self, *arguments: Any, **more: Any) -> tuple[int, Any, dict[str, str]]:
+        answer: tuple[int, Any, dict[str, str]] = self.run(lambda: self.ask(*arguments, **more))
+        return answer
+
+
+AUTH = {"X-Sentry-Auth": f"Sentry sentry_key={KEY}, sentry_version=7"}
+
+
+def _envelope(event: dict[str, Any], number: int = 1) -> bytes:
+    return (
+        json.dumps({"event_id": f"{number:032x}"}).encode()
+        + b'\n{"type":"event"}\n'
+        + json.dumps(event).encode()
+    )
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CAPTURED.glob("*.json")))
+def test_captured_requests_do_what_they_should(name: str, project: ErrorProject, tmp_path: Path) -> None:
+    facts = json.loads((CAPTURED / f"{name}.json").read_text())
+    body, expected = (CAPTURED / f"{name}.body").read_bytes(), facts["expect"]
+    assert hashlib.sha256(body).hexdigest() == facts["sha256"]
+    client = Client(tmp_path)
+
+    async def twice() -> list[tuple[int, Any, dict[str, str]]]:
+        return [await client.ask(facts["path"], body, facts["headers"]) for _ in range(2)]
+
+    for status, told, _ in client.run(twice):
+        assert status in expected["status"]
+        assert told.get("id") == facts["envelope_event_id"] or "check" in name
+    while digest(now=NOW):
+        pass
+    assert ErrorEvent.objects.count() == expected["events"]
+    assert ErrorIssue.objects.count() == expected.get("issues_created", expected["events"])
+    everything = str([bytes(row.data) for row in ErrorEvent.objects.all()]) + str(
+        list(ErrorIssue.objects.values())
+    )
+    for row in ErrorEvent.objects.all():
+        everything += json.dumps(unpacked(row.data))
+    assert not [secret for secret in expected.get("must_not_store", ()) if secret in everything]
+    for issue in ErrorIssue.objects.all():
+        _check_issue(issue, expected)
+    if "monitor_slug" in expected:
+        monitor = Monitor.objects.get(slug=expected["monitor_slug"])
+        assert (monitor.schedule["value"], monitor.timezone) == (expected["schedule"], expected["timezone"])
+        assert CheckIn.objects.get().status == expected["checkin_status"]
+    for kind in ("attachments", "transactions_accepted_or_counted"):
+        if kind in expected:
+            assert sum(ErrorDiscard.objects.filter(reason="not_stored").values_list("count", flat=True)) >= 2
+
+
+def _check_issue(issue: ErrorIssue, expected: dict[str, Any]) -> None:
+    assert issue.stat.count == 1
+    assert issue.type == expected["issue_type"]
+    assert expected.get("title_contains", "") in issue.title
+    assert expected.get("transaction_contains", expected.get("transaction", "")) in issue.culprit
+    event = ErrorEvent.objects.get(issue_id=issue.pk)
+    for name, value in (
+        ("environment", event.environment),
+        ("release", event.release),
+        ("user_id", event.user),
+    ):
+        assert expected.get(name, value) == value
+
+
+def test_a_report_is_in_the_database_when_the_client_hears_so(project: ErrorProject, tmp_path: Path) -> None:
+    status, told, headers = Client(tmp_path).one("/api/42/envelope/", _envelope({"message": "late"}), AUTH)
+    assert (status, told) == (200, {"id": f"{1:032x}"})
+    assert headers["access-control-allow-origin"] == "*"
+    assert ErrorIntake.objects.get().event_id == f"{1:032x}"
+
+
+def test_a_report_of_a_child_names_it(project: ErrorProject, tmp_path: Path) -> None:
+    Client(tmp_path).one("/from/shop/api@2/17/api/42/envelope/", _envelope({"message": "x"}), AUTH)
+    row = ErrorIntake.objects.get()
+    assert (row.child, row.incarnation) == ("shop/api@2", 17)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1/trees", "/api/42", "/api/x/envelope/", "/api/42/envelope/more", "/from/api/42"]
+)
+def test_everything_else_goes_on_to_the_pages(path: str, tmp_path: Path) -> None:
+    client = Client(tmp_path)
+    client.one(path)
+    assert client.passed_on == [path]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/api/42/envelope/", {}),
+        ("/api/42/envelope/", {"X-Sentry-Auth": f"Sentry sentry_key={KEY[::-1]}"}),
+        ("/api/43/envelope/", AUTH),
+    ],
+)
+def test_a_wrong_key_and_a_wrong_project_hear_the_same(
+    path: str, headers: dict[str, str], project: ErrorProject, tmp_path: Path
+) -> None:
+    status, told, _ = Client(tmp_path).one(path, _envelope({"message": "x"}), headers)
+    assert (status, told["detail"]) == (403, "no project is open to this key")
+    assert not ErrorIntake.objects.exists()
+
+
+def test_a_revoked_key_opens_nothing(project: ErrorProject, tmp_path: Path) -> None:
+    ErrorKey.objects.update(revoked_at=NOW)
+    assert Client(tmp_path).one("/api/42/envelope/", _envelope({"message": "x"}), AUTH)[0] == 403
+
+
+BOMB = gzip.compress(b"0" * (300 * 1024 * 1024), 9)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"not an envelope", {}, 400),
+        (b'{}\n{"type":"event","length":99}\n{}', {}, 400),
+        (b'{}\n{"type":"event"}\nnot json', {}, 400),
+        (b'{}\n{"type":"event"}\n' + b"[" * 50_000, {}, 400),
+        (b'{}\n{"type":"event"}\n' + b'{"a":"' + b"x" * 1_100_000 + b'"}', {}, 413),
+        (BOMB, {"Content-Encoding": "gzip"}, 413),
+        (b"\x1f\x8b broken", {"Content-Encoding": "gzip"}, 400),
+        (b"{}", {"Content-Encoding": "lzma"}, 415),
+        (b'{}\n{"type":"event"}\n{"message":"\\u0000 \\ud800"}', {}, 200),
+        (b'{}\n{"type":"event"}\n{"message":NaN}', {}, 200),
+        (b'{}\n{"type":"event"}\n' + b'{"extra":' + b'{"a":' * 900 + b"1" + b"}" * 901, {}, 200),
+    ],
+)
+def test_hostile_bodies(
+    body: bytes, headers: dict[str, str], status: int, project: ErrorProject, tmp_path: Path
+) -> None:
+    client = Client(tmp_path)
+
+    async def and_then() -> tuple[int, int]:
+        first = await client.ask("/api/42/envelope/", body, {**AUTH, **headers})
+        second = await client.ask("/api/42/envelope/", _envelope({"message": "after"}, 77), AUTH)
+        return first[0], second[0]
+
+    assert client.run(and_then) == (status, 200)
+    digest(now=NOW)
+    assert ErrorEvent.objects.filter(event_id=f"{77:032x}").exists()
+    assert not ErrorIntake.objects.exists()
+
+
+def test_too_much_is_told_by_category(project: ErrorProject, tmp_path: Path) -> None:
+    ErrorProject.objects.update(events_per_minute=2)
+    client = Client(tmp_path)
+
+    async def four() -> list[tuple[int, Any, dict[str, str]]]:
+        return [
+            await client.ask("/api/42/envelope/", _envelope({"message": "x"}, number), AUTH)
+            for number in range(4)
+        ]
+
+    answers = client.run(four)
+    assert [status for status, _, _ in answers] == [200, 200, 429, 429]
+    assert answers[-1][2]["x-sentry-rate-limits"].startswith("30:error;default:project:quota")
+    assert int(answers[-1][2]["retry-after"]) > 0
+    assert ErrorIntake.objects.count() == 2
+    assert sum(ErrorDiscard.objects.filter(reason="quota").values_list("count", flat=True)) == 2
+
+
+def test_a_check_in_is_taken_while_errors_are_too_many(project: ErrorProject, tmp_path: Path) -> None:
+    ErrorProject.objects.update(events_per_minute=1)
+    client = Client(tmp_path)
+
+    async def both() -> list[int]:
+        for number in range(3):
+            await client.ask("/api/42/envelope/", _envelope({"message": "x"}, number), AUTH)
+        return [(await client.ask(f"/api/42/cron/nightly/{KEY}/", query="status=ok", method="GET"))[0]]
+
+    assert client.run(both) == [202]
+
+
+def test_check_ins_by_plain_http(project: ErrorProject, tmp_path: Path) -> None:
+    client = Client(tmp_path)
+
+    async def run() -> list[int]:
+        config = json.dumps(
+            {"monitor_config": {"schedule": {"type": "interval", "value": 1, "unit": "hour"}}}
+        ).encode()
+        began = await client.ask(f"/api/42/cron/backup/{KEY}/", config, query="status=in_progress")
+        ended = await client.ask(
+            f"/api/42/cron/backup/{KEY}/",
+            query=f"status=ok&duration=2.5&check_in_id={began[1]['id']}",
+            method="GET",
+        )
+        wrong = await client.ask(f"/api/42/cron/backup/{KEY}/", query="status=perhaps")
+        return [began[0], ended[0], wrong[0]]
+
+    assert client.run(run) == [202, 202, 400]
+    digest(now=NOW)
+    run_of = CheckIn.objects.get()
+    assert (run_of.status, run_of.duration_s, run_of.monitor.slug) == ("ok", 2.5, "backup")
+
+
+def test_an_old_clients_store_request(project: ErrorProject, tmp_path: Path) -> None:
+    status, told, _ = Client(tmp_path).one(
+        "/api/42/store/", b'{"message": "late"}', query=f"sentry_key={KEY}"
+    )
+    assert status == 200
+    assert len(told["id"]) == 32
+    digest(now=NOW)
+    assert ErrorIssue.objects.get().title == "late"
+
+
+def test_a_browser_asks_first(tmp_path: Path) -> None:
+    status, _, headers = Client(tmp_path).one("/api/42/envelope/", method="OPTIONS")
+    assert status == 200
+    assert "X-Sentry-Auth" in headers["access-control-allow-headers"]
+
+
+def test_other_methods_and_kinds(project: ErrorProject, tmp_path: Path) -> None:
+    assert Client(tmp_path).one("/api/42/envelope/", method="GET")[0] == 405
+    assert Client(tmp_path).one("/api/42/minidump/", b"x")[0] == 501
+
+
+def test_without_the_database_reports_wait_on_disk(project: ErrorProject, tmp_path: Path) -> None:
+    away = Client(tmp_path, database_url=NOWHERE)
+
+    async def some() -> list[int]:
+        return [
+            (await away.ask("/api/42/envelope/", _envelope({"message": "x"}, number), AUTH))[0]
+            for number in range(3)
+        ]
+
+    assert away.run(some) == [200, 200, 200]
+    assert not ErrorIntake.objects.exists()
+    back = Client(tmp_path)
+
+    async def then() -> None:
+        await back.ask("/api/42/envelope/", _envelope({"message": "x"}, 9), AUTH)
+        await back.committer._take_back()
+
+    back.run(then)
+    digest(now=NOW)
+    assert ErrorIssue.objects.get().stat.count == 4
+    assert not list(tmp_path.glob("*.jsonl"))
+
+
+def test_with_the_disk_full_too_a_client_is_told_to_send_less(
+    project: ErrorProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controlplane.intake.spool.MOST_BYTES", -1)
+    status, _, headers = Client(tmp_path, database_url=NOWHERE).one(
+        "/api/42/envelope/", _envelope({"message": "x"}), AUTH
+    )
+    assert status == 429
+    assert headers["x-sentry-rate-limits"] == "5:error;default:project:busy"

@@ -1,0 +1,172 @@
+"""What people do with issues, and what stays of it."""
+
+import datetime as dt
+
+import pytest
+from django.contrib.auth.models import User
+
+from supervision.auditlog.models import AuditEntry
+from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
+from supervision.errors.store import issues, projects, retention
+from supervision.errors.store.digesting import digest
+from supervision.errors.store.models import (
+    ErrorEvent,
+    ErrorIntake,
+    ErrorIssue,
+    ErrorIssueHour,
+    ErrorKey,
+    ErrorProject,
+    ErrorTag,
+)
+from tests.supervision.errors.store.error_rows import ACTOR, NOW, accepted, event
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> ErrorProject:
+    return projects.create_project(slug="shop", tree="shop", actor=ACTOR)
+
+
+def _issues(project: ErrorProject, *functions: str) -> list[ErrorIssue]:
+    for number, function in enumerate(functions, start=1):
+        accepted(project, event(function=function, tags={"f": "x"}), number=1000 + number)
+    digest(now=NOW)
+    return list(ErrorIssue.objects.select_related("project").order_by("number"))
+
+
+def test_a_project_has_a_key_and_a_name_of_its_own(project: ErrorProject) -> None:
+    key = ErrorKey.objects.get()
+    assert len(key.public_key) == 32
+    with pytest.raises(InvalidFieldError, match="already") as refused:
+        projects.create_project(slug="shop", actor=ACTOR)
+    assert refused.value.field == "slug"
+    with pytest.raises(InvalidFieldError) as refused:
+        projects.create_project(slug="A B", actor=ACTOR)
+    assert refused.value.field == "slug"
+    projects.revoke_key(key=key, now=NOW, actor=ACTOR)
+    projects.revoke_key(key=key, now=NOW, actor=ACTOR)
+    assert AuditEntry.objects.filter(action="error_key.revoke").count() == 1
+
+
+def test_a_tree_has_one_project(project: ErrorProject) -> None:
+    assert projects.project_of_tree("shop", actor=ACTOR) == project
+    assert projects.project_of_tree("Shop.2", actor=ACTOR).slug == "shop-2"
+    assert projects.project_of_tree("shop-2", actor=ACTOR).slug == "shop-2-2"
+
+
+def test_status_and_what_is_noted(project: ErrorProject) -> None:
+    (issue,) = _issues(project, "load")
+    issues.set_status(issue=issue, status="resolved", release="1.1", now=NOW, actor=ACTOR)
+    issues.set_status(issue=issue, status="resolved", release="1.1", now=NOW, actor=ACTOR)
+    issue.refresh_from_db()
+    assert (issue.status, issue.resolved_in) == ("resolved", "1.1")
+    assert issue.activity.filter(kind="resolved").count() == 1
+    assert AuditEntry.objects.filter(action="error_issue.resolved", target="error issue SHOP-1").count() == 1
+    for status, release in (("new", ""), ("archived", "1.1"), ("perhaps", "")):
+        with pytest.raises(InvalidFieldError):
+            issues.set_status(issue=issue, status=status, release=release, now=NOW, actor=ACTOR)
+
+
+def test_assigning_and_comments(project: ErrorProject) -> None:
+    (issue,) = _issues(project, "load")
+    ada = User.objects.create(username="ada")
+    for user in (ada, ada, None, None):
+        issues.assign(issue=issue, user=user, now=NOW, actor=ACTOR)
+    issues.comment(issue=issue, text="seen it", now=NOW, actor=ACTOR)
+    assert list(issue.activity.order_by("id").values_list("kind", "text")) == [
+        ("first_seen", ""),
+        ("assigned", "ada"),
+        ("assigned", "nobody"),
+        ("comment", "seen it"),
+    ]
+    with pytest.raises(InvalidFieldError):
+        issues.comment(issue=issue, text="  ", now=NOW, actor=ACTOR)
+
+
+def test_merging_brings_events_counts_and_what_comes_later(project: ErrorProject) -> None:
+    first, second, third = _issues(project, "load", "store", "store_all")
+    assert issues.merge(into=first, others=[second, third, first], now=NOW, actor=ACTOR) == 2
+    first.stat.refresh_from_db()
+    assert first.stat.count == ErrorEvent.objects.filter(issue_id=first.pk).count() == 3
+    assert ErrorIssueHour.objects.get().count == ErrorTag.objects.get(key="f").count == 3
+    accepted(project, event(function="store"), number=7)
+    digest(now=NOW)
+    first.stat.refresh_from_db()
+    assert first.stat.count == 4
+    second.refresh_from_db()
+    assert (second.merged_into, second.status) == (first, "archived")
+
+
+def test_what_was_parted_stays_parted(project: ErrorProject) -> None:
+    first, second = _issues(project, "load", "store")
+    moved = set(second.hashes.values_list("hash", flat=True))
+    issues.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+    new = issues.part(issue=first, hashes=moved, now=NOW, actor=ACTOR)
+    accepted(project, event(function="store"), number=8)
+    digest(now=NOW)
+    new.stat.refresh_from_db()
+    assert new.stat.count == 1
+    assert all(new.hashes.values_list("pinned", flat=True))
+    with pytest.raises(InvalidFieldError, match="none would be left"):
+        issues.part(issue=new, hashes=moved, now=NOW, actor=ACTOR)
+    with pytest.raises(InvalidFieldError, match="not all"):
+        issues.part(issue=new, hashes=["f" * 32], now=NOW, actor=ACTOR)
+
+
+def test_bounds_of_merging(project: ErrorProject) -> None:
+    (first,) = _issues(project, "load")
+    with pytest.raises(TooManyToMergeError):
+        issues.merge(
+            into=first,
+            others=[ErrorIssue(pk=number) for number in range(10**6, 10**6 + 201)],
+            now=NOW,
+            actor=ACTOR,
+        )
+    with pytest.raises(InvalidFieldError, match="another project"):
+        issues.merge(
+            into=first, others=[ErrorIssue(pk=10**6, project_id=first.project_id + 1)], now=NOW, actor=ACTOR
+        )
+
+
+def test_short_ids(project: ErrorProject) -> None:
+    (issue,) = _issues(project, "load")
+    assert issues.find_issue("shop-1") == issues.find_issue("SHOP-1") == issue
+    for wrong in ("", "SHOP", "SHOP-2", "SHOP-x", "-1", "SHOP-\u0661"):
+        with pytest.raises(UnknownIssueError):
+            issues.find_issue(wrong)
+
+
+def test_old_events_go_and_issues_stay(project: ErrorProject) -> None:
+    old = NOW - dt.timedelta(days=100)
+    accepted(project, event(), number=1, at=old)
+    accepted(project, event(), number=2)
+    ErrorIntake.objects.create(project=project, kind="event", body=b"x", received_at=old, failed_at=old)
+    digest(now=NOW)
+    retention.drop_old(now=NOW)
+    assert ErrorEvent.objects.count() == 1
+    assert ErrorIssue.objects.get().stat.count == 2
+    assert not ErrorIntake.objects.exists()
+
+
+def test_partitions_are_made_ahead_and_dropped_whole(project: ErrorProject) -> None:
+    made = retention.make_partitions(now=NOW)
+    assert len(made) == retention.AHEAD_DAYS + 1
+    assert retention.make_partitions(now=NOW) == []
+    accepted(project, event(), number=1)
+    digest(now=NOW)
+    assert ErrorEvent.objects.count() == 1
+    retention.drop_old(now=NOW + dt.timedelta(days=200))
+    assert retention.days_in_use() == []
+    assert ErrorEvent.objects.count() == 0
+
+
+def test_rare_values_of_a_tag_go(project: ErrorProject) -> None:
+    for number in range(retention.VALUES_KEPT + 5):
+        accepted(project, event(tags={"order": str(number)}), number=number)
+    accepted(project, event(tags={"order": "0"}), number=9999)
+    digest(now=NOW)
+    retention.drop_old(now=NOW)
+    kept = ErrorTag.objects.filter(key="order")
+    assert kept.count() == retention.VALUES_KEPT
+    assert kept.filter(value="0", count=2).exists()
