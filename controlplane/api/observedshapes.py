@@ -240,6 +240,11 @@ class SampleShape(serializers.Serializer[Any]):
     fds_max = serializers.IntegerField(allow_null=True)
     threads_max = serializers.IntegerField(allow_null=True)
     children_max = serializers.IntegerField(allow_null=True)
+    gauges = serializers.DictField(
+        child=serializers.DictField(child=serializers.FloatField()),
+        allow_null=True,
+        help_text="What the program measured itself, by name: avg, max, last.",
+    )
 
 
 class SamplesShape(serializers.Serializer[Any]):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -40,6 +41,7 @@ COLUMNS = (
     "fds_max",
     "threads_max",
     "children_max",
+    "gauges",
 )
 
 
@@ -108,12 +110,16 @@ def _render(row: SampleRow) -> dict[str, Any]:
     }
 
 
+def _cell(value: Any) -> Any:
+    return "" if value is None else json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
+
+
 def _csv(key: str, node: str, rows: Iterable[dict[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["key", "node", *COLUMNS])
     for row in rows:
         at = row["at"].isoformat()
-        values = ["" if row[name] is None else row[name] for name in COLUMNS[1:]]
+        values = [_cell(row[name]) for name in COLUMNS[1:]]
         writer.writerow([spreadsheet_safe(key), node, at, *values])
     return out.getvalue()

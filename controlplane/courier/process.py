@@ -13,6 +13,7 @@ from redis.retry import Retry
 from controlplane.courier.answering import Answering
 from controlplane.courier.asked import Asked
 from controlplane.courier.control import NodeControl
+from controlplane.courier.ends import Ends
 from controlplane.courier.job import RETRY_S, Job
 from controlplane.courier.leasing import Leasing
 from controlplane.courier.listening import Listening
@@ -131,6 +132,7 @@ def jobs(session: Session) -> list[Job]:
         Job("listen", session, listening.step),
         Job("asked", session, asked.step, retry_max_s=RETRY_S),
         Job("events", session, ProgramEvents(session).step),
+        Job("ends", session, Ends(session, asked.push).step),
         Job("questions", session, Answering(session, redis_client()).step),
         Job("samples", session, Publishing(session, redis_client()).step),
         Job("hints", session, Hinting(session, redis_client()).step, hinted),

@@ -18,7 +18,7 @@ from supervision.runtime import journal_segments
 from supervision.runtime.checkpoint_files import CheckpointFiles
 from supervision.runtime.clock import SystemClock
 from supervision.runtime.gateway_checkpoints import FETCH, Checkpoints
-from supervision.runtime.gateway_links import CourierLink, NodeLink
+from supervision.runtime.gateway_links import CourierLink, NodeLink, SamplerLink
 from supervision.runtime.gateway_lookups import LOOKUPS, without_the_dead
 from supervision.runtime.gateway_program import Program
 from supervision.runtime.gateway_pushes import Pushes
@@ -30,7 +30,7 @@ from supervision.runtime.identity import read_stat
 from supervision.runtime.journal import JournalFull
 from supervision.runtime.link import Message
 from supervision.runtime.linux import raise_nofile
-from supervision.runtime.paths import Paths
+from supervision.runtime.paths import SAMPLER_SOCKET, Paths
 
 LISTEN_FD = 4
 SYNC_EVERY_S = 1.0
@@ -56,6 +56,7 @@ class Gateway:
         self.failure: BaseException | None = None
         self.node = NodeLink(channel, self._on_node, self.closed.set)
         self.courier = CourierLink(str(paths.courier_socket), self._on_push)
+        self.sampler = SamplerLink(str(paths.runtime_dir / SAMPLER_SOCKET))
         self.checkpoints = Checkpoints(
             CheckpointFiles(str(paths.checkpoints_dir)),
             clock,
@@ -116,8 +117,8 @@ class Gateway:
         }
 
     def gauges(self, sender: Sender, values: dict[str, float]) -> None:
-        """A program's own measurements, for the sampler by way of the node."""
-        self.node.send("gauges", key=sender.key, incarnation=sender.incarnation, values=values)
+        """A program's own measurements, for the sampler."""
+        self.sampler.put(sender.key, sender.incarnation, values)
 
     def truth(self, topic: str, sender: Sender | None) -> dict[str, Any]:
         """What holds now, of a topic whose truth is here; nothing of the others, whose truth has to be asked for."""
@@ -134,6 +135,7 @@ class Gateway:
     def _on_node(self, message: Message) -> None:
         if message.op == "ended":
             for key, incarnation in message.body["lives"]:
+                self.sampler.forget(str(key), int(incarnation))
                 self.push(ENDED, {"node": self.node_id, "key": key, "incarnation": incarnation})
 
         elif message.op == "configs":
@@ -162,9 +164,10 @@ class Gateway:
         loop = asyncio.get_running_loop()
         asking = loop.create_task(self.courier.run())
         tending = loop.create_task(self._tend())
+        measuring = loop.create_task(self.sampler.run())
         carrying = loop.create_task(self.checkpoints.carry_left_over())
         carrying.add_done_callback(lambda done: None if done.cancelled() else self._ended(done))
-        for task in (asking, tending):
+        for task in (asking, tending, measuring):
             task.add_done_callback(lambda done: self.failed(None if done.cancelled() else done.exception()))
         # Never closed: the socket, and its name, outlive us.
         server = await loop.create_unix_server(lambda: Program(self), sock=listener, backlog=AGENT_BACKLOG)

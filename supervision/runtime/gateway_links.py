@@ -7,12 +7,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from supervision.runtime.gateway_wire import Refusal
+from supervision.runtime.gateway_wire import MAX_GAUGES, Refusal
 from supervision.runtime.helper_channel import HelperChannel
 from supervision.runtime.link import Message
 
 NODE_LIMIT_S = 5.0
 CONNECT_EVERY_S = 0.25
+GAUGES_EVERY_S = 1.0
+LIVES_A_LINE = 100
 MAX_COURIER_LINE = 4 * 1024 * 1024
 
 
@@ -73,6 +75,54 @@ class NodeLink:
                     future.set_result(message.body["result"])
             else:
                 self._on_message(message)
+
+
+class SamplerLink:
+    """Gauges to the sampler, each second those that changed; while it is away the newest wait for it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._values: dict[tuple[str, int], dict[str, float]] = {}
+        self._changed: set[tuple[str, int]] = set()
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    def put(self, key: str, incarnation: int, values: dict[str, float]) -> None:
+        """The newest values of one life."""
+        known = self._values.setdefault((key, incarnation), {})
+        if len(known) < MAX_GAUGES or values.keys() <= known.keys():
+            known.update(values)
+            self._changed.add((key, incarnation))
+
+    def forget(self, key: str, incarnation: int) -> None:
+        """That life is over."""
+        self._values.pop((key, incarnation), None)
+        self._changed.discard((key, incarnation))
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(GAUGES_EVERY_S)
+            if self._changed or self._is_lost():
+                with contextlib.suppress(OSError):
+                    await self._send()
+
+    def _is_lost(self) -> bool:
+        """There was a sampler, and it is gone."""
+        return self._streams is not None and self._streams[0].at_eof()
+
+    async def _send(self) -> None:
+        if self._streams is None or self._is_lost():
+            if self._streams is not None:
+                self._streams[1].close()
+            self._streams = await asyncio.open_unix_connection(self._path)
+            self._changed.update(self._values)  # a new sampler knows none of them
+        writer = self._streams[1]
+        changed, self._changed = self._changed, set()
+        lives = [[key, incarnation, self._values[key, incarnation]] for key, incarnation in changed]
+        for start in range(0, len(lives), LIVES_A_LINE):
+            message = {"op": "gauges", "gauges": lives[start : start + LIVES_A_LINE]}
+            writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        await writer.drain()
 
 
 class CourierLink:

@@ -7,7 +7,9 @@ The socket (`sampler.sock` in the runtime directory, 0600) takes and gives JSON 
     {"op": "follow"}                         a frame now and with each second
     {"op": "history", "key", "seconds"}      the samples of one child
     {"op": "minutes", "since"}               each whole minute that began at Unix second `since` or later, summed up
-A frame is columnar: {"at", "key": [...], "incarnation": [...], "cpu": [...], ...}. null is "not known".
+    {"op": "gauges", "gauges": [[key, incarnation, {name: value}]]}    from the gateway: what programs measure themselves
+A frame is columnar: {"at", "key": [...], "incarnation": [...], "cpu": [...], ...}. null is "not known". Its last column is
+`gauges`: the program's own newest values by name, or null.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from supervision.runtime.clock import Clock, SystemClock
 from supervision.runtime.helper_channel import HelperChannel
 from supervision.runtime.linux import raise_nofile
 from supervision.runtime.paths import SAMPLER_SOCKET
+from supervision.runtime.sampler_gauges import Gauges
 from supervision.runtime.sampler_processes import SampledProcesses
 from supervision.runtime.sampler_ring import MINUTE_FIELDS, SECONDS, Ring, Sample
 
@@ -31,7 +34,8 @@ PERIOD_S = 1.0
 COLUMNS = ("cpu", "rss", "pss", "fds", "threads", "children")
 MAX_UNSENT = 4 * 1024 * 1024
 """A follower that leaves so much unread misses frames."""
-MAX_REQUEST = 4096
+GAUGES = "gauges"
+MAX_REQUEST = 1024 * 1024
 
 
 class Sampler:
@@ -40,9 +44,10 @@ class Sampler:
     def __init__(self, processes: SampledProcesses, clock: Clock) -> None:
         self.processes = processes
         self._clock = clock
+        self.gauges = Gauges()
         self.rings: dict[str, Ring] = {}
         self.frame: dict[str, Any] = {"at": clock.wall(), "key": [], "incarnation": []} | {
-            column: [] for column in COLUMNS
+            column: [] for column in (*COLUMNS, GAUGES)
         }
 
     def look(self) -> None:
@@ -53,6 +58,8 @@ class Sampler:
         oldest = self._clock.wall() - SECONDS
         for key in [key for key, ring in self.rings.items() if ring.newest < oldest]:
             del self.rings[key]
+        self.gauges.look(int(self._clock.wall()), {key: self.rings[key].incarnation for key in samples})
+        self.gauges.forget(self.gauges.known() - self.rings.keys())
         self.frame = self._columns(samples)
 
     def _ring(self, key: str) -> Ring:
@@ -70,6 +77,7 @@ class Sampler:
         }
         for column in COLUMNS:
             frame[column] = [getattr(sample, column) for sample in samples.values()]
+        frame[GAUGES] = [self.gauges.of(key, self.rings[key].incarnation) for key in samples]
         frame["cpu"] = [None if value is None else round(value, 4) for value in frame["cpu"]]
         return frame
 
@@ -94,9 +102,12 @@ class Sampler:
             rows = {
                 key: minute for key, ring in self.rings.items() if (minute := ring.minute(begin)) is not None
             }
-            values = [[getattr(minute, name) for name in MINUTE_FIELDS] for minute in rows.values()]
+            values = [
+                [*(getattr(minute, name) for name in MINUTE_FIELDS), self.gauges.minute(key, begin)]
+                for key, minute in rows.items()
+            ]
             found.append({"at": begin, "keys": list(rows), "rows": values})
-        return {"fields": list(MINUTE_FIELDS), "minutes": found}
+        return {"fields": [*MINUTE_FIELDS, GAUGES], "minutes": found}
 
 
 class SamplerServer:
@@ -174,6 +185,9 @@ class SamplerServer:
             )
         elif op == "minutes":
             writer.write(_line(self.sampler.minutes(int(request["since"]))))
+        elif op == GAUGES:
+            for key, incarnation, values in request["gauges"]:
+                self.sampler.gauges.put(str(key), int(incarnation), values)
         else:
             raise ValueError(op)
 

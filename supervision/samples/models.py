@@ -20,6 +20,7 @@ class SampleRow(models.Model):
     fds_max = models.PositiveIntegerField(null=True)
     threads_max = models.PositiveIntegerField(null=True)
     children_max = models.PositiveIntegerField(null=True)
+    gauges = models.JSONField(null=True, help_text="The program's own, by name: avg, max, last.")
 
     class Meta:
         abstract = True

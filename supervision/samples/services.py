@@ -37,7 +37,7 @@ def record_minutes(*, node_id: str, fields: Sequence[str], minutes: Iterable[Map
 
 _ROLL_UP = """
 INSERT INTO supervision_samplehour
-    (node_id, key, at, n, cpu_avg, cpu_max, rss_avg, rss_max, pss, fds_max, threads_max, children_max)
+    (node_id, key, at, n, cpu_avg, cpu_max, rss_avg, rss_max, pss, fds_max, threads_max, children_max, gauges)
 SELECT node_id,
        key,
        date_trunc('hour', at, 'UTC'),
@@ -49,7 +49,8 @@ SELECT node_id,
        (array_agg(pss ORDER BY at DESC) FILTER (WHERE pss IS NOT NULL))[1],
        max(fds_max),
        max(threads_max),
-       max(children_max)
+       max(children_max),
+       (array_agg(gauges ORDER BY at DESC) FILTER (WHERE gauges IS NOT NULL))[1]
 FROM supervision_sampleminute
 WHERE at >= %(since)s
   AND at < %(until)s
@@ -63,7 +64,8 @@ SET n = EXCLUDED.n,
     pss = EXCLUDED.pss,
     fds_max = EXCLUDED.fds_max,
     threads_max = EXCLUDED.threads_max,
-    children_max = EXCLUDED.children_max
+    children_max = EXCLUDED.children_max,
+    gauges = EXCLUDED.gauges
 """
 """Hours of whole minutes; made again they are the same, or know more."""
 
