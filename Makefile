@@ -34,7 +34,7 @@ check: setup-test
 	@exec .venv/bin/python -m mypy
 	@exec .venv/bin/python -c 'from importlinter.cli import lint_imports_command as main; main()'
 	@exec .venv/bin/python manage.py makemigrations --check --dry-run
-	@exec .venv/bin/python -m supervision.audit . --level medium --fail-on medium --require-reasons
+	@exec .venv/bin/python -m supervision.audit . --exclude build --exclude var --level medium --fail-on medium --require-reasons
 
 # --reruns: hundreds of these tests kill and stop real processes and wait for others; on a machine that is busy with something
 # else a deadline may pass. What had to be run again is listed at the end with an R, and is a defect to be looked at.

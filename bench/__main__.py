@@ -20,6 +20,7 @@ from typing import Any
 from bench import (
     adoption,
     agents,
+    audits,
     document,
     ingest,
     peers,
@@ -53,6 +54,7 @@ def entries() -> tuple[Entry, ...]:
         *ingest.ENTRIES,
         *pixel.ENTRIES,
         *recovery.ENTRIES,
+        *audits.ENTRIES,
         *separate.ENTRIES,
     )
 

@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from supervision.audit.run import Options, audit
@@ -166,20 +167,46 @@ def reported(label: dict[str, str], places: set[Place]) -> bool:
     return any((label["file"], label["rule"], near) in places for near in range(line - NEAR, line + NEAR + 1))
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How a tool did: `hits` of `true` places that have to be reported, `false` of `fine` that must not be."""
+
+    hits: int
+    true: int
+    false: int
+    fine: int
+    wrong: tuple[dict[str, str], ...]
+
+    @property
+    def recall(self) -> float:
+        return self.hits / self.true
+
+    @property
+    def false_rate(self) -> float:
+        return self.false / self.fine
+
+    def cells(self) -> tuple[str, str]:
+        return (
+            f"{self.hits} of {self.true} ({self.recall:.0%})",
+            f"{self.false} of {self.fine} ({self.false_rate:.0%})",
+        )
+
+
+def tally(places: set[Place]) -> Tally:
+    """Compare what a tool reports with what was judged."""
+    wrong = [label for label in labels() if (label["verdict"] == "TP") != reported(label, places)]
+    true = sum(label["verdict"] == "TP" for label in labels())
+    missed = sum(label["verdict"] == "TP" for label in wrong)
+    return Tally(true - missed, true, len(wrong) - missed, len(labels()) - true, tuple(wrong))
+
+
 def score(name: str, places: set[Place], *, tell: bool = False) -> bool:
     """Print a row of the table; whether it meets the figures."""
-    wrong = [label for label in labels() if (label["verdict"] == "TP") != reported(label, places)]
-    true = [label for label in labels() if label["verdict"] == "TP"]
-    missed = [label for label in wrong if label["verdict"] == "TP"]
-    false = len(wrong) - len(missed)
-    fine = len(labels()) - len(true)
-    hits = len(true) - len(missed)
-    print(
-        f"| {name} | {hits} of {len(true)} ({hits / len(true):.0%}) | {false} of {fine} ({false / fine:.0%}) |"
-    )
-    for label in wrong if tell else ():
+    found = tally(places)
+    print(f"| {name} | {' | '.join(found.cells())} |")
+    for label in found.wrong if tell else ():
         print(f"    {label['verdict']} {label['rule']} {label['file']}:{label['line']} {label['reason']}")
-    return hits >= 0.9 * len(true) and false <= 0.05 * fine
+    return found.recall >= 0.9 and found.false_rate <= 0.05
 
 
 def main() -> int:

@@ -1,7 +1,6 @@
 """Entries that are programs of their own: they print what they found and exit 1 when a figure of theirs is missed.
 
-Processes of their own, because what they measure (a kernel with 100,000 children, an AST over 100,000 lines) would leave
-its memory in ours.
+Processes of their own, because what they measure (a kernel with 100,000 children) would leave its memory in ours.
 """
 
 import json
@@ -44,13 +43,6 @@ def _kernel(options: Options, report: Path) -> list[str]:
     return ["--json", str(report), *(["--quick"] if options.quick else [])]
 
 
-def _audit(options: Options, _: Path) -> list[str]:
-    """The packages that are audited are fetched once and kept."""
-    directory = options.tools / "audited"
-    directory.mkdir(parents=True, exist_ok=True)
-    return [str(directory)]
-
-
 ENTRIES = (
     Entry(
         "kernel",
@@ -58,7 +50,4 @@ ENTRIES = (
         partial(run, "kernel_restarts", _kernel),
         ("erlang-base",),
     ),
-    # The labels bring the packages that are timed afterwards.
-    Entry("audit-labels", "the audit over labelled code", partial(run, "audit_labels", _audit)),
-    Entry("audit-speed", "the audit over 100,000 lines", partial(run, "audit_speed", _audit)),
 )

@@ -39,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="report only findings of this severity or above; info (all) by default",
     )
     parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="leave out files and directories below PATH; may be given several times",
+    )
+    parser.add_argument(
         "--select", metavar="CODES", help="only these rules: codes, beginnings of codes, or names"
     )
     parser.add_argument("--ignore", metavar="CODES", help="not these rules")
@@ -97,6 +104,7 @@ def run(given: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         context=max(0, min(given.context, 20)) or (CONTEXT if given.upload else 0),
         paths=given.paths,
         codes=codes,
+        exclude=tuple(given.exclude),
         jobs=given.jobs,
         reasons=given.require_reasons,
         progress=_bar(err),

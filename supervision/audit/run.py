@@ -45,6 +45,7 @@ class Options:
     jobs: int | None = None
     today: datetime.date | None = None
     reasons: bool = False  # a suppression without a reason suppresses nothing
+    exclude: tuple[str, ...] = ()  # patterns of what is left out below the paths
     context: int = 0  # source lines before and after each finding
     progress: Progress | None = None
 
@@ -82,7 +83,7 @@ def audit(options: Options, clock: Clock | None = None) -> Report:
     clock = clock or SystemClock()
     begun = clock.boot()
     today = options.today or datetime.datetime.fromtimestamp(clock.wall(), datetime.UTC).date()
-    sources, problems = find(options.paths)
+    sources, problems = find(options.paths, options.exclude)
     report = Report(errors=problems)
     jobs = _jobs(options, sources)
     progress = _Progress(options.progress, sources)

@@ -8,7 +8,9 @@ import io
 import os
 import stat
 import tokenize
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 MAX_BYTES = 8 << 20  # the syntax tree of more would take over a gigabyte
@@ -36,8 +38,11 @@ class Problem:
     given: bool = False  # it is one of the paths that were asked for
 
 
-def find(paths: list[str]) -> tuple[list[Source], list[Problem]]:
-    """Every file below `paths`, ordered by path, each once; what cannot be read is a problem."""
+def find(paths: list[str], exclude: Sequence[str] = ()) -> tuple[list[Source], list[Problem]]:
+    """Every file below `paths`, ordered by path, each once; what cannot be read is a problem.
+
+    `exclude`: patterns of files and directories below a given directory, relative to it; `*` does not stop at slashes.
+    """
     found: dict[str, Source] = {}
     problems: list[Problem] = []
     for given in paths:
@@ -51,7 +56,7 @@ def find(paths: list[str]) -> tuple[list[Source], list[Problem]]:
             problems.append(Problem(given, "Permission denied", given=True))
             continue
         if is_directory:
-            for file, path in _below(root, problems):
+            for file, path in _below(root, problems, exclude):
                 _add(found, problems, file, path, root)
         else:
             _add(found, problems, root, root.as_posix(), root.parent)
@@ -74,7 +79,7 @@ def _add(found: dict[str, Source], problems: list[Problem], file: Path, path: st
         found[real] = Source(str(file), path, module, is_package, status.st_size)
 
 
-def _below(root: Path, problems: list[Problem]) -> list[tuple[Path, str]]:
+def _below(root: Path, problems: list[Problem], exclude: Sequence[str]) -> list[tuple[Path, str]]:
     """Python files below a directory with their paths relative to it."""
     found: list[tuple[Path, str]] = []
     entered: set[tuple[int, int]] = set()
@@ -95,12 +100,14 @@ def _below(root: Path, problems: list[Problem]) -> list[tuple[Path, str]]:
                 is_directory = entry.is_dir()
             except OSError:
                 is_directory = False
+            relative = _relative(directory / entry.name, root)
+            if any(fnmatchcase(relative, pattern.rstrip("/")) for pattern in exclude):
+                continue
             if is_directory:
                 if not _left_out(entry):
                     pending.append(directory / entry.name)
             elif entry.name.endswith(_SUFFIXES):
-                file = directory / entry.name
-                found.append((file, _relative(file, root)))
+                found.append((directory / entry.name, relative))
     return found
 
 

@@ -206,3 +206,16 @@ def test_what_a_killed_worker_left_is_audited_all_the_same(
     report = audit_files(tmp_path, files, jobs=2)
     assert len(report.findings) == 40
     assert report.files == 40
+
+
+def test_what_is_excluded_is_not_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.py", "build/b.py", "src/build/c.py", "src/gen/d.py"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(DROPPED)
+    assert cli.main([str(tmp_path), "--exclude", "build/", "--exclude", "*/gen"]) == 0
+    said = capsys.readouterr().out
+    assert [line.split(":")[0] for line in said.splitlines() if "SUP101" in line] == [
+        "a.py",
+        "src/build/c.py",
+    ]
