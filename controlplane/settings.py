@@ -9,6 +9,7 @@ from pathlib import Path
 from django.utils.functional import SimpleLazyObject
 
 from controlplane.access import csp
+from controlplane.admin import look
 from controlplane.assets.packages import package_directory
 from controlplane.embedded.connections import Connections
 from controlplane.given import given
@@ -159,6 +160,8 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+UNFOLD = look.UNFOLD
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -15,7 +15,7 @@ class OverstoryAdmin(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no ty
 
     site_title = site_header = "Overstory"
     index_title = "Rows"
-    enable_nav_sidebar = False
+    enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
         principal = principal_of(request)

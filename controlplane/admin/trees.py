@@ -2,10 +2,10 @@
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from controlplane.access.actors import actor_of
-from controlplane.admin.acting import each
+from controlplane.admin.acting import asked, each
 from controlplane.admin.facts import FactAdmin
 from controlplane.admin.site import site
 from supervision.trees import commands, services
@@ -28,7 +28,11 @@ class TreeAdmin(FactAdmin):
         return tree.head.number if tree.head is not None else None
 
     @admin.action(description="Delete: stop everywhere and forget")
-    def delete_trees(self, request: HttpRequest, rows: QuerySet[Tree]) -> None:
+    def delete_trees(self, request: HttpRequest, rows: QuerySet[Tree]) -> HttpResponse | None:
+        question = "Stop these trees everywhere and forget them?"
+        page = asked(self, request, rows, action="delete_trees", question=question)
+        if page is not None:
+            return page
         actor = actor_of(request)
         each(
             request,
@@ -38,6 +42,7 @@ class TreeAdmin(FactAdmin):
             ),
             "deleted",
         )
+        return None
 
 
 @admin.register(TreeRevision, site=site)
@@ -49,7 +54,11 @@ class TreeRevisionAdmin(FactAdmin):
     actions = ("roll_back",)
 
     @admin.action(description="Roll the tree back to this revision")
-    def roll_back(self, request: HttpRequest, rows: QuerySet[TreeRevision]) -> None:
+    def roll_back(self, request: HttpRequest, rows: QuerySet[TreeRevision]) -> HttpResponse | None:
+        question = "Roll the trees back to these revisions? What differs is restarted."
+        page = asked(self, request, rows.select_related("tree"), action="roll_back", question=question)
+        if page is not None:
+            return page
         actor = actor_of(request)
         each(
             request,
@@ -57,6 +66,7 @@ class TreeRevisionAdmin(FactAdmin):
             lambda row: services.rollback_tree(name=row.tree.name, to_number=row.number, actor=actor),
             "rolled back",
         )
+        return None
 
 
 @admin.register(Placement, site=site)

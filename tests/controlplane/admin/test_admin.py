@@ -167,10 +167,37 @@ def test_nothing_can_be_added_changed_or_deleted_by_hand(rows: None) -> None:
 
 
 def act(model: str, action: str, pk: Any) -> None:
-    answer = browser(admin()).post(
-        reverse(f"admin:{model}_changelist"), {"action": action, "_selected_action": [str(pk)]}, follow=True
-    )
+    chosen = {"action": action, "_selected_action": [str(pk)], "confirmed": "1"}
+    answer = browser(admin()).post(reverse(f"admin:{model}_changelist"), chosen, follow=True)
     assert answer.status_code == 200
+
+
+def test_what_takes_much_down_is_asked_first_and_nothing_is_done_until_then(rows: None) -> None:
+    tree, ada = Tree.objects.get(), browser(admin())
+    before = AuditEntry.objects.count()
+    for model, action, pk in (
+        ("supervision_tree", "delete_trees", tree.pk),
+        ("supervision_treerevision", "roll_back", tree.revisions.get(number=1).pk),
+    ):
+        chosen = {"action": action, "_selected_action": [str(pk)]}
+        page = ada.post(reverse(f"admin:{model}_changelist"), chosen).content.decode()
+        assert f'name="action" value="{action}"' in page
+        assert f'name="_selected_action" value="{pk}"' in page
+        assert 'name="confirmed"' in page
+    assert AuditEntry.objects.count() == before
+    tree.refresh_from_db()
+    assert tree.deleted_at is None
+
+
+def test_the_index_names_the_product_leads_back_and_groups_its_rows(rows: None, settings: Any) -> None:
+    settings.FORCE_SCRIPT_NAME = None
+    page = browser(admin()).get(reverse("admin:index")).content.decode()
+    assert '<a class="overstory-back" href="/">Back to the pages</a>' in page
+    assert "Overstory" in page
+    for words in ("Trees and commands", "People and tokens", "Deliveries"):
+        assert words in page
+    for model in MODELS:
+        assert reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") in page
 
 
 def test_what_an_admin_does_is_in_the_audit_log(rows: None) -> None:
