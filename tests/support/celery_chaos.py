@@ -10,10 +10,10 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from supervision.runtime.journal_reader import read
 from tests.support.celery_lab import PROGRAMS, CeleryLab
@@ -182,18 +182,3 @@ class Chaos:
 def _parent(pid: int) -> int:
     text = Path(f"/proc/{pid}/stat").read_text()
     return int(text.rpartition(")")[2].split()[1])
-
-
-@contextlib.contextmanager
-def as_plain(lab: CeleryLab) -> Iterator[None]:
-    """The publisher of this process without what supervise() adds."""
-    from kombu.transport import redis as transport
-
-    supervised: Any = transport.Transport.Channel
-    transport.Transport.Channel = transport.Channel
-    lab.shop.app.pool.force_close_all()
-    try:
-        yield
-    finally:
-        transport.Transport.Channel = supervised
-        lab.shop.app.pool.force_close_all()

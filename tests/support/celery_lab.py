@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from kombu import pools
 
 from controlplane.embedded.redis_server import RedisServer
 from tests.support.waiting import wait_for
@@ -151,7 +152,12 @@ class CeleryLab:
         if str(PROGRAMS) not in sys.path:
             sys.path.insert(0, str(PROGRAMS))
         shop = importlib.import_module("shop")
-        shop.app.conf.broker_url = self.broker
+        if (
+            shop.app.conf.broker_url != self.broker
+        ):  # connections to the broker of another test are kept in pools
+            pools.reset()
+            shop.app.conf.broker_url = self.broker
+            shop.app._pool = shop.app.amqp._producer_pool = None
         return shop
 
     # -- what happened ------------------------------------------------------------------------------------------------

@@ -53,6 +53,11 @@ def nap(number: int, seconds: float = 0.0) -> int:
     return number
 
 
+@task(name="shop.rest", ignore_result=True)
+def rest(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 @task(name="shop.noop", ignore_result=True)
 def noop() -> None:
     """Nothing."""

@@ -17,8 +17,9 @@ class LostTooOften(Exception):  # noqa: N818  what a caller who waits for the re
 
 
 def was_done(request: Any) -> bool:
-    """Whether the child stored the task's success before it died: then there is nothing to run again."""
-    return bool(request._success_was_stored())
+    """Whether the child stored the task's success before it died: nothing is to run again. Celery 5.6 cannot say."""
+    ask = getattr(request, "_success_was_stored", None)
+    return bool(ask is not None and ask())
 
 
 def bring_back(request: Any, error: BaseException) -> bool:
