@@ -54,6 +54,7 @@ def test_every_operators_command_is_run_without_settings() -> None:
         "courier",
         "system",
         "login_link",
+        "error_project",
         "audit_runs",
         "remediation",
         "controller",

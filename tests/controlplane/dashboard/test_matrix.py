@@ -16,6 +16,7 @@ from tests.agents import config_rows
 from tests.controlplane.api.world import planned
 from tests.controlplane.dashboard.facts import AT, make_child, make_node, make_supervisor, make_tree
 from tests.supervision.auditruns.support import finding, project, upload
+from tests.supervision.errors.store import error_rows
 from tests.support import people
 
 VISITORS: dict[str, tuple[tuple[Role, str], ...]] = {
@@ -58,6 +59,8 @@ PAGES = {
     "finding": ("/findings/FINDING", SEES_SHOP),
     "audit-project": ("/findings/project/shop", SEES_SHOP),
     "alerts": ("/alerts", SOME_ROLE),
+    "errors": ("/errors", SOME_ROLE),
+    "error-issue": ("/errors/SHOP-1", SEES_SHOP),
     "remediation": ("/remediation", SOME_ROLE),
     "remediation-plan": ("/remediation/PLAN", SEES_SHOP),
     "audit": ("/audit", ADMIN),
@@ -90,6 +93,7 @@ FORMS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
     "roll a config back": ("/configs/ours/crawler/history", {"to": "9", "etag": ""}, ADMIN),
     "roll back": ("/trees/shop/rollback/1", {"etag": "99"}, ADMINS_SHOP),
     "leave a finding": ("/findings/FINDING", {"do": "leave", "until": "some day"}, OPERATES_SHOP),
+    "resolve an issue": ("/errors/SHOP-1", {"do": "merge", "other": "SHOP-99"}, OPERATES_SHOP),
     "scan": ("/findings/project/shop", {}, OPERATES_SHOP),
     "replay what is not dead": ("/workers/act/replay", {"id": "t1"}, OPERATES_SHOP),
     "begin a phase": ("/remediation/PLAN", {"do": "start", "position": "9"}, OPERATES_SHOP),
@@ -125,6 +129,7 @@ def fleet() -> Node:
     shop = project(tree="shop")
     upload(shop, finding("a"))
     planned(shop)
+    error_rows.put()
     TaskRun.objects.create(
         id="t1", name="mail", tree="shop", supervisor="shop", state="running", created_at=AT, changed_at=AT
     )
