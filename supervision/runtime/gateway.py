@@ -73,6 +73,10 @@ class Gateway:
     def gone(self, program: Program) -> None:
         self.programs.discard(program)
 
+    def connections_of(self, key: str) -> int:
+        """How many processes of a child are connected."""
+        return sum(1 for program in self.programs if program.sender is not None and program.sender.key == key)
+
     def failed(self, error: BaseException | None) -> None:
         """A fault of ours ends the helper: the node starts another."""
         self.failure = error

@@ -29,6 +29,8 @@ _CREDENTIALS = struct.Struct("=iII")
 MAX_UNREAD = 8 * 1024 * 1024
 """A program that leaves so much unread is let go; it comes back and is told to look for itself."""
 MAX_TOPICS = 64
+MAX_CONNECTIONS = 2000
+"""Of one child with all its processes: one of them must not take every descriptor."""
 MAX_QUESTIONS = 256
 """Under way at once, of one connection."""
 UNKNOWN_RETRY_S = 0.05
@@ -138,8 +140,11 @@ class Program(asyncio.Protocol):
         except Refusal as refusal:
             self._refuse(refusal.code, refusal.message)
             return
-        self.sender = sender
         gateway = self.gateway
+        if gateway.connections_of(sender.key) >= MAX_CONNECTIONS:
+            self._refuse("too_many", f"{sender.key} has {MAX_CONNECTIONS} connections already")
+            return
+        self.sender = sender
         self._acked = gateway.spool.last(stream)
         self.send(
             op="hello",

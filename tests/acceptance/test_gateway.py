@@ -196,14 +196,38 @@ def test_hostile_bytes_close_a_connection_and_nothing_else(engine: Engine, talke
     assert helper(engine, "gateway") == pid
 
 
+def test_a_corrupt_checkpoint_gives_way_to_the_one_before_and_an_event_says_so(
+    engine: Engine, talker: Talker
+) -> None:
+    first = talker.ask("checkpoints.save(channel, {'a': 1})")
+    second = talker.ask("checkpoints.save(channel, {'a': 2})")
+    newest = next((engine.paths.checkpoints_dir / "t/a").glob(f"{second:012d}-*.checkpoint"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert talker.ask("checkpoints.restore(channel).state") == {"a": 1}
+    [said] = told(engine, "checkpoint.corrupt")
+    assert (said["version"], said["fallback"]) == (second, first)
+    assert talker.ask("checkpoints.save(channel, {'a': 3})") == second + 1
+
+
+def test_a_state_of_an_older_schema_is_migrated_and_a_newer_one_refused(
+    engine: Engine, talker: Talker
+) -> None:
+    talker.ask("checkpoints.save(channel, {'a': 1}, schema=2)")
+    assert talker.ask("checkpoints.restore(channel, schema=3, migrate=lambda s, n: [s, n]).state") == [
+        {"a": 1},
+        2,
+    ]
+    with pytest.raises(AssertionError, match="SchemaTooNew"):
+        talker.ask("checkpoints.restore(channel, schema=1)")
+
+
 def test_a_child_that_is_removed_leaves_no_checkpoint_behind(engine: Engine, talker: Talker) -> None:
-    assert talker.ask("checkpoints.save(channel, {'a': 1})") == 1
+    version = talker.ask("checkpoints.save(channel, {'a': 1})")
     kept = engine.paths.checkpoints_dir / "t/a"
     assert list(kept.glob("*.checkpoint"))
-    wait_for(lambda: told(engine, "checkpoint.saved"), timeout=15, what="it is carried")
-    assert told(engine, "checkpoint.saved")[-1]["version"] == 1
     engine.apply(tree("t", child("b")))
     wait_for(lambda: not Path(kept).exists(), timeout=15)
+    assert told(engine, "checkpoint.saved")[-1]["version"] == version, "it was carried before it went"
 
 
 def test_nothing_of_ours_is_left_open_in_a_child(engine: Engine) -> None:
