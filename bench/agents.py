@@ -103,16 +103,15 @@ def _figures(series: list[Series]) -> list[Figure]:
 def thousand(options: Options) -> Result:
     """1,000 agents from nothing, template included; what one of them costs beside the same agent exec'd."""
     program = importing_child(options)
-    with (
-        fleet(Agents, program, MANY, below=options.work, tools=options.tools, stop="parallel") as many,
-        fleet(ExecdAgents, program, 2, below=options.work, tools=options.tools) as alone,
-    ):
-        ready_s = many.start()
+    with fleet(ExecdAgents, program, 2, below=options.work, tools=options.tools) as alone:
         alone.start()
+        time.sleep(SETTLE_S)
+        exec_mb = pss_mb([child.stamp.pid for child in alone.living.values()]) / 2
+    with fleet(Agents, program, MANY, below=options.work, tools=options.tools, stop="parallel") as many:
+        ready_s = many.start()
         time.sleep(SETTLE_S)
         forked = [child.stamp.pid for child in many.living.values()]
         one_mb = pss_mb(forked[:: MANY // SAMPLED]) / SAMPLED
-        exec_mb = pss_mb([child.stamp.pid for child in alone.living.values()]) / 2
         template_mb = pss_mb([pool["pid"] for pool in many.contender.templates()])  # type: ignore[attr-defined]  # Agents
         stop_s = many.stop()
     result = Result("1,000 agents")

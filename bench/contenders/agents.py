@@ -9,7 +9,7 @@ from bench.contenders.overstory import TREE, Overstory
 from bench.engine import MANY_RESTARTS
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
-PRELOAD = ["django", "celery", "redis", "psycopg"]
+PRELOAD = ["forkstamp", "django", "celery", "redis", "psycopg"]
 
 
 class Agents(Overstory):

@@ -1,17 +1,10 @@
 """The same service as imports.py as an agent of the SDK: it stamps when it is ready, or as its own first act."""
 
-# ruff: noqa: E402  (what is registered first runs first)
-import os
-import time
-
-FIRST_NS = [0]
-os.register_at_fork(
-    after_in_child=lambda: FIRST_NS.__setitem__(0, time.clock_gettime_ns(time.CLOCK_MONOTONIC))
-)
-
 import asyncio
 import contextlib
+import os
 import struct
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +13,7 @@ import django
 import psycopg  # noqa: F401
 import redis  # noqa: F401
 from django.conf import settings
+from forkstamp import FIRST_NS  # type: ignore[import-not-found]  # it lies beside this file
 from overstory.agent import Agent
 
 settings.configure(USE_TZ=True)

@@ -5,8 +5,15 @@ from collections.abc import Mapping
 from controlplane.cli.terminal import Terminal, Tone
 from controlplane.cli.text import pad, printable
 from controlplane.cli.treeview import node_warnings, state_counts
-from supervision.explain.words import clock_time, duration
-from supervision.runtime.observed import Observed
+from supervision.explain.words import clock_time, count, duration
+from supervision.runtime.observed import Observed, Template
+
+
+def _template(template: Template) -> str:
+    what = f"{template.name}: {template.state} (pid {template.pid or '-'})"
+    spares = f", {template.spares} of {template.spares_wanted} spares" if template.spares_wanted else ""
+    why = f"; agents are exec'd: {template.why_exec}" if template.why_exec else ""
+    return f"{what}, {count(template.children, 'agent')}{spares}{why}"
 
 
 def status_lines(
@@ -21,6 +28,7 @@ def status_lines(
         "running": f"{duration(now - node.started)}, since {clock_time(node.started, now=now)}",
         "children": state_counts(observed.processes()),
         "helpers": helpers or "none",
+        **{f"template {at}": _template(one) for at, one in enumerate(node.templates, start=1)},
         "journal": f"{node.journal_seq} records",
         **where,
     }

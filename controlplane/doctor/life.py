@@ -54,6 +54,13 @@ def _attention(observed: Observed) -> Iterator[Finding]:
         )
     else:
         yield ok("life.helpers", ", ".join(helper.name for helper in node.helpers) or "none")
+    for template in node.templates:
+        if template.why_exec:
+            yield warn(
+                "life.templates",
+                f"agents of {template.name} are exec'd: {template.why_exec}",
+                "They start slowly and share no memory. Import less, or what is named here later.",
+            )
     if node.journal_short:
         yield fail(
             "life.journal",

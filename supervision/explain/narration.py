@@ -201,7 +201,18 @@ def _exit(record: JournalRecord, _who: Who) -> Line:
     return Line(str(record.get("key", "?")), f"incarnation {record.get('incarnation')} {cause}{said}")
 
 
+def _template(record: JournalRecord) -> Line:
+    """The modules' last is the agents' own."""
+    modules = record.get("modules")
+    name = str(modules[-1]) if isinstance(modules, list) and modules else "?"
+    why = str(record.get("why") or "")
+    words = f"template of {name} {record.get('state', '?')}"
+    return Line("node", f"{words}: {why}" if why else words, "warning" if why else "info")
+
+
 def _node(record: JournalRecord, _who: Who) -> Line:
+    if record.get("what") == "template":
+        return _template(record)
     what = str(record.get("what", "?")).replace("_", " ")
     known = ("role", "pid", "guardian_pid", "adopted", "lost", "policy", "version")
     facts = ", ".join(

@@ -208,6 +208,36 @@ class Helper:
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """What agents are forked from. `why_exec`: why they are exec'd instead; empty while they are forked."""
+
+    modules: tuple[str, ...]
+    pid: int | None
+    state: str
+    children: int
+    spares: int
+    spares_wanted: int
+    why_exec: str
+
+    @classmethod
+    def from_view(cls, view: Mapping[str, Any]) -> "Template":
+        return cls(
+            modules=tuple(str(module) for module in _list(view, "modules")),
+            pid=view.get("pid") if isinstance(view.get("pid"), int) else None,
+            state=_text(view, "state"),
+            children=int(_number(view, "children")),
+            spares=int(_number(view, "spares")),
+            spares_wanted=int(_number(view, "spares_wanted")),
+            why_exec=_text(view, "why_exec"),
+        )
+
+    @property
+    def name(self) -> str:
+        """The module that comes last is the agent's own."""
+        return self.modules[-1] if self.modules else "?"
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """The node that answered."""
 
@@ -221,6 +251,7 @@ class Node:
     stopping: bool
     strays: int
     helpers: tuple[Helper, ...]
+    templates: tuple[Template, ...] = ()
     state: str = ""
     """The fleet's view of it, where a control plane answered: up, suspect, down or drained."""
     age_s: float | None = None
@@ -247,6 +278,11 @@ class Node:
                 )
                 for helper in _list(body, "helpers")
                 if isinstance(helper, Mapping)
+            ),
+            templates=tuple(
+                Template.from_view(template)
+                for template in _list(body, "templates")
+                if isinstance(template, Mapping)
             ),
             state=_text(body, "state"),
             age_s=_optional(body, "age_s"),

@@ -243,8 +243,11 @@ def test_a_node_without_a_guardian_fails_and_what_needs_attention_is_told(host: 
     node.trees = [tree(supervisor("t", child("t/a", "failed"), child("t/b")))]
     node.strays = [{"pid": 1}]
     status = node.op_status({}) | {"journal_short": True, "helpers": [{"name": "rotator", "pid": None}]}
+    status["templates"] = [{"modules": ["shop"], "why_exec": "importing shop opens socket:[1]"}]
     node.handlers["tree"] = lambda _: {"node": status, "trees": node.trees}
     verdicts = {finding.check: finding.verdict for finding in examine(host, [life.life])}
     assert verdicts["life.node"] is Verdict.OK
     assert verdicts["life.journal"] is Verdict.FAIL
-    assert {verdicts[f"life.{name}"] for name in ("helpers", "strays", "children")} == {Verdict.WARN}
+    assert {verdicts[f"life.{name}"] for name in ("helpers", "templates", "strays", "children")} == {
+        Verdict.WARN
+    }

@@ -78,6 +78,17 @@ def test_an_escalation_is_trouble() -> None:
             "guardian died (policy promote)",
         ),
         (
+            {
+                "k": "node",
+                "what": "template",
+                "state": "ended",
+                "modules": ["django", "shop"],
+                "why": "it died",
+            },
+            "node",
+            "template of shop ended: it died",
+        ),
+        (
             {"k": "stray", "what": "found", "pid": 7, "command": ["sleep", "9"]},
             "node",
             "stray found: pid 7 sleep 9",
