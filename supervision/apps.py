@@ -12,9 +12,12 @@ class SupervisionConfig(AppConfig):
         from supervision.journal.handlers import on_ingest
         from supervision.programs import ended
         from supervision.programs.own import register
+        from supervision.tasks import pools
         from supervision.tasks import programs as tasks
+        from supervision.trees.resolving import resolves
 
         on_ingest(raise_from_records)
         register()
         ended.register()
         tasks.register()
+        resolves(pools.fill_in)

@@ -17,8 +17,10 @@ from controlplane.controller.wakeups import Wakeups
 from controlplane.deadlines import Deadlines
 from supervision.fleet import services as fleet
 from supervision.fleet.leading import CONTROLLER, LEADER_TTL_S, Leader, NotLeadingError, led
+from supervision.fleet.services import database_now
 from supervision.fleet.silence import mark_silent_nodes
 from supervision.runtime.clock import Clock, SystemClock
+from supervision.tasks.pools import scale_pools
 from supervision.trees.commands import expire_commands
 from supervision.trees.notices import notify_desired
 from supervision.trees.placing import Placing
@@ -27,6 +29,7 @@ from supervision.trees.rollouts import advance_rollout, running_rollouts
 EVERY_S = 1.0
 LEAST_S = 0.25
 """Between two ticks, however often something asks for one."""
+SCALE_S = 2.0
 ROUND_S = 5.0
 """For everything of one duty; each statement has its own, shorter limit on the server."""
 
@@ -51,6 +54,7 @@ class Controller:
     _placing: Placing = field(default_factory=Placing)
     _stopping: bool = False
     _trouble: str = ""
+    _scale_at: float = 0.0
     _rolled: int = 0
     """The rollout that was looked at last."""
 
@@ -94,6 +98,7 @@ class Controller:
             self._place,
             self._roll,
             self._expire,
+            self._scale,
         )
         for duty in duties:
             try:
@@ -176,6 +181,15 @@ class Controller:
             expired = expire_commands()
         if expired:
             log.info("%d commands expired", len(expired))
+
+    def _scale(self) -> None:
+        """Pools of Celery workers, looked at every SCALE_S: their queues are told each second."""
+        now = self.clock.boot()
+        if self.leader is None or now < self._scale_at:
+            return
+        self._scale_at = now + SCALE_S
+        for words in scale_pools(leader=self.leader, now=database_now()):
+            log.info("pool: %s", words)
 
     def _resign(self, deadlines: Deadlines) -> None:
         leader = self.leader

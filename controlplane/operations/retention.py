@@ -18,6 +18,7 @@ from supervision.errors.store import retention as errors
 from supervision.remediation import retention as remediation
 from supervision.samples import services as samples
 from supervision.tasks import retention as tasks
+from supervision.tasks.workers import expire_requests
 from supervision.trees.models import Command, CommandState
 
 log = logging.getLogger("overstory.retention")
@@ -52,6 +53,7 @@ def expire(*, now: dt.datetime) -> dict[str, int]:
         "samples": samples.drop_old(now),
         "registrations": registry.sweep(),
         "checkpoints": checkpoints.drop_old(),
+        "requests to workers": expire_requests(now=now),
         "tasks": tasks.drop_old(now),
         "errors": errors.drop_old(now=now),
         "alerts": alerts.delete_old(now=now),

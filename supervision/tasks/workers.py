@@ -77,6 +77,7 @@ def take_report(*, report: Report, now: datetime) -> Errands:
         "concurrency": report.concurrency, "queues": sorted(name[:MAX_QUEUE] for name in report.queues)[:100],
         "running": report.running, "tasks_total": report.tasks_total, "seen_at": now,
     }  # fmt: skip
+    expire_requests(now=now)
     TaskWorker.objects.update_or_create(
         holder=report.holder, defaults=values, create_defaults={**values, "started_at": now}
     )

@@ -15,13 +15,15 @@ def select(request: PageRequest) -> Context:
     except NoSuchRequestError as error:
         raise Http404(str(error)) from None
     answer = asked.answer or {}
+    is_open = asked.state in ("pending", "claimed")
+    is_late = is_open and (seconds(asked.deadline_at) or 0.0) < request.now
     return {
         "asked": asked,
-        "is_open": asked.state in ("pending", "claimed"),
+        "is_open": is_open and not is_late,
         "created_at": seconds(asked.created_at),
         "messages": answer.get("messages", []),
         "purged": answer.get("purged"),
-        "error": answer.get("error", ""),
+        "error": answer.get("error", "no worker of this application answered in time" if is_late else ""),
     }
 
 
