@@ -172,9 +172,10 @@ def _stale(namespace: str, name: str) -> Problem:
     return stale("", None) if config is None else stale(tag_of(config.tag), render_detail(config))
 
 
-def _applied(applied: ConfigApplied, *, status: int) -> Response:
+def applied_body(applied: ConfigApplied) -> dict[str, Any]:
+    """What became of a config, as the API and the command line say it."""
     config = applied.config
-    body = {
+    return {
         "namespace": config.namespace,
         "name": config.name,
         "version": config.tag,
@@ -190,8 +191,13 @@ def _applied(applied: ConfigApplied, *, status: int) -> Response:
             for one in applied.trees
         ],
     }
+
+
+def _applied(applied: ConfigApplied, *, status: int) -> Response:
+    config = applied.config
     where = reverse("api:agent-config", args=[config.namespace, config.name])
-    return Response(body, status=status, headers={"ETag": tag_of(config.tag), "Location": where})
+    headers = {"ETag": tag_of(config.tag), "Location": where}
+    return Response(applied_body(applied), status=status, headers=headers)
 
 
 # -- revisions ----------------------------------------------------------------------------------------------------------

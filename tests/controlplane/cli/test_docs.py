@@ -55,6 +55,7 @@ def test_every_operators_command_is_run_without_settings() -> None:
         "system",
         "login_link",
         "error_project",
+        "agent_config",
         "audit_runs",
         "remediation",
         "controller",

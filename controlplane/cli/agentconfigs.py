@@ -1,0 +1,161 @@
+"""Agent configs on the command line: of the control plane on this host, through its own services, or over REST."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from controlplane.cli.exits import CliError, ExitCode
+from controlplane.cli.remote.address import Address
+from controlplane.cli.remote.http import Api
+
+Body = Mapping[str, Any]
+
+
+class Configs(Protocol):
+    """Where configs are kept. Answers have the shapes of the API (docs/api.md)."""
+
+    def listed(self) -> list[Body]: ...
+
+    def shown(self, ref: str) -> Body: ...
+
+    def planned(self, ref: str, document: Body) -> Body: ...
+
+    def applied(self, ref: str, document: Body, *, message: str, canary: bool) -> Body: ...
+
+    def compared(self, ref: str, older: int | None, newer: int | None) -> Body: ...
+
+    def rolled_back(self, ref: str, number: int, *, message: str) -> Body: ...
+
+    def deleted(self, ref: str) -> None: ...
+
+
+def configs_of(remote: Address | None) -> Configs:
+    """Those of the control plane that is meant."""
+    return Local() if remote is None else Remote(Api(remote))
+
+
+def parts(ref: str) -> tuple[str, str]:
+    """`namespace/name`; a name alone is one of the namespace `default`. Raises CliError."""
+    namespace, slash, name = ref.rpartition("/")
+    if not name or "/" in namespace or (slash and not namespace):
+        raise CliError(f"{ref!r} is no config: write namespace/name", exit_code=ExitCode.USAGE)
+    return namespace or "default", name
+
+
+class Remote:
+    """Over REST, each change based on what was read a moment before: somebody else's edit in between is refused."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    @staticmethod
+    def _path(ref: str) -> str:
+        return "agent_configs/" + "/".join(parts(ref))
+
+    def listed(self) -> list[Body]:
+        return list(self._api.pages("agent_configs"))
+
+    def shown(self, ref: str) -> Body:
+        found: Body = self._api.get(self._path(ref)).body
+        return found
+
+    def planned(self, ref: str, document: Body) -> Body:
+        found: Body = self._api.post(f"{self._path(ref)}/plan", document).body
+        return found
+
+    def applied(self, ref: str, document: Body, *, message: str, canary: bool) -> Body:
+        namespace, name = parts(ref)
+        there = {
+            (one["namespace"], one["name"]): one
+            for one in self._api.pages("agent_configs", namespace=namespace)
+        }
+        known = there.get((namespace, name))
+        headers = {"If-None-Match": "*"} if known is None else {"If-Match": f'"{known["version"]}"'}
+        query = {"message": message or None, "canary": "true" if canary else None}
+        found: Body = self._api.request(
+            "PUT", self._path(ref), query=query, body=document, headers=headers
+        ).body
+        return found
+
+    def compared(self, ref: str, older: int | None, newer: int | None) -> Body:
+        found: Body = self._api.get(f"{self._path(ref)}/diff", **{"from": older, "to": newer}).body
+        return found
+
+    def rolled_back(self, ref: str, number: int, *, message: str) -> Body:
+        headers = {"If-Match": f'"{self.shown(ref)["version"]}"'}
+        found: Body = self._api.request(
+            "POST", f"{self._path(ref)}/rollback", body={"to": number, "message": message}, headers=headers
+        ).body
+        return found
+
+    def deleted(self, ref: str) -> None:
+        self._api.request("DELETE", self._path(ref), headers={"If-Match": f'"{self.shown(ref)["version"]}"'})
+
+
+class Local:
+    """Through the services, as whoever runs the command on the control plane's host."""
+
+    def listed(self) -> list[Body]:
+        from agents.configs import selectors
+        from controlplane.api.agentconfigs import render
+
+        return [render(config) for config in selectors.configs().order_by("namespace", "name")]
+
+    def shown(self, ref: str) -> Body:
+        from agents.configs import selectors
+        from controlplane.api.agentconfigs import render_detail
+
+        return render_detail(selectors.config_by_name(*parts(ref)))
+
+    def planned(self, ref: str, document: Body) -> Body:
+        from agents.configs.document import read_config
+        from controlplane.api.configplanning import plan_config
+
+        return plan_config(*parts(ref), read_config(document))
+
+    def applied(self, ref: str, document: Body, *, message: str, canary: bool) -> Body:
+        from agents.configs.services import CANARY, put_config
+        from controlplane.access.actors import local_actor
+        from controlplane.api.agentconfigs import applied_body
+
+        namespace, name = parts(ref)
+        return applied_body(
+            put_config(
+                namespace=namespace,
+                name=name,
+                document=document,
+                message=message,
+                actor=local_actor(),
+                rollout=CANARY if canary else None,
+                source="cli",
+            )
+        )
+
+    def compared(self, ref: str, older: int | None, newer: int | None) -> Body:
+        from agents.configs import selectors
+        from agents.configs.document import config_diff
+
+        config = selectors.config_by_name(*parts(ref))
+        to_number = newer or (config.head.number if config.head is not None else 1)
+        from_number = older or max(1, to_number - 1)
+        first, second = (selectors.revision(config, number) for number in (from_number, to_number))
+        diff = config_diff(first.document, second.document)
+        return {"from_revision": from_number, "to_revision": to_number, "diff": diff}
+
+    def rolled_back(self, ref: str, number: int, *, message: str) -> Body:
+        from agents.configs.services import rollback_config
+        from controlplane.access.actors import local_actor
+        from controlplane.api.agentconfigs import applied_body
+
+        namespace, name = parts(ref)
+        return applied_body(
+            rollback_config(
+                namespace=namespace, name=name, to_number=number, message=message, actor=local_actor()
+            )
+        )
+
+    def deleted(self, ref: str) -> None:
+        from agents.configs.services import delete_config
+        from controlplane.access.actors import local_actor
+
+        namespace, name = parts(ref)
+        delete_config(namespace=namespace, name=name, actor=local_actor())
