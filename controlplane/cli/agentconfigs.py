@@ -77,7 +77,8 @@ class Remote:
         return found
 
     def compared(self, ref: str, older: int | None, newer: int | None) -> Body:
-        found: Body = self._api.get(f"{self._path(ref)}/diff", **{"from": older, "to": newer}).body
+        query = {"from": older, "to": newer}
+        found: Body = self._api.request("GET", f"{self._path(ref)}/diff", query=query).body
         return found
 
     def rolled_back(self, ref: str, number: int, *, message: str) -> Body:
