@@ -74,6 +74,14 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write everything, samples included, as JSON"
     )
+    parser.add_argument(
+        "--from",
+        dest="pieces",
+        type=_names,
+        default=[],
+        metavar="FILE,...",
+        help="measure nothing: take what runs of one machine wrote with --json, as if it had been one run",
+    )
     parser.add_argument("--write-docs", action="store_true", help="write the tables into docs/benchmarks.md")
     chosen = parser.parse_args(argv)
     unknown = set(chosen.only) - {one.name for one in entries()}
@@ -102,6 +110,8 @@ def machine() -> dict[str, Any]:
 def main(argv: list[str]) -> int:
     """Run what was asked for; the exit status."""
     chosen = arguments(argv)
+    if chosen.pieces:
+        return _say(chosen, *document.join(json.loads(Path(piece).read_text()) for piece in chosen.pieces))
     # An ordinary exit on TERM, so that everything started is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted = [one for one in entries() if not chosen.only or one.name in chosen.only]
@@ -121,8 +131,13 @@ def main(argv: list[str]) -> int:
     finally:
         end_everything()
         shutil.rmtree(work, ignore_errors=True)
-    print(summary(results))
     report["entries"] = [one.as_json() for one in results]
+    return _say(chosen, report, results)
+
+
+def _say(chosen: argparse.Namespace, report: dict[str, Any], results: list[Result]) -> int:
+    """Print and write what was found; the exit status."""
+    print(summary(results))
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(report, indent=1) + "\n")
     if chosen.write_docs:

@@ -1,10 +1,10 @@
 """Writes the measured half of docs/benchmarks.md: what stands between its two marks is generated, the rest is prose."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.report import Result
+from bench.report import Result, result_from_json
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
@@ -35,6 +35,20 @@ def measured(report: dict[str, Any], results: Sequence[Result]) -> str:
         measured_, promised, verdict = figure.cells()
         lines.append(f"| {figure.name} | {measured_} | {promised} | {verdict} |")
     return "\n".join(lines)
+
+
+def join(reports: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], list[Result]]:
+    """One report of several, and its results. Raises DocumentError where they are not of one machine and one form."""
+    pieces = list(reports)
+    first = pieces[0]
+    for piece in pieces:
+        machines = [{**one["machine"], "load": 0} for one in (piece, first)]
+        if machines[0] != machines[1] or piece["quick"] != first["quick"]:
+            raise DocumentError("the pieces are of different machines, or only some of them are --quick")
+    entries = [entry for piece in pieces for entry in piece["entries"]]
+    versions = {name: version for piece in pieces for name, version in piece["peers"].items()}
+    report = {**first, "peers": versions, "entries": entries}
+    return report, [result_from_json(entry) for entry in entries]
 
 
 def write(path: Path, report: dict[str, Any], results: Sequence[Result]) -> None:

@@ -93,6 +93,27 @@ class Result:
         }
 
 
+def result_from_json(body: dict[str, Any]) -> Result:
+    """What `as_json` wrote."""
+    tables = [
+        Table(**{**table, "columns": tuple(table["columns"]), "rows": tuple(map(tuple, table["rows"]))})
+        for table in body["tables"]
+    ]
+    figures = [
+        Figure(**{name: value for name, value in figure.items() if name != "verdict"})
+        for figure in body["figures"]
+    ]
+    return Result(
+        body["entry"],
+        body["seconds"],
+        tables,
+        figures,
+        body["samples"],
+        body["output"],
+        body["failure"],
+    )
+
+
 def number(value: float) -> str:
     """Three significant digits, without an exponent."""
     if value == 0 or abs(value) >= 100:

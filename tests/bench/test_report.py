@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,3 +117,27 @@ def test_a_document_without_its_marks_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(document.DocumentError, match="has no"):
         document.write(path, REPORT, [])
     assert path.read_text() == f"# Prose\n{document.BEGIN}\n"
+
+
+def piece(entry: str, *, quick: bool = True, cpus: int = 2) -> dict[str, Any]:
+    found = result(Figure("one", 1.0, 2.0, "x"), Figure("other", None, 2.0, "x", why="only root"))
+    found.entry = entry
+    machine = {"cpus": cpus, "architecture": "x", "kernel": "6", "python": "3", "load": len(entry)}
+    written = {"quick": quick, "machine": machine, "peers": {entry: "1"}, "entries": [found.as_json()]}
+    read: dict[str, Any] = json.loads(json.dumps(written))
+    return read
+
+
+def test_pieces_of_one_machine_are_one_report() -> None:
+    report, results = document.join([piece("restart-c"), piece("idle")])
+    assert [one.entry for one in results] == ["restart-c", "idle"]
+    assert report["peers"] == {"restart-c": "1", "idle": "1"}
+    whole = result(Figure("one", 1.0, 2.0, "x"), Figure("other", None, 2.0, "x", why="only root"))
+    assert (results[0].tables, results[0].figures) == (whole.tables, whole.figures)
+    assert document.measured(report, results).count("### restart\n") == 2
+
+
+@pytest.mark.parametrize("other", [{"quick": False}, {"cpus": 4}])
+def test_pieces_that_do_not_belong_together_are_refused(other: dict[str, Any]) -> None:
+    with pytest.raises(document.DocumentError, match="different machines"):
+        document.join([piece("a"), piece("b", **other)])
