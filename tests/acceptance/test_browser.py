@@ -67,6 +67,8 @@ PAGES = [
     "/trees/shop/history",
     "/nodes",
     "/alerts",
+    "/findings",
+    "/remediation",
     "/audit",
     "/settings",
     "/welcome",

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +261,49 @@ def test_metrics_are_served_to_a_token(platform: Platform) -> None:
     assert status == 200
     assert b'overstory_children{node="' in text
     assert b"overstory_leader" in text
+
+
+def test_code_is_audited_by_the_schedule_and_by_a_ci_job(platform: Platform, tmp_path: Path) -> None:
+    """The worker scans the path; a job with a token that may do nothing else hands its report in, and fails for more."""
+    dropped = "import threading\ndef go(f):\n    threading.Thread(target=f).start()\n"
+    (tmp_path / "a.py").write_text(dropped)
+    where = "/api/v1/audit_projects"
+    body = {"name": "shop", "tree": "shop", "path": str(tmp_path), "every_s": 3600}
+    assert platform.ask("POST", where, body)[0] == 201
+    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    status, made = platform.ask(
+        "POST", "/api/v1/tokens", {"name": "ci", "scopes": ["upload"], "expires_at": ends}
+    )
+    assert status == 201
+    first = wait_for(
+        lambda: platform.ask("GET", f"{where}/shop/runs")[1]["items"], timeout=150, what="the scheduled scan"
+    )[0]
+    assert (first["source"], first["total"], first["verdict"]) == ("scan", 1, "first")
+
+    def job() -> tuple[int, str]:
+        command = [sys.executable, "-m", "supervision.audit", str(tmp_path), "--upload", platform.url]
+        done = subprocess.run(
+            [*command, "--project", "shop", "--revision", "abc"],
+            cwd=ROOT,
+            env={**os.environ, "OVERSTORY_TOKEN": made["token"]},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        return done.returncode, done.stderr
+
+    assert job()[0] == 0
+    (tmp_path / "b.py").write_text(dropped)
+    status, said = job()
+    assert (status, "SUP101: 2 findings, 1 before" in said) == (1, True), said
+    (tmp_path / "a.py").unlink()
+    (tmp_path / "b.py").unlink()
+    (tmp_path / "c.py").write_text("def go(f):\n    f()\n")
+    assert job()[0] == 0
+    closed = platform.ask("GET", "/api/v1/audit_findings?filter=project:shop")[1]["items"]
+    assert {(item["state"], item["closed_by"]) for item in closed} == {("closed", "run 4")}
+    reader = Writers(platform.port, made["token"], count=0)
+    assert reader.ask("GET", "/api/v1/trees/shop")[0] == 404, "the job's token reads nothing"
+    coverage = platform.ask("GET", f"{where}/shop/supervision_coverage")[1]
+    assert coverage["declared"] == 2
