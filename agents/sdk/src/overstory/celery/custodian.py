@@ -29,8 +29,10 @@ from .watch import Watch
 logger = logging.getLogger("overstory.celery")
 
 ROUND_S = 0.5
-SOON_S = 0.02
-"""Between looks at a holder that ended, whose last processes are on their way out."""
+SOON_S, SOON_FOR_S = 0.02, 5.0
+"""Between looks at a holder that ended, whose last processes are on their way out; and how long it is looked at so often."""
+SILENT_S = 3.0
+"""A worker that was not heard of for so long is asked about."""
 
 
 class Custodian:
@@ -52,6 +54,9 @@ class Custodian:
         self._watch = Watch()
         self._proof: proof.Proof = proof.Together(proof.NodeProof(), proof.LocalProof(), proof.FleetProof())
         self._ended: set[tuple[str, str, int]] = set()
+        self._lost_nodes: set[str] = set()
+        self._looks_at_all = False
+        """Words of the node may have been missed: ask about everybody once."""
         self._suspects: dict[Holder, float] = {}
         self._waiting_since: float | None = None
         self._length, self._longest = 0, ""
@@ -81,9 +86,11 @@ class Custodian:
     def _on_ended(self, push: channel.Push) -> None:
         """The node's word that an incarnation and everything below it is gone; or that some words were missed."""
         body = push.body
-        if push.resync or "key" not in body:
-            self._suspects.clear()
-        else:
+        if push.resync:
+            self._looks_at_all = True
+        elif body.get("lost"):
+            self._lost_nodes.add(str(body.get("node", "")))
+        elif "key" in body:
             self._ended.add((str(body.get("node", "")), str(body["key"]), int(body["incarnation"])))
         self._watch.wake()
 
@@ -111,7 +118,7 @@ class Custodian:
                 while not self._stopping:
                     self._round(work, row)
                     self._look_at_ourselves()
-                    self._watch.wait(SOON_S if self._suspects else ROUND_S)
+                    self._watch.wait(SOON_S if self._is_about_to_know() else ROUND_S)
                 work.registry_leave(self._holder, HELD)
             finally:
                 work.close()
@@ -176,18 +183,28 @@ class Custodian:
         known: dict[Holder, Row | None] = dict(rows)
         known.update((holder, rows.get(holder)) for holder in work.strangers(rows))
         known.pop(self._holder, None)
-        now = time.monotonic()
-        for holder in known:
-            is_named = holder.life in self._ended or holder in self._watch.gone
-            if is_named or work.is_silent(holder, rows.get(holder)):
-                self._suspects.setdefault(holder, now)
-        self._suspects = {holder: at for holder, at in self._suspects.items() if holder in known}
+        lost, self._lost_nodes = self._lost_nodes, set()
+        self._ended.update(holder.life for holder in known if holder.node in lost)
+        now, broker_now = time.monotonic(), work.registry.now()
+        self._suspects = {
+            holder: self._suspects.get(holder, now)
+            for holder, row in known.items()
+            if holder.life in self._ended or holder in self._watch.gone or _is_silent(row, broker_now)
+        }
+        if self._looks_at_all:
+            self._looks_at_all = False
+            return known
         return {holder: known[holder] for holder in self._suspects}
 
     def _proved(self, suspects: dict[Holder, Row | None]) -> set[Holder]:
         told = {holder for holder in suspects if holder.life in self._ended}
         left = {holder: row for holder, row in suspects.items() if holder not in told}
         return told | (self._proof.ended(left) if left else set())
+
+    def _is_about_to_know(self) -> bool:
+        """Whether somebody died just now, whose last processes are on their way out."""
+        now = time.monotonic()
+        return any(now - at < SOON_FOR_S for at in self._suspects.values())
 
     # -- ourselves ---------------------------------------------------------------------------------------------------
 
@@ -257,10 +274,6 @@ class _Work:
         self._held = self.recovery.holders()
         return [holder for holder in self._held if holder not in rows]
 
-    def is_silent(self, holder: Holder, row: Row | None) -> bool:
-        """Whether it was not heard of for so long that it is worth asking."""
-        return row is None or self.registry.now() - row.at > 3.0
-
     def acknowledge(self, held: Any, own: str) -> None:
         if held.outcome:
             self.outcomes.keep(held)
@@ -270,3 +283,7 @@ class _Work:
         """Ended in order: nothing of ours is left to look after."""
         if not len(held):
             self.registry.forget(own)
+
+
+def _is_silent(row: Row | None, broker_now: float) -> bool:
+    return row is None or broker_now - row.at > SILENT_S
