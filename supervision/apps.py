@@ -9,6 +9,7 @@ class SupervisionConfig(AppConfig):
 
     def ready(self) -> None:
         from supervision.alerts.watching import raise_from_records
+        from supervision.errors.store.crashes import file_crashes
         from supervision.journal.handlers import on_ingest
         from supervision.programs import ended
         from supervision.programs.own import register
@@ -17,6 +18,7 @@ class SupervisionConfig(AppConfig):
         from supervision.trees.resolving import resolves
 
         on_ingest(raise_from_records)
+        on_ingest(file_crashes)
         register()
         ended.register()
         tasks.register()

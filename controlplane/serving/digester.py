@@ -61,9 +61,11 @@ class Digester:
 
     def _turn(self) -> bool:
         """Whether there may be more at once."""
+        from supervision.errors.store.crashes import give_projects
         from supervision.errors.store.digesting import BATCH, digest
 
         now = self._now()
+        give_projects()
         taken = digest(now=now)
         if self._clock.boot() >= self._look_again:
             self._look_again = self._clock.boot() + CLOCK_EVERY_S

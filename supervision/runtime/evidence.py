@@ -8,6 +8,9 @@ from supervision.runtime.output import OutputStore
 
 LINES = 20
 MAX_LINE = 500
+TRACEBACK = "Traceback (most recent call last):"
+TRACEBACK_LINES = 400
+TRACEBACK_CHARACTERS = 16 * 1024
 VMSTAT_BYTES = 64 * 1024
 OOM_KILLS = b"\noom_kill "
 NORMAL_ENDS = frozenset({"normal", "shutdown"})
@@ -39,10 +42,31 @@ class Evidence:
             body["cause"] = "probably out of memory: the kernel's OOM counter rose"
         lines = self.output.tail(key, incarnation, "err", lines=LINES)
         body["stderr"] = [line[:MAX_LINE] for line in lines]
+        traceback = self._traceback(key, incarnation)
+        if len(traceback) > LINES:
+            body["traceback"] = traceback
         try:
             self.journal.append("exit", body)
         except JournalFull:
             return
+
+    def _traceback(self, key: str, incarnation: int) -> list[str]:
+        return from_first_traceback(self.output.tail(key, incarnation, "err", lines=TRACEBACK_LINES))
+
+
+def from_first_traceback(lines: list[str]) -> list[str]:
+    """What begins with the first head of a traceback; the oldest lines are left out where it is too long."""
+    first = next((at for at, line in enumerate(lines) if line.endswith(TRACEBACK)), None)
+    if first is None:
+        return []
+    kept: list[str] = []
+    room = TRACEBACK_CHARACTERS
+    for line in reversed(lines[first:]):
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return kept[::-1]
 
 
 def read_oom_kills() -> int:

@@ -14,15 +14,17 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from supervision.errors.event import ErrorEvent
+from supervision.errors import event as reports
 from supervision.errors.grouping.g1 import ALGORITHM, Grouping, group
 from supervision.errors.grouping.rules import Given, InvalidRuleError, Rule, apply_rules
 from supervision.errors.protocol.reading import read_event
 from supervision.errors.store import sql
 from supervision.errors.store.bodies import packed, unpacked
 from supervision.errors.store.checkins import take_check_ins
+from supervision.errors.store.crashes import SAME_WITHIN, is_of_output
 from supervision.errors.store.models import (
     ErrorActivity,
+    ErrorEvent,
     ErrorIntake,
     ErrorIssue,
     ErrorIssueHash,
@@ -43,7 +45,7 @@ class Arrived:
     """An event of the batch, read and grouped."""
 
     row: ErrorIntake
-    event: ErrorEvent
+    event: reports.ErrorEvent
     grouping: Grouping
     given: Given
 
@@ -91,7 +93,7 @@ def _digest(rows: Sequence[ErrorIntake], now: dt.datetime) -> set[int]:
             ErrorIntake.objects.filter(pk=row.pk).update(
                 failed_at=now, failure=f"{type(error).__name__}: {error}"[:2000]
             )
-    new = _once(arrived)
+    new = _without_told_twice(_once(arrived))
     for each in arrived:
         if each not in new:
             discards[each.row.project_id, "error", "duplicate"] += 1
@@ -146,6 +148,40 @@ def _once(arrived: Sequence[Arrived]) -> list[Arrived]:
         [(project, event, each.row.received_at) for (project, event), each in first.items()]
     )
     return [each for key, each in first.items() if key in fresh]
+
+
+def _without_told_twice(new: Sequence[Arrived]) -> list[Arrived]:
+    """Without what was made of a child's last output where the child's own SDK reported the same crash."""
+    ours = [each for each in new if is_of_output(dict(each.event.data))]
+    if not ours:
+        return list(new)
+    told = {
+        (each.row.project_id, each.row.child, each.row.incarnation, each.event.raised[-1].type)
+        for each in new
+        if each.event.raised and each.row.child and not is_of_output(dict(each.event.data))
+    }
+    kept = []
+    for each in new:
+        key = (
+            each.row.project_id,
+            each.row.child,
+            each.row.incarnation,
+            each.event.raised[-1].type if each.event.raised else "",
+        )
+        if each in ours and (key in told or _was_told(each)):
+            continue
+        kept.append(each)
+    return kept
+
+
+def _was_told(each: Arrived) -> bool:
+    near = ErrorEvent.objects.filter(
+        project_id=each.row.project_id,
+        child=each.row.child,
+        incarnation=each.row.incarnation,
+        received_at__range=(each.row.received_at - SAME_WITHIN, each.row.received_at + SAME_WITHIN),
+    ).values_list("issue_id", flat=True)
+    return ErrorIssue.objects.filter(pk__in=list(near[:50]), type=each.event.raised[-1].type).exists()
 
 
 def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
