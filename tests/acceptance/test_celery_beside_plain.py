@@ -84,6 +84,7 @@ def _rate(lab: CeleryLab, name: str, count: int, start: Callable[[], Contender])
     start()
     wait_for(lambda: lab.redis.llen("celery") < count - 50, timeout=90, what="they work")
     began, left = time.monotonic(), int(lab.redis.llen("celery"))
-    while lab.left["queued"] or lab.left["unacked"]:
-        time.sleep(0.005)
+    wait_for(
+        lambda: not lab.left["queued"] and not lab.left["unacked"], timeout=300, what="everything is done"
+    )
     return round(left / (time.monotonic() - began), 1)
