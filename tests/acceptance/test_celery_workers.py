@@ -133,7 +133,7 @@ def test_with_another_broker_workers_are_supervised_and_recovery_is_off_aloud(po
     output = pool.engine.data_dir / "logs" / "files"
 
     def is_said() -> bool:
-        texts = [path.read_text() for path in output.rglob("*") if path.is_file()]
+        texts = [path.read_text(errors="replace") for path in output.rglob("*") if path.is_file()]
         return any("recovery of lost tasks is off" in text for text in texts)
 
     wait_for(is_said, timeout=SLOW, what="it is said")
