@@ -23,6 +23,7 @@ from controlplane.operations import traffic
 from controlplane.operations.checks import Checks
 from controlplane.operations.latency import histograms
 from controlplane.operations.release import code_digest
+from controlplane.operations.taskmetrics import task_metrics
 from supervision.runtime.node import VERSION
 from supervision.runtime.observed import STATES
 
@@ -179,6 +180,7 @@ class RowsCollector(Collector):
             ],
         )
         yield from self._counts()
+        yield from task_metrics(rows, gauge)
         yield from self._live(names)
 
     def _live(self, names: dict[str, str]) -> Iterator[Metric]:

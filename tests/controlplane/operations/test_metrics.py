@@ -25,6 +25,8 @@ from supervision.alerts.addresses import parse_networks
 from supervision.fleet.models import Node
 from supervision.journal.models import ObservedChild
 from supervision.samples.models import SampleMinute
+from supervision.tasks.models import TaskQueue
+from supervision.tasks.workers import Report, take_report
 from tests.controlplane.api import world
 from tests.support import people
 from tests.support.database import TestStores
@@ -93,6 +95,20 @@ def test_it_says_what_the_rows_say(client: Client) -> None:
     assert value(found, "node_state", node="host", state="up") == 1
 
 
+def test_it_says_what_waits_for_workers_and_what_they_run(client: Client) -> None:
+    world.world()
+    world.tasks("shop")
+    queues = {"mail": {"length": 7, "oldest_s": 2.5}}
+    take_report(report=Report("n/shop/w/1/5", app="shop", queues=queues), now=timezone.now())
+    found = samples(client)
+    assert (value(found, "tasks", state="running"), value(found, "tasks", state="parked")) == (1, 0)
+    assert value(found, "task_queue_messages", app="shop", queue="mail") == 7
+    assert value(found, "task_queue_oldest_seconds", app="shop", queue="mail") == 2.5
+    assert value(found, "task_workers", consumes="true") == 2
+    TaskQueue.objects.update(seen_at=timezone.now() - timedelta(minutes=1))
+    assert not [name for name, _ in samples(client) if name == "overstory_task_queue_messages"]
+
+
 def test_series_of_a_node_that_was_removed_are_gone(client: Client) -> None:
     world.world()
     Node.objects.all().delete()
@@ -111,7 +127,7 @@ def test_no_label_is_a_pid_or_a_key_of_a_child(client: Client) -> None:
     for _, labels in samples(client):
         assert set(dict(labels)) <= {
             "node", "state", "supervisor", "reason", "check", "kind", "role", "job", "quantile", "version", "code",
-            "process", "verb", "le",
+            "process", "verb", "le", "app", "queue", "consumes",
         }  # fmt: skip
         assert dict(labels).get("supervisor") != "shop/web"
 
@@ -159,7 +175,7 @@ def test_its_cost_does_not_grow_with_what_there_is(
     client: Client, django_assert_max_num_queries: Any
 ) -> None:
     world.world()
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(23):
         client.get("/metrics")
 
 
