@@ -239,7 +239,7 @@ class Adoption:
         if body is None:
             return
         role = PRE_START if body.get("process", {}).get("pre_start") else MAIN
-        pid = self._first_marked(key, incarnation, role)
+        pid = self._first_marked(key, incarnation, role) or self._taker(key, incarnation, at)
         pidfd = _open(pid) if pid is not None else None
         if pid is None or pidfd is None:
             self._confirm_gone(key, incarnation, role, body, at)
@@ -261,6 +261,13 @@ class Adoption:
         else:
             node.events.started(key, incarnation, leader)
         node.driver.resume(run)
+
+    def _taker(self, key: str, incarnation: int, at: float) -> int | None:
+        """The process that took spare files for this start, also one that shows no mark: it has not come to its exec, or is
+        on its way out, or a zombie whose status is still to be had. Its end is heard of as any other's."""
+        taking = self.takings.get((key, incarnation))
+        stat = read_stat(taking.pid) if taking is not None else None
+        return stat.pid if stat is not None and stat.start_time >= int(at * TICKS) else None
 
     def _heard(self, key: str) -> tuple[bool, bool]:
         """(whether the kernel has heard that the start was done, whether the child is not being stopped)."""
