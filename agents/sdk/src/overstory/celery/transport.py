@@ -193,7 +193,7 @@ class _Supervised:
             ("zadd", (BARE.copied(key), {task_id: now})),
             ("sadd", (BARE.lists, key)),
         ]
-        expires = channel._expires.get(queue)
+        expires = getattr(channel, "_expires", {}).get(queue)  # kombu 5.6 has none
         if expires:
             commands += [
                 ("pexpire", (channel._q_for_pri(queue, step), expires)) for step in channel.priority_steps
