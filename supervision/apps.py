@@ -17,8 +17,8 @@ class SupervisionConfig(AppConfig):
         from supervision.tasks import programs as tasks
         from supervision.trees.resolving import resolves
 
-        on_ingest(raise_from_records)
-        on_ingest(file_crashes)
+        on_ingest(raise_from_records, kinds=("step", "stray", "damage"))
+        on_ingest(file_crashes, kinds=("exit",))
         register()
         ended.register()
         tasks.register()

@@ -164,7 +164,7 @@ class WorkerRequestShape(serializers.Serializer[Any]):
     app = serializers.CharField()
     queue = serializers.CharField()
     state = serializers.ChoiceField(RequestState.values)
-    answer = serializers.JSONField(
+    answer = serializers.DictField(
         allow_null=True, help_text="`messages` or `purged`; `error` where it failed."
     )
     requested_by = serializers.CharField()

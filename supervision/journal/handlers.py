@@ -6,7 +6,7 @@ what this handler wrote is undone, the fault is logged, and the batch is stored.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError
@@ -29,18 +29,21 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[Ingested], None]
 
-_HANDLERS: list[Handler] = []
+_HANDLERS: dict[Handler, frozenset[str]] = {}
 
 
-def on_ingest(handler: Handler) -> Handler:
-    """Register a handler, once; usable as a decorator. Registered in the order of the rooms' `ready()`."""
-    if handler not in _HANDLERS:
-        _HANDLERS.append(handler)
+def on_ingest(handler: Handler, *, kinds: Iterable[str] = ()) -> Handler:
+    """Register a handler, once; usable as a decorator. Called in the order of the rooms' `ready()`, where `kinds` are given
+    only for a batch that has a record of one of them: a savepoint costs two statements."""
+    _HANDLERS.setdefault(handler, frozenset(kinds))
     return handler
 
 
 def run(ingested: Ingested) -> None:
-    for handler in _HANDLERS:
+    came = {record["k"] for record in ingested.records}
+    for handler, kinds in _HANDLERS.items():
+        if kinds and not kinds & came:
+            continue
         try:
             with auditlog.audited():
                 handler(ingested)

@@ -29,3 +29,10 @@ def descendants(pid: int) -> list[int]:
         for child in (int(word) for word in task.read_text().split()):
             found += [child, *descendants(child)]
     return found
+
+
+def own_children() -> frozenset[int]:
+    """Direct children of this process, zombies too: the stores of the tests are among them once a test has needed them."""
+    return frozenset(
+        int(word) for task in Path("/proc/self/task").glob("*/children") for word in task.read_text().split()
+    )

@@ -128,7 +128,9 @@ def test_a_removed_child_is_seen_to_go(told: Told, node: Node) -> None:
 
 def test_a_handler_sees_each_record_once(told: Told, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    monkeypatch.setattr(handlers, "_HANDLERS", [lambda taken: seen.extend(r["seq"] for r in taken.records)])
+    monkeypatch.setattr(
+        handlers, "_HANDLERS", {lambda taken: seen.extend(r["seq"] for r in taken.records): frozenset()}
+    )
     cut = batches(told[0], [7, 19])
     for batch in [*cut, *cut]:
         take(node, batch)
@@ -165,7 +167,7 @@ def test_a_handler_that_fails_holds_nothing_up(
         Node.objects.update(name="half done")
         raise KeyError("event")
 
-    monkeypatch.setattr(handlers, "_HANDLERS", [fail])
+    monkeypatch.setattr(handlers, "_HANDLERS", {fail: frozenset()})
     (batch,) = batches(told[0], [])
     take(node, batch)
     assert len(stored()) == len(told[0])

@@ -93,6 +93,8 @@ ADDRESSES = {
     "task-request": f"/workers/queue/{REQUEST}",
     "nodes": "/nodes",
     "alerts": "/alerts",
+    "errors": "/errors",
+    "remediation": "/remediation",
     "findings": "/findings",
     "audit": "/audit",
     "agents": "/agents",
@@ -103,7 +105,7 @@ ADDRESSES = {
     "settings": "/settings",
     "welcome": "/welcome",
 }
-OF_ONE_ROW = {"process-output", "finding", "audit-project"}
+OF_ONE_ROW = {"process-output", "finding", "audit-project", "error-issue", "remediation-plan"}
 """Pages that are about a row which no other test here has."""
 
 
@@ -265,10 +267,13 @@ def test_the_rail_names_the_pages_that_one_may_open(fleet: Node) -> None:
         "Overview",
         "Tree",
         "Processes",
+        "Agents",
         "Trees",
         "Workers and tasks",
+        "Errors",
         "Alerts",
         "Findings",
+        "Remediation",
         "Settings",
     ]
     keys = [page.g_key for page in all_pages() if page.g_key]
