@@ -32,6 +32,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MIB = 1024 * 1024
 MOST_WIRE, MOST_DECODED = 20 * MIB, 100 * MIB
+MOST_UNKNOWN = 2 * MIB
+"""Of a body that may hold its key itself, as a DSN: who sends it is not known before it was read."""
 MOST_AT_ONCE = 4
 """Requests that are read and scrubbed at a time: it is work for a processor, which the live pages of this process need
 too."""
@@ -124,11 +126,16 @@ class Intake:
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        body = await _body(receive, headers)
+        project, door = int(found["project"]), None
+        key = found["key"] or key_of(headers, query)
+        if key is not None:  # nobody makes us read a body with a key that opens nothing
+            door = await self._door(project, key)
+        body = await _body(receive, headers, most=MOST_DECODED if door else MOST_UNKNOWN)
         now = self._now()
         async with self._places:
-            key, accepted = await asyncio.to_thread(_read, kind, body, headers, query, found["slug"], now)
-        door = await self._door(int(found["project"]), found["key"] or key)
+            dsn_key, accepted = await asyncio.to_thread(_read, kind, body, query, found["slug"], now)
+        if door is None:
+            door = await self._door(project, dsn_key)
         return await self._keep(door, accepted, found["child"] or "", found["incarnation"], kind, now)
 
     async def _door(self, project: int, key: str | None) -> Door:
@@ -211,10 +218,10 @@ def _path(scope: Scope) -> str:
     return path.removeprefix(root) if root else path
 
 
-async def _body(receive: Receive, headers: dict[str, str]) -> bytes:
+async def _body(receive: Receive, headers: dict[str, str], *, most: int) -> bytes:
     """Decompressed as it comes, within the bounds."""
     try:
-        body = Body(headers.get("content-encoding", ""), most_wire=MOST_WIRE, most_decoded=MOST_DECODED)
+        body = Body(headers.get("content-encoding", ""), most_wire=min(MOST_WIRE, most), most_decoded=most)
         async with asyncio.timeout(BODY_WITHIN_S):
             while True:
                 message = await receive()
@@ -234,17 +241,17 @@ async def _body(receive: Receive, headers: dict[str, str]) -> bytes:
 
 
 def _read(
-    kind: str, body: bytes, headers: dict[str, str], query: dict[str, str], slug: str | None, now: dt.datetime
+    kind: str, body: bytes, query: dict[str, str], slug: str | None, now: dt.datetime
 ) -> tuple[str | None, Accepted]:
-    """Key and what is accepted, in a thread."""
+    """The key of the envelope's DSN, and what is accepted, in a thread."""
     try:
         if slug is not None:
             report = check_in_of(slug, query, body)
-            return key_of(headers, query), Accepted(report.event_id, [report])
+            return None, Accepted(report.event_id, [report])
         if kind == "store":
-            return key_of(headers, query), accept_store(body, now=now)
+            return None, accept_store(body, now=now)
         envelope = read_envelope(body)
-        return key_of(headers, query, envelope.header.get("dsn")), accept(envelope, now=now)
+        return key_of({}, {}, envelope.header.get("dsn")), accept(envelope, now=now)
     except MalformedEnvelopeError as error:
         raise refuse(400, "malformed", str(error)) from error
     except EnvelopeTooLargeError as error:

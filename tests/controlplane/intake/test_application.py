@@ -221,6 +221,18 @@ def test_a_wrong_key_and_a_wrong_project_hear_the_same(
     assert not ErrorIntake.objects.exists()
 
 
+def test_a_body_is_read_only_with_a_key_that_opens_something(project: ErrorProject, tmp_path: Path) -> None:
+    wrong = {"X-Sentry-Auth": f"Sentry sentry_key={KEY[::-1]}", "Content-Encoding": "gzip"}
+    assert Client(tmp_path).one("/api/42/envelope/", b"no gzip at all", wrong)[0] == 403
+
+
+def test_a_key_may_stand_in_the_envelope_of_a_small_body(project: ErrorProject, tmp_path: Path) -> None:
+    header = json.dumps({"dsn": f"https://{KEY}@errors.example/42"}).encode()
+    small, large = b'{"message":"x"}', b'{"message":"' + b"x" * 3_000_000 + b'"}'
+    bodies = [header + b'\n{"type":"event"}\n' + event for event in (small, large)]
+    assert [Client(tmp_path).one("/api/42/envelope/", body)[0] for body in bodies] == [200, 413]
+
+
 def test_a_revoked_key_opens_nothing(project: ErrorProject, tmp_path: Path) -> None:
     ErrorKey.objects.update(revoked_at=NOW)
     assert Client(tmp_path).one("/api/42/envelope/", _envelope({"message": "x"}), AUTH)[0] == 403
