@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-test run test check bench soak clean
+.PHONY: help setup setup-test run test check bench soak screenshots clean
 
 help:
 	@echo "make setup              prepare .venv and the exec shim (PYTHON=python3.12 chooses an interpreter)"
@@ -16,6 +16,7 @@ help:
 	@echo "make check              static checks only: ruff, mypy, import-linter, migrations, our own audit"
 	@echo "make bench              measure against the bare loop and the peers"
 	@echo "make soak MINUTES=30    random kills and long property runs"
+	@echo "make screenshots        draw docs/gallery.md and the README's pictures from an instance of their own (Chromium; ten minutes)"
 	@echo "make clean              remove .venv, build/ and caches; var/ (your data) stays"
 
 setup:
@@ -46,6 +47,9 @@ bench: setup-test
 
 soak: setup-test
 	@OVERSTORY_SOAK_MINUTES=$(MINUTES) exec .venv/bin/python -m pytest -m soak --timeout 0 $(ARGS)
+
+screenshots: setup-test
+	@exec .venv/bin/python docs/screenshot.py gallery $(ARGS)
 
 clean:
 	@exec rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

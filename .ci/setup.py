@@ -25,6 +25,7 @@ SHIM_SOURCES = [
 ]
 SHIM = BUILD / "overstory-exec"
 SPAWN = BUILD / "overstory-spawn.so"
+SDKS = ROOT / "tests/support/sdk_versions.py"
 LOG = BUILD / "setup.log"
 PROGRESS_EVERY_S = 5.0
 REQUIREMENTS = {"run": ["requirements.txt"], "test": ["requirements.txt", "tests/requirements.txt"]}
@@ -144,11 +145,26 @@ def compile_shim() -> None:
     stamp.write_text(wanted)
 
 
+def sdks_digest() -> str:
+    """Of which there are, and of the interpreter that they are made with."""
+    return digest(SDKS.read_bytes(), sys.version.encode())
+
+
+def bring_sdks() -> None:
+    """Sentry SDKs of other versions than the pinned one, which tests run programs with."""
+    stamp = BUILD / ".sdks"
+    if stamp_is(stamp, sdks_digest()):
+        return
+    run([VENV / "bin/python", "-m", "tests.support.sdk_versions"], what="installing Sentry SDKs for tests")
+    stamp.write_text(sdks_digest())
+
+
 def is_done(level: str) -> bool:
     """Whether nothing is left to do; needs no lock and no right to write, so any user of the checkout may ask."""
     pins = digest(*((ROOT / name).read_bytes() for name in REQUIREMENTS[level]))
     shim = SHIM.exists() and SPAWN.exists() and stamp_is(BUILD / ".overstory-exec", shim_digest())
-    return shim and inside_venv() and stamp_is(VENV / f".installed-{level}", pins)
+    sdks = level == "run" or stamp_is(BUILD / ".sdks", sdks_digest())
+    return shim and sdks and inside_venv() and stamp_is(VENV / f".installed-{level}", pins)
 
 
 def interrupted(number: int, _frame: FrameType | None) -> None:
@@ -172,6 +188,8 @@ def main(argv: list[str]) -> int:
             make_venv()
             install(level)
             compile_shim()
+            if level == "test":
+                bring_sdks()
     except SetupError as error:
         say(str(error))
         return 1

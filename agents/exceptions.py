@@ -26,6 +26,14 @@ class InUseError(AgentsError):
         self.users = tuple(users)
 
 
+class UnderWayError(AgentsError):
+    """Something else is under way: wait for its end, or end it."""
+
+
+class CannotTryError(AgentsError):
+    """No agent can try a revision before the others: apply it to all at once."""
+
+
 class TooLargeError(AgentsError):
     """It is larger than its bound; `pointer` says what."""
 

@@ -21,8 +21,11 @@ from bench import (
     adoption,
     agents,
     audits,
+    celery_overhead,
     document,
+    errorstore,
     ingest,
+    pages,
     peers,
     pixel,
     recovery,
@@ -30,6 +33,8 @@ from bench import (
     sampler,
     separate,
     thousand,
+    viewers,
+    watchers,
 )
 from bench.engine import EngineError
 from bench.entry import Entry, Options
@@ -51,10 +56,15 @@ def entries() -> tuple[Entry, ...]:
         *agents.ENTRIES,
         *adoption.ENTRIES,
         *sampler.ENTRIES,
+        *watchers.ENTRIES,
         *ingest.ENTRIES,
+        *errorstore.ENTRIES,
         *pixel.ENTRIES,
+        *viewers.ENTRIES,
+        *pages.ENTRIES,
         *recovery.ENTRIES,
         *audits.ENTRIES,
+        *celery_overhead.ENTRIES,
         *separate.ENTRIES,
     )
 

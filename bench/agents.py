@@ -5,6 +5,8 @@ after it has said READY.
 """
 
 import contextlib
+import subprocess
+import sys
 import time
 
 from bench.contenders.agents import Agents, ExecdAgents, FirstActs, Spares
@@ -20,12 +22,14 @@ from bench.processes import pss_mb
 from bench.report import Cell, Figure, Result, Table
 from bench.restarts import PEERS, SETTLE_S, importing_child, run_in_turns
 from bench.samples import Series, p50, p99, ratio
+from supervision.runtime import agentdoc
 
 COUNT = 8
 MANY = 1000
 TEMPLATE_FACTOR, SPARE_FACTOR = 25.0, 50.0
 FIRST_ACT_LIMIT_MS, READY_LIMIT_S, PSS_LIMIT = 5.0, 5.0, 0.1
 SAMPLED = 50
+IMPORTS, IMPORTS_QUICK, IMPORT_LIMIT_MS = 100, 30, 100.0
 OURS: tuple[type[Agents], ...] = (Agents, FirstActs, Spares)
 THEIRS: tuple[type[Contender], ...] = (S6, Runit, Pm2, FastCircus, Supervisord)
 
@@ -125,7 +129,30 @@ def thousand(options: Options) -> Result:
     return result
 
 
+def imports(options: Options) -> Result:
+    """What importing the SDK takes of a program's start, in an interpreter that has imported nothing else."""
+    code = (
+        "import sys, time; sys.path.insert(0, sys.argv[1]); began = time.perf_counter_ns(); "
+        "import {}; print(time.perf_counter_ns() - began)"
+    )
+    result = Result("import of the SDK")
+    rows: list[tuple[Cell, ...]] = []
+    for module in ("overstory.notify", "overstory.channel", "overstory.agent"):
+        argv = [sys.executable, "-I", "-S", "-c", code.format(module), str(agentdoc.SDK)]
+        taken = [
+            int(subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout) / 1e6
+            for _ in range(IMPORTS_QUICK if options.quick else IMPORTS)
+        ]
+        result.samples[module] = [taken]
+        rows.append((module, p50(taken), p99(taken), str(len(taken))))
+        if module == "overstory.agent":
+            result.figures.append(Figure("import overstory.agent, p50", p50(taken), IMPORT_LIMIT_MS, " ms"))
+    result.tables.append(Table("import of the SDK", ("module", "p50 ms", "p99 ms", "imports"), tuple(rows)))
+    return result
+
+
 ENTRIES = (
     Entry("agents", "kill -9 of an agent to ready, beside every peer", restarts, PEERS),
+    Entry("sdk-import", "what importing the SDK takes", imports),
     Entry("agents-many", "1,000 agents at once, and what each costs", thousand),
 )

@@ -11,11 +11,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-PYTHON_PINS = {"supervisor": "4.3.0", "circus": "0.19.0"}
+PYTHON_PINS = {"supervisor": "4.3.0", "superlance": "2.0.0", "circus": "0.19.0"}
 PM2_PIN = "7.0.4"
+BUGSINK_PIN = "2.6.2"
 DEBIAN = {"runit": "runsvdir", "s6": "s6-svscan", "erlang-base": "erl"}
 """Debian package -> the program that says it is there. On another system these programs in PATH are enough."""
-PEERS = (*PYTHON_PINS, "pm2", *DEBIAN)
+PEERS = (*PYTHON_PINS, "pm2", "bugsink", *DEBIAN)
 INSTALL_TIMEOUT_S = 600
 
 
@@ -37,6 +38,7 @@ def ensure(peers: Iterable[str], tools: Path) -> dict[str, str]:
     steps: list[tuple[set[str], Callable[[set[str], Path], dict[str, str]]]] = [
         (wanted & set(PYTHON_PINS), _python),
         (wanted & {"pm2"}, _npm),
+        (wanted & {"bugsink"}, _bugsink),
         (wanted & set(DEBIAN), _debian),
     ]
     for group, install in steps:
@@ -79,9 +81,23 @@ def _stamped(stamp: Path, value: str) -> bool:
 
 def _python(_: set[str], tools: Path) -> dict[str, str]:
     """Both Python peers, in an environment of their own: their dependencies are not ours."""
-    venv = tools / "venv"
+    _environment(tools, tools / "venv", [f"{name}=={version}" for name, version in PYTHON_PINS.items()])
+    return dict(PYTHON_PINS)
+
+
+def _bugsink(_: set[str], tools: Path) -> dict[str, str]:
+    """In an environment of its own: it brings another Django."""
+    _environment(tools, tools / "bugsink", [f"bugsink=={BUGSINK_PIN}"])
+    return {"bugsink": BUGSINK_PIN}
+
+
+def bugsink_programs(tools: Path) -> Path:
+    """Where its programs are, once it was ensured."""
+    return tools / "bugsink" / "bin"
+
+
+def _environment(tools: Path, venv: Path, pins: list[str]) -> None:
     stamp = venv / ".installed"
-    pins = [f"{name}=={version}" for name, version in PYTHON_PINS.items()]
     wanted = f"{sys.version_info[:3]} {pins}"
     if not _stamped(stamp, wanted):
         say(f"installing {' '.join(pins)}")
@@ -90,7 +106,6 @@ def _python(_: set[str], tools: Path) -> dict[str, str]:
         pip = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check", "install", "--no-input"]
         _run([*pip, *pins], tools)
         stamp.write_text(wanted)
-    return dict(PYTHON_PINS)
 
 
 def _npm(_: set[str], tools: Path) -> dict[str, str]:

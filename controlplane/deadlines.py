@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -58,7 +59,7 @@ class Deadlines:
                 while self._due and self._due[0][0] <= now:
                     wrapper = self._waiting.get(heapq.heappop(self._due)[1])
                     if wrapper is not None:
-                        cut_off(wrapper)
+                        cut_off(wrapper.connection)
 
     def _left(self) -> float | None:
         while self._due and self._due[0][1] not in self._waiting:
@@ -66,10 +67,10 @@ class Deadlines:
         return max(0.0, self._due[0][0] - self._clock.boot()) if self._due else None
 
 
-def cut_off(wrapper: BaseDatabaseWrapper) -> None:
-    """Shut the connection's socket down, whoever waits on it."""
+def cut_off(connection: Any) -> None:
+    """Shut the socket of psycopg's connection down, whoever waits on it. Any: None where it is not connected yet."""
     try:
-        with socket.socket(fileno=os.dup(wrapper.connection.fileno())) as sock:
+        with socket.socket(fileno=os.dup(connection.fileno())) as sock:
             sock.shutdown(socket.SHUT_RDWR)
     except Exception:  # noqa: BLE001, S110  not connected yet, or closed by its own thread just now: there is nothing to cut
         pass

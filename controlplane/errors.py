@@ -41,8 +41,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def store_away(request: HttpRequest) -> HttpResponse:
-    """PostgreSQL does not answer."""
+    """PostgreSQL does not answer. A page that was only looked at asks again by itself."""
     headers = {"Retry-After": str(RETRY_STORE_S)}
+    if wants_page(request) and request.method == "GET":
+        headers["Refresh"] = str(RETRY_STORE_S)
     return error_response(request, "unavailable", "PostgreSQL does not answer.", headers=headers)
 
 

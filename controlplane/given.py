@@ -1,4 +1,4 @@
-"""What was given to us and must not be seen: DATABASE_URL, REDIS_URL and SECRET_KEY, as a value or as a file.
+"""What was given to us and must not be seen, such as DATABASE_URL and SECRET_KEY: as a value or as a file.
 
 `NAME_FILE` names a file that holds the value, as container platforms hand secrets out. Overstory itself hands them to its
 own processes only so: the environment of a process can be read for as long as it lives, and is inherited by what it starts.
@@ -8,7 +8,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-NAMES = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "OVERSTORY_EMAIL_URL", "OVERSTORY_HEARTBEAT_URL")
+NAMES = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "OVERSTORY_EMAIL_URL",
+    "OVERSTORY_HEARTBEAT_URL",
+    "OVERSTORY_OTLP_HEADERS",
+    "OVERSTORY_OTLP_URL",
+)
 DIRECTORY = "given"
 
 

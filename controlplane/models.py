@@ -3,6 +3,7 @@
 from controlplane.access.models import Grant, LoginAllowance, LoginLink, Token
 from controlplane.api.models import IdempotencyKey
 from controlplane.operations.models import ActionLatency, PeriodicJob, RestartCount
+from controlplane.savedviews.models import SavedView
 
 __all__ = [
     "ActionLatency",
@@ -12,5 +13,6 @@ __all__ = [
     "LoginLink",
     "PeriodicJob",
     "RestartCount",
+    "SavedView",
     "Token",
 ]

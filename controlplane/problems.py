@@ -200,7 +200,14 @@ def error_response(
     if not wants_page(request):
         return problem_response(request, slug, detail, headers=headers)
     kind = CATALOGUE[slug]
-    context = {"problem": kind, "detail": detail, "request_id": request_id_of(request)}
+    again = request.get_full_path() if request.method == "GET" and kind.status >= 500 else ""
+    context = {
+        "problem": kind,
+        "detail": detail,
+        "request_id": request_id_of(request),
+        "again": again,
+        "refreshes": "Refresh" in (headers or {}),
+    }
     response = render(request, "error.html", context, status=kind.status)
     for name, value in (headers or {}).items():
         response[name] = value

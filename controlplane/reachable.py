@@ -16,12 +16,15 @@ class ReachableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reachable:
-    """`public_url` is what people type, without a slash at the end; `prefix` its path, "" at the root."""
+    """`public_url` is what people type, without a slash at the end; `prefix` its path, "" at the root. `local_url` is what
+    this host itself reaches; `given_url` the public one where one was given."""
 
     public_url: str
     prefix: str
     hosts: tuple[str, ...]
     only_tls: bool
+    local_url: str
+    given_url: str
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Reachable":
@@ -44,6 +47,8 @@ class Reachable:
             prefix=prefix,
             hosts=tuple(dict.fromkeys(hosts)),
             only_tls=parts.scheme == "https",
+            local_url=f"http://127.0.0.1:{port}{prefix}",
+            given_url=given,
         )
 
 

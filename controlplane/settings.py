@@ -78,7 +78,7 @@ ROOT_URLCONF = "controlplane.urls"
 ASGI_APPLICATION = "controlplane.asgi.application"
 APPEND_SLASH = False
 
-# -- security: who may come in, and how (DESIGN 11) -------------------------------------------------------------------
+# -- security: who may come in, and how -------------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = ["controlplane.access.backends.PolicyBackend"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -146,6 +146,9 @@ WEBHOOK_NETWORKS: tuple[Network, ...] = parse_networks(os.environ.get("OVERSTORY
 METRICS_NETWORKS: tuple[Network, ...] = parse_networks(os.environ.get("OVERSTORY_METRICS_NETWORKS", ""))
 """Who may read /metrics without a token."""
 HEARTBEAT_URL = given("OVERSTORY_HEARTBEAT_URL", os.environ)
+OTLP_URL = given("OVERSTORY_OTLP_URL", os.environ)
+OTLP_HEADERS = given("OVERSTORY_OTLP_HEADERS", os.environ)
+"""An OpenTelemetry collector that is sent metrics, and what it wants to be told with them."""
 locals().update(mail_settings(given("OVERSTORY_EMAIL_URL", os.environ)))
 
 CELERY_BROKER_URL = CONNECTIONS.celery_broker_url()

@@ -10,6 +10,7 @@ Started in order behind readiness; nothing here takes a user's tree with it, and
 server with it. The document is made by code because it holds this machine's paths.
 """
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from typing import Any
 from controlplane.embedded.postgres_server import PostgresServer
 from controlplane.embedded.redis_server import RedisServer
 from controlplane.operations.release import code_digest, store_digest
+from controlplane.reachable import Reachable
+from supervision.runtime.desired import DesiredStore
 from supervision.runtime.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +29,9 @@ NAME = "system"
 BACKOFF = {"initial": "50ms", "factor": 10, "cap": "10s", "jitter": 0, "reset_after": "30s"}
 """The first restart is at once; the third wait is longer than the period, so that a store whose disk is full, or a port that
 is taken, never uses up the intensity and takes the others down."""
+EACH = 3
+"""Restarts in a period that the supervisor allows for each child: many that are killed at once are no reason to stop those
+that live."""
 LOCAL_SOCKET = "web.sock"
 """In the runtime directory, 0600: what the loopback port serves, for `supervisorctl -s unix://…` and the like."""
 WEB_INSTANCES = 2
@@ -39,6 +45,22 @@ PASSED_ON = (
     "OVERSTORY_PUBLIC_URL",
 )
 """Settings of ours in the environment of whoever starts the instance; no secret among them."""
+
+
+def web_environment(paths: Paths) -> dict[str, str]:
+    """What the web server of this host was started with, which a second terminal does not know: port, path, public address.
+    {} where none was."""
+    desired = DesiredStore(paths.desired_dir).read(NAME)
+    if desired is None:
+        return {}
+    children = desired.document["supervisor"]["children"]
+    found = (child["process"]["environment"] for child in children if child["id"] == "web")
+    return {str(name): str(value) for name, value in next(found, {}).items()}
+
+
+def reachable_here(paths: Paths) -> Reachable:
+    """Where this host's instance is reached, for a second terminal: the port that was asked for may have been taken."""
+    return Reachable.from_environment({**os.environ, **web_environment(paths)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +96,7 @@ class SystemTree:
             "on_failure": {"action": "retry", "initial": "1s", "factor": 2, "cap": "30s"},
             "supervisor": {
                 "strategy": "one_for_one",
-                "intensity": 3,
+                "intensity": EACH * len(children),
                 "period": "5s",
                 "children": [{**child, "backoff": BACKOFF} for child in children],
             },

@@ -1,8 +1,9 @@
-"""Draw the pictures of the README from a running instance: the terminal's tree, and pages of the dashboard.
+"""Draw pictures: the README's, from an instance that runs, and the gallery of every page, from one of its own.
 
-Usage, while `make run` runs (with the same OVERSTORY_DATA_DIR), after `make setup-test`, with Chromium on the system:
-    .venv/bin/python docs/screenshot.py terminal
-    .venv/bin/python docs/screenshot.py dashboard [--url http://127.0.0.1:8400]
+Usage, after `make setup-test`, with Chromium on the system:
+    .venv/bin/python docs/screenshot.py terminal                                     while `make run` runs, with the same
+    .venv/bin/python docs/screenshot.py dashboard [--url http://127.0.0.1:8400]      OVERSTORY_DATA_DIR
+    .venv/bin/python docs/screenshot.py gallery [--only errors,audit] [--look DIRECTORY]
 """
 
 import argparse
@@ -132,15 +133,47 @@ def draw_dashboard(url: str) -> list[Path]:
     return drawn
 
 
+def draw_gallery(only: str, look: Path | None) -> list[Path]:
+    """Every page in both themes and two sizes, the page of the gallery, and the README's pictures; all from one instance.
+
+    look: draw whole pages as PNG there instead, and nothing else.
+    """
+    sys.path.insert(0, str(ROOT))
+    from tests.support import gallery
+
+    pictures = gallery.Gallery(look or IMAGES / "gallery", for_a_look=look is not None, only=only)
+    with gallery.instance() as (site, directory):
+        gallery.draw_all(pictures, site, directory)
+        drawn = []
+        if look is None and not only:
+            os.environ["OVERSTORY_DATA_DIR"] = str(site.data_dir)
+            drawn = draw_terminal() + draw_dashboard(site.origin)
+    if look is None:
+        page = ROOT / "docs" / "gallery.md"
+        page.write_text(gallery.page_of_all(pictures.directory))
+        drawn.append(page)
+    if pictures.missing:
+        sys.stderr.write(f"there was no row to show yet: {', '.join(pictures.missing)}\n")
+    return drawn
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["terminal", "dashboard"])
+    parser.add_argument("what", choices=["terminal", "dashboard", "gallery"])
     parser.add_argument("--url", default="http://127.0.0.1:8400", help="where the instance answers")
+    parser.add_argument("--only", default="", help="gallery: these pictures, by name, with commas")
+    parser.add_argument("--look", type=Path, help="gallery: whole pages as PNG into this directory")
     arguments = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
-    drawn = draw_terminal() if arguments.what == "terminal" else draw_dashboard(arguments.url.rstrip("/"))
+    match arguments.what:
+        case "terminal":
+            drawn = draw_terminal()
+        case "dashboard":
+            drawn = draw_dashboard(arguments.url.rstrip("/"))
+        case _:
+            drawn = draw_gallery(arguments.only, arguments.look)
     for target in drawn:
         sys.stdout.write(f"{target.relative_to(ROOT)}\n")
 

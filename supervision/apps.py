@@ -9,7 +9,7 @@ class SupervisionConfig(AppConfig):
 
     def ready(self) -> None:
         from supervision.alerts.watching import raise_from_records
-        from supervision.errors.store.crashes import file_crashes
+        from supervision.errors.store import crashes
         from supervision.journal.handlers import on_ingest
         from supervision.programs import ended
         from supervision.programs.own import register
@@ -18,7 +18,8 @@ class SupervisionConfig(AppConfig):
         from supervision.trees.resolving import resolves
 
         on_ingest(raise_from_records, kinds=("step", "stray", "damage"))
-        on_ingest(file_crashes, kinds=("exit",))
+        on_ingest(crashes.file_crashes, kinds=("exit",))
+        on_ingest(crashes.file_failed_supervision, about=crashes.tells_of_failed_supervision)
         register()
         ended.register()
         tasks.register()

@@ -11,7 +11,6 @@ from supervision.auditruns.models import (
     AuditTest,
 )
 from supervision.errors.store.models import (
-    CheckIn,
     ErrorActivity,
     ErrorDiscard,
     ErrorEvent,
@@ -21,14 +20,20 @@ from supervision.errors.store.models import (
     ErrorIssueHash,
     ErrorIssueHour,
     ErrorIssueStat,
+    ErrorIssueUser,
     ErrorKey,
     ErrorProject,
     ErrorRelease,
     ErrorRule,
     ErrorTag,
-    Monitor,
 )
+from supervision.errors.store.monitor_models import CheckIn, Monitor
+from supervision.errors.store.occasion_models import ErrorIssueMinute, ErrorOccasion
+from supervision.errors.store.release_models import ErrorAttachment, ErrorReleaseHour, ErrorReleaseUser
+from supervision.errors.store.spike_models import ErrorProjectHour, ErrorSpike
+from supervision.errors.store.transaction_models import ErrorTransactionHour
 from supervision.fleet.models import Leadership, Node
+from supervision.health.models import HealthCheck
 from supervision.journal.models import (
     Incarnation,
     JournalRecord,
@@ -38,6 +43,7 @@ from supervision.journal.models import (
     StreamBase,
     StreamCursor,
 )
+from supervision.leakwatch.models import LeakFinding, SharedLeak
 from supervision.programs.models import ProgramCursor
 from supervision.remediation.models import (
     RemediationCriterion,
@@ -45,6 +51,8 @@ from supervision.remediation.models import (
     RemediationPlan,
     RemediationStep,
 )
+from supervision.rules.issues.models import IssueFiring, IssueRule
+from supervision.rules.models import Crossing, MeasureRule, Objective, ObjectiveMinute, QueueMinute
 from supervision.samples.models import SampleHour, SampleMinute
 from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
 from supervision.trees.models import Command, Placement, Rollout, Tree, TreeRevision
@@ -63,8 +71,10 @@ __all__ = [
     "Channel",
     "CheckIn",
     "Command",
+    "Crossing",
     "Delivery",
     "ErrorActivity",
+    "ErrorAttachment",
     "ErrorDiscard",
     "ErrorEvent",
     "ErrorEventKey",
@@ -72,22 +82,38 @@ __all__ = [
     "ErrorIssue",
     "ErrorIssueHash",
     "ErrorIssueHour",
+    "ErrorIssueMinute",
     "ErrorIssueStat",
+    "ErrorIssueUser",
     "ErrorKey",
+    "ErrorOccasion",
     "ErrorProject",
+    "ErrorProjectHour",
     "ErrorRelease",
+    "ErrorReleaseHour",
+    "ErrorReleaseUser",
     "ErrorRule",
+    "ErrorSpike",
     "ErrorTag",
+    "ErrorTransactionHour",
+    "HealthCheck",
     "Incarnation",
+    "IssueFiring",
+    "IssueRule",
     "JournalRecord",
     "Leadership",
+    "LeakFinding",
+    "MeasureRule",
     "Monitor",
     "Node",
+    "Objective",
+    "ObjectiveMinute",
     "ObservedChild",
     "ObservedTree",
     "Placement",
     "PoolScale",
     "ProgramCursor",
+    "QueueMinute",
     "RemediationCriterion",
     "RemediationPhase",
     "RemediationPlan",
@@ -95,6 +121,7 @@ __all__ = [
     "Rollout",
     "SampleHour",
     "SampleMinute",
+    "SharedLeak",
     "Silence",
     "Stray",
     "StreamBase",

@@ -1,19 +1,28 @@
 """Every test has a home, a data directory and an environment of its own; nothing reads or writes the developer's."""
 
+import gc
 import itertools
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 from django.db import connection, connections
+from django.db.backends.postgresql.operations import DatabaseOperations
 
 from tests.support.database import TestStores, test_stores
 
 # The same examples in every `make test`, so that a change is judged by what it changes; `make soak` looks for new ones.
-hypothesis.settings.register_profile("test", derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "test",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],  # a busy machine is no fault of the strategy
+)
 hypothesis.settings.register_profile("soak")
 hypothesis.settings.load_profile("soak" if "OVERSTORY_SOAK_MINUTES" in os.environ else "test")
 
@@ -29,12 +38,18 @@ FOREIGN = (
 )
 KEPT = ("OVERSTORY_SOAK_MINUTES",)
 
+SPARE_DESCRIPTORS = 50
+"""For connections of a pool, loops and modules that keep theirs for the session."""
+
+OF_THE_MODELS = ("django_content_type", "auth_permission")
+
 _numbers = itertools.count(1)
 
 FIRST = (
     "tests/controlplane/foreground/test_up.py",
     "tests/acceptance/test_platform.py",
     "tests/acceptance/test_browser.py",
+    "tests/acceptance/test_broken_fleets.py",
     "tests/controlplane/api/test_fuzz.py",
     "tests/supervision/kernel/test_properties.py",
     "tests/acceptance/test_strays.py",
@@ -50,6 +65,33 @@ FIRST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: number for number, name in enumerate(FIRST)}
     items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_what_has_rows() -> Iterator[None]:
+    """A test with real transactions leaves rows in a few of a hundred tables: emptying the others takes most of its time.
+    So does making what Django knows of the models again, which no test changes."""
+    whole = DatabaseOperations.sql_flush
+
+    def sql_flush(self: Any, style: Any, tables: Any, **options: Any) -> list[str]:
+        """Any: as Django has it."""
+        looks = [
+            f"(SELECT '{table}' FROM {self.quote_name(table)} LIMIT 1)"
+            for table in tables
+            if table not in OF_THE_MODELS
+        ]
+        if not looks:
+            return []
+        with self.connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(looks))
+            written = [table for (table,) in cursor.fetchall()]
+        # Tables that refer to them go with them: they are empty, or among them.
+        found: list[str] = whole(self, style, written, **options | {"allow_cascade": True})
+        return found
+
+    DatabaseOperations.sql_flush = sql_flush  # type: ignore[method-assign]  # Django has no setting for it
+    yield
+    DatabaseOperations.sql_flush = whole  # type: ignore[method-assign]  # as above
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +115,28 @@ def isolated(session_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def data_dir(isolated: None) -> Path:
     """Where OVERSTORY_DATA_DIR points in this test; not made yet."""
     return Path(os.environ["OVERSTORY_DATA_DIR"])
+
+
+def _open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _descriptors_closed() -> Iterator[None]:
+    """What a file leaves open is missing in the files after it, which then fail for no reason of their own."""
+    before = _open_descriptors()
+    yield
+    if _open_descriptors() > before + SPARE_DESCRIPTORS:
+        gc.collect()
+        left = _open_descriptors() - before
+        assert left <= SPARE_DESCRIPTORS, f"{left} descriptors more are open than before this file"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """A shell that starts us in the background lets us ignore SIGINT, and with us every program that a test interrupts."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -161,6 +161,14 @@ def newest_for(key: str, node_id: str) -> Checkpoint | None:
     return rows.order_by("-epoch", "-version", "-id").first()
 
 
+def checkpoint_by_number(number: int) -> Checkpoint:
+    """Without its state. Raises UnknownError."""
+    found = Checkpoint.objects.defer("data").filter(pk=number).first()
+    if found is None:
+        raise UnknownError(f"there is no checkpoint {number}")
+    return found
+
+
 def delete_checkpoint(*, pk: int, actor: Actor, reason: str = "") -> None:
     """Forget one state of the store; the node keeps its own. Raises UnknownError."""
     with auditlog.audited():

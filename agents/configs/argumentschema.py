@@ -1,22 +1,21 @@
-"""What `arguments` may be, by the JSON Schema of an agent kind. Pure; nothing is fetched from anywhere."""
+"""What `arguments` may be, by the JSON Schema of an agent kind. Pure; nothing is fetched from anywhere.
+
+The library is imported with the first schema: it takes as long as Django's own models, and most processes never have one.
+"""
 
 import json
 from collections.abc import Mapping
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+from typing import TYPE_CHECKING, Any
 
 from agents.exceptions import InvalidConfigError, TooLargeError
 from supervision.runtime.fielddoc import escape
 from supervision.trees.exceptions import Fault
 
+if TYPE_CHECKING:
+    from jsonschema.exceptions import SchemaError, ValidationError
+
 MAX_SCHEMA_BYTES = 64 * 1024
 MAX_FAULTS = 100
-_NOTHING: Registry[Any] = Registry()
-"""A `$ref` to another document finds nothing: a schema stands for itself."""
 
 
 def check_schema(schema: object) -> dict[str, Any]:
@@ -26,6 +25,10 @@ def check_schema(schema: object) -> dict[str, Any]:
     size = len(json.dumps(schema))
     if size > MAX_SCHEMA_BYTES:
         raise TooLargeError("/schema", f"the schema has {size} bytes: at most {MAX_SCHEMA_BYTES}")
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+    from referencing.exceptions import Unresolvable
+
     try:
         Draft202012Validator.check_schema(schema)
         _faults(schema, {})  # its references lead somewhere
@@ -42,6 +45,8 @@ def check_schema(schema: object) -> dict[str, Any]:
 
 def argument_faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Fault]:
     """Every fault of `arguments`, with the pointer of the field; at most MAX_FAULTS."""
+    from referencing.exceptions import Unresolvable
+
     try:
         return _faults(schema, arguments)
     except Unresolvable as error:
@@ -49,15 +54,21 @@ def argument_faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> 
 
 
 def _faults(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Fault]:
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    nothing: Registry[Any] = (
+        Registry()
+    )  # a `$ref` to another document finds nothing: a schema stands for itself
     found: list[Fault] = []
-    for error in Draft202012Validator(schema, registry=_NOTHING).iter_errors(arguments):
+    for error in Draft202012Validator(schema, registry=nothing).iter_errors(arguments):
         found.append(_fault(error, "/arguments"))
         if len(found) == MAX_FAULTS:
             break
     return sorted(found, key=lambda fault: fault.pointer)
 
 
-def _fault(error: ValidationError | SchemaError, at: str) -> Fault:
+def _fault(error: "ValidationError | SchemaError", at: str) -> Fault:
     pointer = at + "".join(f"/{escape(str(part))}" for part in error.absolute_path)
     words = error.message if len(error.message) <= 300 else error.message[:297] + "..."
     return Fault(pointer, words)

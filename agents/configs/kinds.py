@@ -1,5 +1,7 @@
 """Agent kinds: what their agents' `arguments` may be. Each write is one transaction with its audit entry."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
@@ -10,6 +12,7 @@ from agents.configs.models import AgentConfig, AgentKind
 from agents.exceptions import ChangedMeanwhileError, InUseError, UnknownError
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
+from supervision.trees.exceptions import Fault
 
 
 def kind_by_name(name: str) -> AgentKind:
@@ -57,8 +60,43 @@ def delete_kind(*, name: str, actor: Actor, expected: int | None = None) -> None
         auditlog.record(actor=actor, action="agent_kind.delete", target=name)
 
 
-def _configs_of(kind: str) -> "list[AgentConfig]":
-    return list(AgentConfig.objects.filter(head__kind=kind).select_related("head"))
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether the arguments of a config fit a schema: no faults, or every one with its field."""
+
+    config: str
+    faults: Sequence[Fault]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What a schema would mean. `kind`: as it is now, None when it is new; `fits`: each config of it, by name."""
+
+    kind: AgentKind | None
+    changed: bool
+    fits: Sequence[Fit]
+
+
+def fitting(name: str, schema: object) -> Fitting:
+    """Which configs would become invalid with this schema of their kind. Raises InvalidConfigError, TooLargeError."""
+    check_names(name=name)
+    checked = check_schema(schema)
+    kind = AgentKind.objects.filter(name=name).first()
+    return Fitting(kind, kind is None or kind.schema != checked, _fits(name, checked))
+
+
+def _fits(name: str, schema: Mapping[str, Any]) -> list[Fit]:
+    return [
+        Fit(config.ref, argument_faults(schema, ConfigDocument(config.head.document).arguments))
+        for config in _configs_of(name)
+        if config.head is not None
+    ]
+
+
+def _configs_of(kind: str) -> list[AgentConfig]:
+    return list(
+        AgentConfig.objects.filter(head__kind=kind).select_related("head").order_by("namespace", "name")
+    )
 
 
 def _refuse_changed(kind: AgentKind | None, name: str, expected: int | None) -> None:
@@ -68,11 +106,10 @@ def _refuse_changed(kind: AgentKind | None, name: str, expected: int | None) -> 
 
 
 def _refuse_misfits(name: str, schema: dict[str, Any]) -> None:
-    misfits = [
-        config.ref
-        for config in _configs_of(name)
-        if config.head is not None and argument_faults(schema, ConfigDocument(config.head.document).arguments)
-    ]
+    misfits = [one for one in _fits(name, schema) if one.faults]
     if misfits:
-        words = f"the arguments of {', '.join(misfits[:10])} would not be valid by this schema"
-        raise InUseError(words, misfits)
+        said = "; ".join(
+            f"{one.config}: {one.faults[0].pointer}: {one.faults[0].detail}" for one in misfits[:10]
+        )
+        words = f"by this schema the arguments of {len(misfits)} agent configs would not be valid: {said}"
+        raise InUseError(words, [one.config for one in misfits])

@@ -2,6 +2,9 @@
 
 from django.db import models
 
+from supervision.journal.models import KEY_LENGTH
+from supervision.trees.models import Rollout
+
 
 class AgentKind(models.Model):
     """What `arguments` of a kind of agent may be. `version` grows with every change and is its ETag."""
@@ -69,3 +72,44 @@ class AgentConfigRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.config_id} r{self.number}"
+
+
+class CanaryState(models.TextChoices):
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+    ENDED = "ended", "ended"
+
+
+class ConfigCanary(models.Model):
+    """A revision that one agent tries before the others follow; at most one under way for each config.
+
+    `ended`: somebody stopped it, or applied another revision meanwhile.
+    """
+
+    config = models.ForeignKey(AgentConfig, on_delete=models.CASCADE, related_name="canaries")
+    revision = models.ForeignKey(AgentConfigRevision, on_delete=models.CASCADE, related_name="+")
+    rollout = models.ForeignKey(Rollout, on_delete=models.SET_NULL, null=True, related_name="+")
+    tree = models.CharField(max_length=64)
+    key = models.CharField(max_length=KEY_LENGTH)
+    node = models.CharField(max_length=200, help_text="Its name.")
+    observe_s = models.FloatField()
+    state = models.CharField(max_length=8, choices=CanaryState.choices, default=CanaryState.RUNNING)
+    reason = models.TextField(default="", blank=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["config"], condition=models.Q(state="running"), name="config_canary_one_under_way"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=CanaryState.values), name="config_canary_known_state"
+            ),
+        ]
+        indexes = [models.Index(fields=["tree"], name="config_canary_tree")]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.config_id} r{self.revision_id}: {self.state}"

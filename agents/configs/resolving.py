@@ -4,6 +4,7 @@ What the tree writes beside `config` wins; `arguments`, `environment` and `metad
 as a whole. A value that equals the default counts as not written, in the tree as in the config.
 """
 
+import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -71,11 +72,11 @@ def fill_in(tree: TreeDocument, at: Mapping[str, int], candidate: Candidate | No
     ]
     if unknown:
         raise InvalidDocumentError(unknown)
-    document = tree.sparse
+    document = copy.deepcopy(tree.sparse)
     pins: dict[str, dict[str, Any]] = {}
     for use, number in wanted:
         assert number is not None  # a missing one was refused above  # noqa: S101
-        _merge(_child_at(document, use.declared.pointer), use.ref, number, found[use.ref, number])
+        _merge(child_at(document, use.declared.pointer), use.ref, number, found[use.ref, number])
         follows = use.revision is None or pins.get(use.ref, {}).get(FOLLOWS, False)
         if use.revision is None or use.ref not in pins:
             pins[use.ref] = {REVISION: number, FOLLOWS: follows}
@@ -130,7 +131,8 @@ def _documents(
     return found
 
 
-def _child_at(document: dict[str, Any], pointer: str) -> dict[str, Any]:
+def child_at(document: dict[str, Any], pointer: str) -> dict[str, Any]:
+    """The child that a pointer leads to."""
     here: Any = document
     for part in pointer.split("/")[1:]:
         here = here[int(part)] if isinstance(here, list) else here[part]

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from agents.configs.argumentschema import argument_faults
 from agents.configs.document import DEFAULT_KIND, ConfigDocument
-from agents.configs.models import AgentConfig, AgentConfigRevision, AgentKind
+from agents.configs.models import AgentConfig, AgentConfigRevision, AgentKind, ConfigCanary
 from agents.configs.resolving import Candidate, fill_in
 from agents.exceptions import InvalidConfigError, UnknownError
 from supervision.runtime.treedoc import TreeDocument
+from supervision.runtime.treewalk import declared
 from supervision.trees.documents import stored
 from supervision.trees.exceptions import Fault
 from supervision.trees.models import Tree, TreeRevision
@@ -36,6 +38,11 @@ def revision(config: AgentConfig, number: int) -> AgentConfigRevision:
     if found is None:
         raise UnknownError(f"{config.ref} has no revision {number}")
     return found
+
+
+def newest_canary(config: AgentConfig) -> ConfigCanary | None:
+    """What tries a revision of the config, or was the last to try one."""
+    return config.canaries.select_related("revision").order_by("-id").first()
 
 
 def trees_naming(ref: str) -> QuerySet[Tree]:
@@ -99,3 +106,52 @@ def after(head: TreeRevision, candidate: Candidate) -> After:
     written = stored(head.document)
     kept = {name: int(pin[REVISION]) for name, pin in head.pins.items() if name != candidate.ref}
     return After(written.name, head, fill_in(written, kept, candidate).tree)
+
+
+def kinds_of_agents(keys: Iterable[str]) -> dict[str, str]:
+    """Key -> kind of those that are agents of trees that are applied: its config's, or the kind of configs that name none.
+    Three queries at most, whatever there is."""
+    wanted: dict[str, list[str]] = {}
+    for key in keys:
+        wanted.setdefault(key.partition("/")[0], []).append(key)
+    if not wanted:
+        return {}
+    heads = Tree.objects.filter(name__in=list(wanted), deleted_at=None, head__isnull=False)
+    sections: dict[str, dict[str, Any]] = {}
+    for tree in heads.select_related("head"):
+        assert tree.head is not None  # noqa: S101  as was asked for
+        agents = {
+            # children made of a template have names of their own
+            f"{tree.name}/{each.above}*" if each.template else f"{tree.name}/{each.path}": each.child["agent"]
+            for each in declared(tree.head.runs)
+            if "agent" in each.child
+        }
+        for key in wanted[tree.name]:
+            plain = without_instances(key)
+            section = agents.get(plain) or agents.get(f"{plain.rpartition('/')[0]}/*")
+            if section is not None:
+                sections[key] = section
+    kinds = _kinds_of({(s["config"], s.get("revision")) for s in sections.values() if "config" in s})
+    return {
+        key: kinds.get((section.get("config", ""), section.get("revision")), DEFAULT_KIND)
+        for key, section in sections.items()
+    }
+
+
+def without_instances(key: str) -> str:
+    """A child's key as it is declared: without numbers of instances."""
+    return "/".join(part.partition("@")[0] for part in key.split("/"))
+
+
+def _kinds_of(revisions: set[tuple[str, int | None]]) -> dict[tuple[str, int | None], str]:
+    """Of configs by name, at a revision each."""
+    rows = AgentConfigRevision.objects.filter(
+        config__in=AgentConfig.objects.filter(named(ref for ref, _ in revisions)),
+        number__in={number for _, number in revisions if number is not None},
+    )
+    return {
+        (f"{namespace}/{name}", number): kind
+        for namespace, name, number, kind in rows.values_list(
+            "config__namespace", "config__name", "number", "kind"
+        )
+    }

@@ -10,31 +10,30 @@ from typing import Any
 
 from django.utils import timezone
 
-from agents.configs import selectors
+from agents.configs import canaries, selectors
+from agents.configs.canaries import CANARY, CanaryOptions
 from agents.configs.document import ConfigDocument, check_names, read_config
-from agents.configs.models import AgentConfig, AgentConfigRevision
+from agents.configs.following import become_newest
+from agents.configs.models import AgentConfig, AgentConfigRevision, ConfigCanary
 from agents.exceptions import ChangedMeanwhileError, InUseError, UnknownError
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
-from supervision.trees import services as trees
-from supervision.trees.exceptions import Fault, InvalidDocumentError
-from supervision.trees.models import Tree
-from supervision.trees.services import Applied, RolloutOptions
+from supervision.trees.services import Applied
 
-CANARY = RolloutOptions(max_unavailable=1, auto_rollback=True)
-"""One place first; the others when it is ready, and back by itself when it is not."""
 NOTHING_YET = ""
 """The tag of a config that is to be new."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigApplied:
-    """What became of a config. `changed` is False when it says the same already; `trees`: those that moved on with it."""
+    """What became of a config. `changed` is False when it says the same already; `trees`: those that moved on with it;
+    `canary`: what tries the revision, which is the config's newest only when that goes well."""
 
     config: AgentConfig
     revision: AgentConfigRevision
     changed: bool
     trees: Sequence[Applied] = ()
+    canary: ConfigCanary | None = None
 
 
 def put_config(
@@ -45,13 +44,15 @@ def put_config(
     message: str,
     actor: Actor,
     expected: str | None = None,
-    rollout: RolloutOptions | None = None,
+    canary: CanaryOptions | None = None,
     source: str = "api",
 ) -> ConfigApplied:
     """Make `document` the config's newest revision; every tree that follows it gets one of its own, in this transaction.
 
-    expected: the tag the caller saw (NOTHING_YET: there is none); None: whatever is there. Raises InvalidConfigError,
-    TooLargeError, ChangedMeanwhileError, and InvalidDocumentError when a tree that follows would not be valid with it.
+    expected: the tag the caller saw (NOTHING_YET: there is none); None: whatever is there. canary: one agent tries it
+    first; where none runs it nothing can be tried, and it is applied at once. Raises InvalidConfigError, TooLargeError,
+    ChangedMeanwhileError, UnderWayError, CannotTryError (with `canary`), and InvalidDocumentError when a tree that follows
+    would not be valid with it.
     """
     check_names(namespace=namespace, name=name)
     parsed = document if isinstance(document, ConfigDocument) else read_config(document)
@@ -59,7 +60,7 @@ def put_config(
         config = _locked_or_new(namespace, name)
         _refuse_changed(config, expected)
         selectors.check_kind(parsed, hold=True)
-        applied = _apply(config, parsed, message, actor, rollout, source)
+        applied = _apply(config, parsed, message, actor, canary, source)
         _audit("agent_config.apply", applied, message, actor, {"source": source})
     return applied
 
@@ -72,7 +73,7 @@ def rollback_config(
     message: str = "",
     actor: Actor,
     expected: str | None = None,
-    rollout: RolloutOptions | None = None,
+    canary: CanaryOptions | None = None,
 ) -> ConfigApplied:
     """Make an earlier revision the newest again. Raises UnknownError and what `put_config` raises."""
     with auditlog.audited():
@@ -82,7 +83,7 @@ def rollback_config(
         parsed = ConfigDocument(target.document)
         selectors.check_kind(parsed, hold=True)
         words = message or f"roll back to revision {to_number}"
-        applied = _apply(config, parsed, words, actor, rollout, "rollback")
+        applied = _apply(config, parsed, words, actor, canary, "rollback")
         _audit("agent_config.rollback", applied, words, actor, {"to": to_number})
     return applied
 
@@ -101,6 +102,17 @@ def delete_config(
         AgentConfig.objects.filter(pk=config.pk).update(head=None)
         config.delete()
         auditlog.record(actor=actor, action="agent_config.delete", target=config.ref, reason=reason)
+
+
+def stop_canary(
+    *, namespace: str, name: str, actor: Actor, reason: str = "", expected: str | None = None
+) -> None:
+    """End the trial that is under way; the agent goes back. Raises UnknownError (there is none), ChangedMeanwhileError."""
+    with auditlog.audited():
+        config = _locked(namespace, name)
+        _refuse_changed(config, expected)
+        if not canaries.stop(config, actor, reason or f"stopped by {actor.name}"):
+            raise UnknownError(f"nothing tries a revision of {config.ref}")
 
 
 def _locked_or_new(namespace: str, name: str) -> AgentConfig:
@@ -127,15 +139,18 @@ def _apply(
     parsed: ConfigDocument,
     message: str,
     actor: Actor,
-    rollout: RolloutOptions | None,
+    canary: CanaryOptions | None,
     source: str,
 ) -> ConfigApplied:
     before = config.head
     if before is not None and before.digest == parsed.digest:
-        return ConfigApplied(config, before, changed=False)
+        return ConfigApplied(
+            config, before, changed=canaries.stop(config, actor, "the newest was applied again")
+        )
+    last = config.revisions.order_by("-number").values_list("number", flat=True).first() or 0
     revision = AgentConfigRevision.objects.create(
         config=config,
-        number=before.number + 1 if before is not None else 1,
+        number=last + 1,
         kind=parsed.kind,
         document=parsed.sparse,
         digest=parsed.digest,
@@ -145,43 +160,13 @@ def _apply(
         base_number=before.number if before is not None else None,
         created_at=timezone.now(),
     )
-    config.head = revision
-    config.version += 1
-    config.save(update_fields=["head", "version"])
-    moved = _move_trees(config, revision, message, actor, rollout)
+    if canary is not None:
+        begun = canaries.begin(config, revision, message, actor, canary)
+        if begun is not None:
+            return ConfigApplied(config, revision, changed=True, trees=[begun.applied], canary=begun.row)
+    canaries.supersede(config, revision)
+    moved = become_newest(config, revision, message, actor, CANARY if canary is not None else None)
     return ConfigApplied(config, revision, changed=True, trees=moved)
-
-
-def _move_trees(
-    config: AgentConfig,
-    revision: AgentConfigRevision,
-    message: str,
-    actor: Actor,
-    rollout: RolloutOptions | None,
-) -> list[Applied]:
-    """A revision of each tree that follows. Under the config's lock no tree can begin to."""
-    found = list(selectors.trees_following(config.ref).values_list("pk", flat=True))
-    moved = []
-    for tree in Tree.objects.select_for_update().filter(pk__in=found).order_by("name"):
-        # Looked at again: it may have been changed, or deleted, before its lock was ours.
-        pin = tree.head.pins.get(config.ref) if tree.head is not None and tree.deleted_at is None else None
-        if pin is None or not pin["follows"]:
-            continue
-        words = f"{config.ref} revision {revision.number}" + (f": {message}" if message else "")
-        try:
-            applied = trees.follow(
-                tree=tree, names={config.ref: revision.number}, message=words, actor=actor, rollout=rollout
-            )
-        except InvalidDocumentError as error:
-            raise InvalidDocumentError(
-                [Fault(fault.pointer, f"tree {tree.name}: {fault.detail}") for fault in error.faults]
-            ) from error
-        moved.append(applied)
-        details = {"revision": applied.revision.number, "changed": applied.changed, "config": config.ref}
-        auditlog.record(
-            actor=actor, action="tree.follow", target=tree.name, tree=tree.name, reason=words, details=details
-        )
-    return moved
 
 
 def _audit(
@@ -191,6 +176,7 @@ def _audit(
         "revision": applied.revision.number,
         "changed": applied.changed,
         "trees": [one.tree.name for one in applied.trees][:100],
+        **({"canary": applied.canary.key} if applied.canary is not None else {}),
     }
     auditlog.record(
         actor=actor, action=action, target=applied.config.ref, reason=reason, details={**facts, **details}

@@ -1,8 +1,8 @@
 """Which registrations are somebody's now: the one condition that every lookup and every new holder goes by.
 
 A registration of an incarnation ends with what the journal says of that incarnation, or with the lease of its node (from the
-moment at which its trees are taken over, DESIGN 7). Nothing has to delete the row for that: a row whose owner is gone is
-invisible from the transaction on that recorded it.
+moment at which its trees are taken over, docs/fleet.md). Nothing has to delete the row for that: a row whose owner is gone
+is invisible from the transaction on that recorded it.
 """
 
 from django.db.models import BooleanField, Exists, OuterRef, Q, QuerySet

@@ -57,7 +57,7 @@ def register(question: Question) -> dict[str, Any]:
     except HeldError as error:
         raise QuestionRefused("held", str(error), holder=registration_facts(error.holder)) from error
     except EndedError as error:
-        raise QuestionRefused("ended", str(error)) from error
+        raise QuestionRefused("ended", str(error), newest=error.newest) from error
     except (InvalidConfigError, TooLargeError) as error:
         raise QuestionRefused("invalid", str(error)) from error
     return registration_facts(row)

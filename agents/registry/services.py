@@ -23,6 +23,7 @@ from agents.registry.living import LIVING, over
 from agents.registry.models import NAME_LENGTH, Registration
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
+from supervision.journal.models import Incarnation
 from supervision.programs.hints import send_hint
 from supervision.trees.exceptions import Fault
 from supervision.trees.notices import notify
@@ -46,7 +47,12 @@ class HeldError(AgentsError):
 
 
 class EndedError(AgentsError):
-    """The incarnation that asks has ended already, as far as the journal is stored."""
+    """The incarnation that asks has ended already, as far as the journal is stored; `newest`: the newest of its child."""
+
+    def __init__(self, owner: "Owner", newest: int) -> None:
+        later = f"; the newest is #{newest}" if newest > owner.incarnation else ""
+        super().__init__(f"{owner.child} #{owner.incarnation} has ended{later}")
+        self.newest = newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +146,17 @@ def register(*, namespace: str, key: str, owner: Owner, facts: Facts | None = No
             if holder is not None and not is_ours:
                 raise HeldError(holder)
             if owner.node_id is not None:
-                raise EndedError(f"{owner.child} #{owner.incarnation} has ended")
+                raise EndedError(owner, _newest_life(owner))
             taken = _take(values)  # whoever held it let go between the two statements
         if taken is None:
             raise ChangedMeanwhileError(f"{namespace}/{key} changes hands right now: ask again")
         _tell(namespace)
         return Registration.objects.select_related("node").get(pk=taken)
+
+
+def _newest_life(owner: Owner) -> int:
+    rows = Incarnation.objects.filter(node_id=owner.node_id, key=owner.child).order_by("-number")
+    return rows.values_list("number", flat=True).first() or owner.incarnation
 
 
 def _take(values: Mapping[str, Any]) -> int | None:
@@ -215,10 +226,12 @@ def remove(*, namespace: str, key: str, actor: Actor, reason: str = "") -> None:
 
 def _held_by_lease(namespace: str, key: str, epoch: int) -> Registration:
     row = Registration.objects.select_for_update().filter(namespace=namespace, key=key).first()
-    if row is None or row.node_id is not None:
-        raise UnknownError(f"nobody holds {namespace}/{key} by a lease")
+    if row is None:
+        raise UnknownError(f"nobody holds {namespace}/{key}")
     if row.epoch != epoch:
         raise ChangedMeanwhileError(f"{namespace}/{key} has another holder now, with epoch {row.epoch}")
+    if row.node_id is not None:
+        raise UnknownError(f"{namespace}/{key} is held by a child, not by a lease")
     return row
 
 

@@ -66,6 +66,12 @@ class OverstoryUser(Overstory):
     name = "Overstory, user:"
 
 
+class OverstoryAtOnce(Overstory):
+    """Asked for children the moment its node answers: it has no spare output files yet, and its helpers are starting."""
+
+    name = "Overstory, just started"
+
+
 class OverstoryParallel(Overstory):
     """`stop: parallel`."""
 

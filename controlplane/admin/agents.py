@@ -8,6 +8,7 @@ from agents.checkpoints.models import Checkpoint, CheckpointFault
 from agents.configs import kinds
 from agents.configs import services as configs
 from agents.configs.models import AgentConfig, AgentConfigRevision, AgentKind
+from agents.measures.models import AgentCounter, AgentGauge
 from agents.registry import declaring
 from agents.registry import services as registry
 from agents.registry.models import Registration, Service
@@ -142,3 +143,18 @@ class CheckpointFaultAdmin(FactAdmin):
     list_display = ("key", "version", "fallback", "why", "at")
     list_filter = ("tree",)
     search_fields = ("key",)
+
+
+@admin.register(AgentCounter, site=site)
+class AgentCounterAdmin(FactAdmin):
+    list_display = ("kind", "name", "total", "changed_at")
+    list_filter = ("kind",)
+    search_fields = ("name",)
+
+
+@admin.register(AgentGauge, site=site)
+class AgentGaugeAdmin(FactAdmin):
+    list_display = ("node", "kind", "name", "agents", "total", "least", "most", "at")
+    list_filter = ("kind", "node")
+    list_select_related = ("node",)
+    search_fields = ("name",)

@@ -13,7 +13,7 @@ from controlplane.access.actors import actor_of
 from controlplane.admin.acting import each
 from controlplane.admin.facts import FactAdmin
 from controlplane.admin.site import site
-from supervision.alerts import services
+from supervision.alerts import services, silences
 from supervision.alerts.exceptions import InvalidChannel
 from supervision.alerts.models import Alert, AlertRule, Channel, Delivery, Silence
 
@@ -73,7 +73,7 @@ class SilenceAdmin(FactAdmin):
     def end(self, request: HttpRequest, rows: QuerySet[Silence]) -> None:
         actor, now = actor_of(request), timezone.now()
         each(
-            request, rows, lambda row: services.end_silence(silence_id=row.pk, actor=actor, now=now), "ended"
+            request, rows, lambda row: silences.end_silence(silence_id=row.pk, actor=actor, now=now), "ended"
         )
 
 

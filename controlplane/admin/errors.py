@@ -13,8 +13,8 @@ from controlplane.admin.facts import FactAdmin
 from controlplane.admin.site import site
 from supervision.errors.store import issues, projects
 from supervision.errors.store.models import (
-    CheckIn,
     ErrorActivity,
+    ErrorAddress,
     ErrorDiscard,
     ErrorEvent,
     ErrorEventKey,
@@ -23,18 +23,32 @@ from supervision.errors.store.models import (
     ErrorIssueHash,
     ErrorIssueHour,
     ErrorIssueStat,
+    ErrorIssueUser,
     ErrorKey,
     ErrorProject,
     ErrorRelease,
     ErrorRule,
     ErrorTag,
-    Monitor,
 )
+from supervision.errors.store.monitor_models import CheckIn, Monitor
+from supervision.errors.store.occasion_models import ErrorIssueMinute, ErrorOccasion
+from supervision.errors.store.release_models import ErrorAttachment, ErrorReleaseHour, ErrorReleaseUser
+from supervision.errors.store.spike_models import ErrorProjectHour, ErrorSpike
+from supervision.errors.store.transaction_models import ErrorTransactionHour
 
 
 @admin.register(ErrorProject, site=site)
 class ErrorProjectAdmin(FactAdmin):
-    list_display = ("slug", "name", "tree", "events_per_minute", "retention_days")
+    list_display = (
+        "slug",
+        "name",
+        "tree",
+        "events_per_minute",
+        "spike_limit",
+        "retention_days",
+        "most_events",
+        "algorithm",
+    )
     search_fields = ("slug", "name", "tree")
     actions = ("add_key",)
 
@@ -99,6 +113,12 @@ class ErrorIntakeAdmin(BodyAdmin):
     list_display = ("id", "kind", "event_id", "received_at", "failed_at", "failure")
 
 
+@admin.register(ErrorAttachment, site=site)
+class ErrorAttachmentAdmin(BodyAdmin):
+    list_display = ("name", "project", "event_id", "content_type", "size", "received_at")
+    list_select_related = ("project",)
+
+
 @admin.register(Monitor, site=site)
 class MonitorAdmin(FactAdmin):
     list_display = ("slug", "project", "environment", "status", "next_due", "last_seen")
@@ -112,13 +132,39 @@ class CheckInAdmin(FactAdmin):
     list_select_related = ("monitor",)
 
 
-@admin.register(ErrorIssueStat, ErrorIssueHash, ErrorIssueHour, ErrorTag, ErrorActivity, site=site)
+@admin.register(
+    ErrorIssueStat,
+    ErrorIssueUser,
+    ErrorIssueHash,
+    ErrorIssueHour,
+    ErrorIssueMinute,
+    ErrorOccasion,
+    ErrorTag,
+    ErrorActivity,
+    site=site,
+)
 class OfIssueAdmin(FactAdmin):
     list_display = ("__str__", "issue")
     list_select_related = ("issue__project",)
 
 
-@admin.register(ErrorRelease, ErrorDiscard, ErrorRule, ErrorEventKey, site=site)
+@admin.register(ErrorAddress, site=site)
+class AddressAdmin(FactAdmin):
+    list_display = ("host", "local_url", "public_url", "said_at")
+
+
+@admin.register(
+    ErrorRelease,
+    ErrorDiscard,
+    ErrorRule,
+    ErrorEventKey,
+    ErrorProjectHour,
+    ErrorReleaseHour,
+    ErrorReleaseUser,
+    ErrorTransactionHour,
+    ErrorSpike,
+    site=site,
+)
 class OfProjectAdmin(FactAdmin):
     list_display: Any = ("__str__", "project")
     list_select_related = ("project",)

@@ -8,13 +8,17 @@ from controlplane.admin import (
     audits,
     errors,
     fleet,
+    health,
     journal,
+    leaks,
     operations,
     programs,
     remediation,
+    rules,
     samples,
     tasks,
     trees,
+    views,
 )
 from controlplane.admin.site import site
 
@@ -26,13 +30,17 @@ MODULES = (
     audits,
     errors,
     fleet,
+    health,
     journal,
+    leaks,
     operations,
     programs,
     remediation,
+    rules,
     samples,
     tasks,
     trees,
+    views,
 )
 
 __all__ = ["MODULES", "site"]

@@ -18,6 +18,9 @@ COLUMNS = (
     "pss",
     "fds_max",
     "threads_max",
+    "sockets_max",
+    "zombies_max",
+    "disk",
 )
 
 

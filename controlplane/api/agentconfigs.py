@@ -7,9 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.configs import selectors, services
+from agents.configs.canaries import MAX_OBSERVE_S, OBSERVE_S, CanaryOptions
 from agents.configs.document import ConfigDocument, config_diff, read_config_text
-from agents.configs.models import AgentConfig, AgentConfigRevision
-from agents.configs.services import CANARY, NOTHING_YET, ConfigApplied
+from agents.configs.models import AgentConfig, AgentConfigRevision, ConfigCanary
+from agents.configs.services import NOTHING_YET, ConfigApplied
 from agents.exceptions import ChangedMeanwhileError
 from controlplane.access.policy import Permission
 from controlplane.api import agentshapes, schema, treeshapes
@@ -21,13 +22,19 @@ from controlplane.api.exceptions import Problem
 from controlplane.api.pages import Listing, Order, boolean, integer
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, expected_text, stale, tag_of
-from supervision.trees.services import RolloutOptions
 
 TAG = ["agents"]
 MAX_MESSAGE = 2000
-CANARY_PARAMETER = schema.query(
-    "canary", "One place first; the others when it is ready, and back by itself when it is not.", kind=bool
-)
+CANARY_PARAMETERS = [
+    schema.query(
+        "canary",
+        "One agent tries it first; the others follow when it stayed ready, and it goes back by itself when it did not.",
+        kind=bool,
+    ),
+    schema.query(
+        "observe", f"With `canary`: seconds for which it has to stay ready; default {OBSERVE_S:g}.", kind=int
+    ),
+]
 MESSAGE_PARAMETER = schema.query("message", "Why; kept with the revision.")
 NEW = schema.IF_NONE_MATCH
 
@@ -42,7 +49,12 @@ def render_detail(config: AgentConfig) -> dict[str, Any]:
         **render(config),
         "document": config.head.document if config.head is not None else None,
         "trees": trees,
+        "canary": render_canary(selectors.newest_canary(config)),
     }
+
+
+def render_canary(row: ConfigCanary | None) -> dict[str, Any] | None:
+    return None if row is None else dict(agentshapes.ConfigCanaryShape(row).data)
 
 
 CONFIGS = Listing(
@@ -82,7 +94,7 @@ class AgentConfigDetail(Endpoint):
         return [parser() for parser in DOCUMENT_PARSERS]
 
     def known_parameters(self, request: Request) -> frozenset[str]:
-        known = {"PUT": frozenset({"message", "canary"}), "DELETE": frozenset({"reason"})}
+        known = {"PUT": frozenset({"message", "canary", "observe"}), "DELETE": frozenset({"reason"})}
         return known.get(request.method or "", frozenset())
 
     @schema.says(
@@ -105,13 +117,13 @@ class AgentConfigDetail(Endpoint):
         ),
         body=schema.DOCUMENT,
         answers={200: agentshapes.AgentConfigAppliedShape, 201: agentshapes.AgentConfigAppliedShape},
-        parameters=[schema.IF_MATCH_OPTIONAL, NEW, MESSAGE_PARAMETER, CANARY_PARAMETER],
+        parameters=[schema.IF_MATCH_OPTIONAL, NEW, MESSAGE_PARAMETER, *CANARY_PARAMETERS],
         errors=(409, 412, 413, 415, 428),
         tags=TAG,
     )
     def put(self, request: Request, namespace: str, name: str) -> Response:
         expected = new_or(request)
-        message, rollout = _message(request, "message"), rollout_of(request)
+        message, canary = _message(request, "message"), canary_of(request)
         try:
             applied = services.put_config(
                 namespace=namespace,
@@ -120,7 +132,7 @@ class AgentConfigDetail(Endpoint):
                 message=message,
                 actor=self.actor,
                 expected=expected,
-                rollout=rollout,
+                canary=canary,
             )
         except ChangedMeanwhileError:
             raise _stale(namespace, name) from None
@@ -156,8 +168,9 @@ def new_or(request: Request) -> str | None:
     return NOTHING_YET
 
 
-def rollout_of(request: Request) -> RolloutOptions | None:
-    return CANARY if boolean(request, "canary") else None
+def canary_of(request: Request) -> CanaryOptions | None:
+    observe_s = integer(request, "observe", default=int(OBSERVE_S), least=0, most=int(MAX_OBSERVE_S))
+    return CanaryOptions(float(observe_s)) if boolean(request, "canary") else None
 
 
 def _message(request: Request, name: str) -> str:
@@ -190,6 +203,7 @@ def applied_body(applied: ConfigApplied) -> dict[str, Any]:
             }
             for one in applied.trees
         ],
+        "canary": render_canary(applied.canary),
     }
 
 
@@ -198,6 +212,30 @@ def _applied(applied: ConfigApplied, *, status: int) -> Response:
     where = reverse("api:agent-config", args=[config.namespace, config.name])
     headers = {"ETag": tag_of(config.tag), "Location": where}
     return Response(applied_body(applied), status=status, headers=headers)
+
+
+class AgentConfigCanary(Endpoint):
+    needs = {"DELETE": Permission.ADMIN}
+    parameters = frozenset({"reason"})
+
+    @schema.says(
+        "Stop trying a revision",
+        operation="stop_agent_config_canary",
+        description="The agent that tries it goes back. 404 when none does.",
+        answers={204: None},
+        parameters=[schema.IF_MATCH, schema.query("reason", "Why; kept in the audit log.")],
+        errors=(412, 428),
+        tags=TAG,
+    )
+    def delete(self, request: Request, namespace: str, name: str) -> Response:
+        expected, reason = expected_text(request), _message(request, "reason")
+        try:
+            services.stop_canary(
+                namespace=namespace, name=name, actor=self.actor, reason=reason, expected=expected
+            )
+        except ChangedMeanwhileError:
+            raise _stale(namespace, name) from None
+        return Response(status=204)
 
 
 # -- revisions ----------------------------------------------------------------------------------------------------------
@@ -269,7 +307,7 @@ class AgentConfigDiff(Endpoint):
 
 class AgentConfigRollback(Endpoint):
     needs = {"POST": Permission.ADMIN}
-    parameters = frozenset({"canary"})
+    parameters = frozenset({"canary", "observe"})
 
     @schema.says(
         "Go back to an earlier revision of a config",
@@ -277,13 +315,13 @@ class AgentConfigRollback(Endpoint):
         description="The earlier document becomes the newest revision; trees that follow move on with it.",
         body=treeshapes.RollbackBody,
         answers={200: agentshapes.AgentConfigAppliedShape},
-        parameters=[schema.IF_MATCH, schema.KEY, CANARY_PARAMETER],
+        parameters=[schema.IF_MATCH, schema.KEY, *CANARY_PARAMETERS],
         errors=(409, 412, 413, 415, 422, 428),
         tags=TAG,
     )
     def post(self, request: Request, namespace: str, name: str) -> Response:
         def act() -> Response:
-            expected, rollout = expected_text(request), rollout_of(request)
+            expected, canary = expected_text(request), canary_of(request)
             body = read(treeshapes.RollbackBody, request)
             try:
                 applied = services.rollback_config(
@@ -293,7 +331,7 @@ class AgentConfigRollback(Endpoint):
                     message=body["message"],
                     actor=self.actor,
                     expected=expected,
-                    rollout=rollout,
+                    canary=canary,
                 )
             except ChangedMeanwhileError:
                 raise _stale(namespace, name) from None

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.configs import kinds
+from agents.configs.kinds import Fitting
 from agents.configs.models import AgentKind
 from agents.exceptions import ChangedMeanwhileError
 from controlplane.access.policy import Permission
@@ -21,6 +22,24 @@ TAG = ["agents"]
 
 def render(kind: AgentKind) -> dict[str, Any]:
     return dict(agentshapes.AgentKindShape(kind).data)
+
+
+def render_fitting(found: Fitting) -> dict[str, Any]:
+    """What a schema would mean."""
+    configs = [
+        {
+            "config": one.config,
+            "fits": not one.faults,
+            "faults": [{"pointer": fault.pointer, "detail": fault.detail} for fault in one.faults],
+        }
+        for one in found.fits
+    ]
+    return {
+        "changed": found.changed,
+        "version": found.kind.version if found.kind is not None else None,
+        "accepted": all(one["fits"] for one in configs),
+        "configs": configs,
+    }
 
 
 KINDS = Listing({"name": Order(("name",))}, render)
@@ -91,6 +110,23 @@ class AgentKindDetail(Endpoint):
         except ChangedMeanwhileError:
             raise _stale(name) from None
         return Response(status=204)
+
+
+class AgentKindPlan(Endpoint):
+    needs = {"POST": Permission.ADMIN}
+
+    @schema.says(
+        "What a schema would mean for the configs of a kind",
+        operation="plan_agent_kind",
+        description="Changes nothing: which configs would become invalid, with the fields that are wrong.",
+        body=agentshapes.AgentKindPlanBody,
+        answers={200: agentshapes.AgentKindPlanShape},
+        errors=(413, 415),
+        tags=TAG,
+    )
+    def post(self, request: Request, name: str) -> Response:
+        body = read(agentshapes.AgentKindPlanBody, request)
+        return Response(render_fitting(kinds.fitting(name, body["schema"])))
 
 
 def new_or(request: Request) -> int | None:

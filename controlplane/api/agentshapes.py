@@ -25,6 +25,36 @@ class AgentKindBody(Body):
     description = serializers.CharField(max_length=2000, allow_blank=True, default="")
 
 
+class AgentKindPlanBody(Body):
+    """A schema that a kind may get."""
+
+    schema = serializers.JSONField()
+
+
+class FieldFaultShape(serializers.Serializer[Any]):
+    """A value that a schema does not take."""
+
+    pointer = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ConfigFitShape(serializers.Serializer[Any]):
+    """A config of the kind, and what of its arguments would not be valid."""
+
+    config = serializers.CharField()
+    fits = serializers.BooleanField()
+    faults = FieldFaultShape(many=True)
+
+
+class AgentKindPlanShape(serializers.Serializer[Any]):
+    """What a schema would mean for the configs of its kind; nothing is changed."""
+
+    changed = serializers.BooleanField()
+    version = serializers.IntegerField(allow_null=True, help_text="Of the kind as it is; null: it is new.")
+    accepted = serializers.BooleanField(help_text="Every config fits, so declaring it would not be refused.")
+    configs = ConfigFitShape(many=True)
+
+
 class AgentConfigShape(serializers.Serializer[Any]):
     """A config, by its newest revision."""
 
@@ -40,11 +70,27 @@ class AgentConfigShape(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+class ConfigCanaryShape(serializers.Serializer[Any]):
+    """A revision that one agent tries, or tried, before the others follow."""
+
+    revision = serializers.IntegerField(source="revision.number")
+    state = serializers.CharField(help_text="`running`, `done`, `failed`, or `ended` by somebody.")
+    reason = serializers.CharField(help_text="Why it ended so.")
+    tree = serializers.CharField()
+    key = serializers.CharField(help_text="The agent that tries it.")
+    node = serializers.CharField()
+    observe_s = serializers.FloatField(help_text="How long it has to stay ready.")
+    rollout = serializers.IntegerField(source="rollout_id", allow_null=True)
+    started_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
 class AgentConfigDetailShape(AgentConfigShape):
     """A config with what it says and who names it."""
 
     document = serializers.JSONField(source="head.document")
     trees = serializers.ListField(child=serializers.CharField(), help_text="Trees that name it.")
+    canary = ConfigCanaryShape(allow_null=True, help_text="The newest trial; null: there was none.")
 
 
 class AgentConfigRevisionShape(serializers.Serializer[Any]):
@@ -84,6 +130,9 @@ class AgentConfigAppliedShape(serializers.Serializer[Any]):
     revision = serializers.IntegerField()
     changed = serializers.BooleanField(help_text="False: it said so already.")
     trees = TreeMovedShape(many=True)
+    canary = ConfigCanaryShape(
+        allow_null=True, help_text="Who tries it; it is the newest revision only when that goes well."
+    )
 
 
 class AgentConfigPlanShape(serializers.Serializer[Any]):
@@ -92,6 +141,9 @@ class AgentConfigPlanShape(serializers.Serializer[Any]):
     changed = serializers.BooleanField()
     revision = serializers.IntegerField(allow_null=True, help_text="The newest, which it would follow.")
     diff = serializers.CharField()
+    no_canary = serializers.CharField(
+        help_text="Why no agent can try it before the others (`canary=true` is 409 then); empty where one can."
+    )
     trees = PlanShape(many=True)
 
 

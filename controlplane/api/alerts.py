@@ -17,7 +17,7 @@ from controlplane.api.exceptions import Problem
 from controlplane.api.pages import Listing, Order, choice
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of, tag_of_body
-from supervision.alerts import exceptions, selectors, services, signing
+from supervision.alerts import exceptions, selectors, services, signing, silences
 from supervision.alerts.models import Alert, Channel, Delivery, Silence
 from supervision.auditlog.services import audited
 
@@ -307,7 +307,7 @@ class Silences(Endpoint):
         def act() -> Response:
             body = read(alertshapes.SilenceBody, request)
             require(self.principal, Permission.OPERATE, body["tree"] or EVERY_TREE)
-            made = services.silence_alerts(
+            made = silences.silence_alerts(
                 kind=body["kind"],
                 subject=body["subject"],
                 tree=body["tree"],
@@ -329,7 +329,7 @@ class SilenceDetail(Endpoint):
         if silence is None:
             raise Problem("not-found", "There is no such silence, or it has ended.")
         require(self.principal, Permission.OPERATE, silence.tree or EVERY_TREE)
-        carried_out(lambda: services.end_silence(silence_id=id, actor=self.actor, now=timezone.now()))
+        carried_out(lambda: silences.end_silence(silence_id=id, actor=self.actor, now=timezone.now()))
         return Response(status=204)
 
 

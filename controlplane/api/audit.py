@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,6 +18,9 @@ from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
 from controlplane.api.formats import CSVRenderer, NDJSONRenderer, spreadsheet_safe
 from controlplane.api.pages import Listing, Order, choice, choices, integer, moment, optional_integer
+from controlplane.filters.fields import AUDIT as FIELDS
+from controlplane.filters.grammar import FilterError, parse
+from controlplane.filters.querying import condition
 from supervision.auditlog.models import AuditEntry, Outcome
 from supervision.auditlog.services import verify_chain
 
@@ -46,7 +50,7 @@ def render_entry(entry: AuditEntry) -> dict[str, Any]:
 
 
 ENTRIES = Listing({"newest": Order(("seq",), descending=True), "oldest": Order(("seq",))}, render_entry)
-FILTERS = frozenset({"tree", "actor", "action", "target", "outcome", "since", "until", "after"})
+FILTERS = frozenset({"tree", "actor", "action", "target", "outcome", "since", "until", "after", "filter"})
 FILTER_PARAMETERS = [
     schema.query("tree"),
     schema.query("actor", "Id or name of who did it."),
@@ -56,6 +60,7 @@ FILTER_PARAMETERS = [
     schema.query("since", kind=schema.MOMENT),
     schema.query("until", kind=schema.MOMENT),
     schema.query("after", "Entries with a greater seq.", kind=int),
+    schema.query("filter", "As the page takes it, such as `action:~tree who:ada age:<1d`."),
 ]
 
 
@@ -89,7 +94,14 @@ def entries(endpoint: Endpoint, request: Request) -> QuerySet[AuditEntry]:
         rows = rows.filter(at__lt=until)
     if after is not None:
         rows = rows.filter(seq__gt=after)
-    return rows
+    return _accepted(rows, request.query_params.get("filter", ""))
+
+
+def _accepted(rows: QuerySet[AuditEntry], text: str) -> QuerySet[AuditEntry]:
+    try:
+        return rows.filter(condition(parse(text, FIELDS), FIELDS, now=timezone.now()))
+    except FilterError as error:
+        raise Problem.invalid("filter", f"{error.message}, at character {error.at + 1}.") from None
 
 
 class Audit(Endpoint):

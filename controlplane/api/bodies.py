@@ -153,3 +153,10 @@ class StrictJSONRenderer(JSONRenderer):
     strict = True
     ensure_ascii = False
     format = "json"
+
+
+class BytesRenderer(StrictJSONRenderer):
+    """For Accept, where an answer is bytes; an error is JSON all the same."""
+
+    media_type = "application/octet-stream"
+    format = "bytes"

@@ -12,7 +12,7 @@ from agents.checkpoints import services
 from agents.checkpoints.models import Checkpoint
 from controlplane.access.policy import Permission, require, visible_trees
 from controlplane.api import schema
-from controlplane.api.bodies import StrictJSONRenderer
+from controlplane.api.bodies import BytesRenderer, StrictJSONRenderer
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
 from controlplane.api.pages import Listing, Order
@@ -112,16 +112,9 @@ class CheckpointDetail(Endpoint):
         return Response(status=204)
 
 
-class _Bytes(StrictJSONRenderer):
-    """For Accept; an error is JSON all the same."""
-
-    media_type = "application/octet-stream"
-    format = "bytes"
-
-
 class CheckpointState(Endpoint):
     needs = {"GET": None}
-    renderer_classes = [_Bytes, StrictJSONRenderer]
+    renderer_classes = [BytesRenderer, StrictJSONRenderer]
 
     @schema.says(
         "The state of a checkpoint",

@@ -29,7 +29,9 @@ MAX_WAIT_S = 30
 LOOK_EVERY_S = 0.1
 ALL_TREES = frozenset({Verb.HOLD_ALL, Verb.RELEASE_ALL})
 OF_STRAYS = frozenset({Verb.END_STRAY, Verb.ADOPT_STRAY})
-NOT_TWICE = frozenset({Verb.RESTART, Verb.SIGNAL, Verb.RELOAD, Verb.TERMINATE, Verb.START_CHILD})
+NOT_TWICE = frozenset(
+    {Verb.RESTART, Verb.RECYCLE, Verb.SIGNAL, Verb.RELOAD, Verb.TERMINATE, Verb.START_CHILD}
+)
 """Carried out twice they do more than once: an Idempotency-Key is required."""
 
 
@@ -60,10 +62,9 @@ class Commands(Endpoint):
         operation="request_command",
         description=(
             "Answers at once with one operation for each node that has the key; `GET /operations/{id}?wait=20` "
-            "waits for its "
-            "end. `restart`, `signal`, `reload`, `terminate` and `start_child` need an Idempotency-Key. `dry_run` "
-            "says what it "
-            "would reach and does nothing. Starting a child from a document (`args.child`) needs the permission admin."
+            "waits for its end. `restart`, `recycle`, `signal`, `reload`, `terminate` and `start_child` need an "
+            "Idempotency-Key. `dry_run` says what it would reach and does nothing. Starting a child from a document "
+            "(`args.child`) needs the permission admin."
         ),
         body=treeshapes.CommandBody,
         answers={202: treeshapes.CommandedShape, 200: treeshapes.CommandedShape},
@@ -113,6 +114,7 @@ class Commands(Endpoint):
 
 ARGUMENTS: dict[Verb, frozenset[str]] = {
     Verb.HOLD: frozenset({"seconds"}),
+    Verb.RECYCLE: frozenset({"incarnation", "stand_in"}),
     Verb.HOLD_ALL: frozenset({"seconds"}),
     Verb.SIGNAL: frozenset({"signal"}),
     Verb.START_CHILD: frozenset({"instance", "child"}),
@@ -121,6 +123,7 @@ ARGUMENTS: dict[Verb, frozenset[str]] = {
 }
 MAX_SECONDS = 366 * 24 * 3600
 MAX_PID = 4_194_304
+MAX_NUMBER = 2**53
 
 
 def _arguments(verb: Verb, key: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -135,6 +138,8 @@ def _arguments(verb: Verb, key: str, given: dict[str, Any]) -> dict[str, Any]:
         isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_SECONDS
     ):
         raise Problem.invalid("/args/seconds", f"A number of seconds up to {MAX_SECONDS}.")
+    if verb is Verb.RECYCLE:
+        _check_recycle(given)
     if "pid" in known:
         pid = given.get("pid")
         if isinstance(pid, bool) or not isinstance(pid, int) or not 0 < pid <= MAX_PID:
@@ -151,6 +156,16 @@ def _check_signal(given: Any) -> None:
         signal_number(given)
     except ValueError as error:
         raise Problem.invalid("/args/signal", f"It {error}.") from None
+
+
+def _check_recycle(given: dict[str, Any]) -> None:
+    incarnation, stand_in = given.get("incarnation"), given.get("stand_in")
+    if incarnation is not None and (
+        isinstance(incarnation, bool) or not isinstance(incarnation, int) or not 0 < incarnation <= MAX_NUMBER
+    ):
+        raise Problem.invalid("/args/incarnation", "The number of a life.")
+    if stand_in is not None and not isinstance(stand_in, bool):
+        raise Problem.invalid("/args/stand_in", "True or false.")
 
 
 def _check_child(key: str, given: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from agents.configs import selectors
+from agents.configs.canaries import why_none_can
 from agents.configs.document import ConfigDocument, check_names, config_diff
 from controlplane.api.planning import plan_document
 
@@ -26,5 +27,6 @@ def plan_config(namespace: str, name: str, document: ConfigDocument) -> dict[str
         "changed": changed,
         "revision": head.number if head is not None else None,
         "diff": config_diff(head.document if head is not None else None, document.sparse),
+        "no_canary": why_none_can(config) if config is not None else "",
         "trees": [plan_document(after.tree, as_it_ran=True) for after in trees[:MOST_TREES]],
     }

@@ -155,6 +155,8 @@ def _of_domain(error: Exception) -> Problem | None:
         case agents.TooLargeError():
             found = [{"pointer": error.pointer, "detail": _sentence(error)}]
             return Problem("too-large", _sentence(error), errors=found)
+        case agents.UnderWayError() | agents.CannotTryError():
+            return Problem("conflict", _sentence(error))
         case agents.InUseError():
             return Problem("conflict", _sentence(error), extra={"users": list(error.users)})
         case trees.StaleVersionError() | agents.ChangedMeanwhileError():

@@ -1,9 +1,12 @@
 """The explanation of a key from rows: what is observed, and the journal's newest records about its tree."""
 
+from dataclasses import replace
+
 from django.db.models import Q
 from django.utils import timezone
 
 from controlplane.api.snapshot import observed_answer
+from supervision.errors.store.selectors import issues_about
 from supervision.explain.explanation import Explanation, explain
 from supervision.explain.records import JournalRecord as Record
 from supervision.fleet.models import Node, NodeState
@@ -34,9 +37,12 @@ def explain_key(key: str, *, node: str | None = None) -> Explanation | None:
     observed = None
     if chosen.state in (NodeState.UP, NodeState.DRAINED):
         observed = Observed.from_json(observed_answer(node=chosen.id, tree=tree, visible=None, now=now))
-    return explain(
+    told = explain(
         key, observed, _records(chosen.id, tree), now=now.timestamp(), who=lambda uid: f"uid {uid}"
     )
+    if told is None or not told.chain:
+        return told
+    return replace(told, issues=issues_about(key, since=told.chain[0].at))
 
 
 def _records(node_id: str, tree: str) -> list[Record]:

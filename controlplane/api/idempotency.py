@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -24,9 +24,9 @@ from rest_framework.response import Response
 from controlplane.access.policy import Principal
 from controlplane.api.exceptions import Problem
 from controlplane.api.models import IdempotencyKey
+from controlplane.api.retention import KEPT
 from supervision.auditlog import services as auditlog
 
-KEPT = timedelta(hours=24)
 GONE_AFTER = timedelta(seconds=60)
 """A claim that is older and not answered: longer than any request may take."""
 HEADER = "Idempotency-Key"
@@ -135,8 +135,3 @@ def fingerprint(request: Request) -> str:
     said = "\0".join(parts).encode("utf-8", "surrogateescape") + b"\0" + http.body
     digest = hmac.new(str(settings.SECRET_KEY).encode(), said, hashlib.sha256)
     return digest.hexdigest()
-
-
-def purge(now: datetime) -> int:
-    """Forget keys older than KEPT; how many there were."""
-    return IdempotencyKey.objects.filter(claimed_at__lt=now - KEPT).delete()[0]

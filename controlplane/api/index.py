@@ -30,6 +30,10 @@ RESOURCES = (
     "events",
     "logs",
     "samples",
+    "leaks",
+    "shared-leaks",
+    "health-checks",
+    "coverage",
     "explain",
     "commands",
     "operations",
@@ -41,6 +45,7 @@ RESOURCES = (
     "audit-findings",
     "remediation-plans",
     "audit",
+    "views",
 )
 
 

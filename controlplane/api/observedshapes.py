@@ -217,6 +217,58 @@ class ExplanationShape(serializers.Serializer[Any]):
         child=serializers.JSONField(), help_text="The same about what it waits for."
     )
     current = serializers.BooleanField(help_text="False: its node does not answer, this is what was so last.")
+    issues = serializers.ListField(
+        child=serializers.CharField(), help_text="Short ids of the errors that were filed of it."
+    )
+
+
+class ForetoldStepShape(serializers.Serializer[Any]):
+    """One thing that would happen."""
+
+    at = serializers.FloatField(help_text="Seconds after the action, or after the first crash.")
+    key = serializers.CharField(allow_blank=True)
+    text = serializers.CharField()
+    severity = serializers.ChoiceField(["info", "good", "warning", "trouble"])
+
+
+class FateShape(serializers.Serializer[Any]):
+    """What would become of a child or supervisor."""
+
+    key = serializers.CharField()
+    becomes = serializers.ChoiceField(["stops", "restarts", "starts", "changes", "goes"])
+    is_supervisor = serializers.BooleanField()
+    before = serializers.CharField(allow_blank=True, help_text="Its state now; empty: it is not there.")
+    after = serializers.CharField(allow_blank=True)
+    lives = serializers.IntegerField(help_text="How often it would be started.")
+    words = serializers.CharField()
+
+
+class ForetoldOfNodeShape(serializers.Serializer[Any]):
+    """The answer about one node."""
+
+    node = serializers.CharField()
+    host = serializers.CharField()
+    why_not = serializers.CharField(allow_blank=True, help_text="Why nobody can say; empty where it is said.")
+    seq = serializers.IntegerField(allow_null=True, help_text="The last record of its journal that is known.")
+    at = serializers.DateTimeField(allow_null=True)
+    is_whole = serializers.BooleanField(help_text="False: records of its journal are missing.")
+    times = serializers.IntegerField(allow_null=True)
+    within = serializers.FloatField(allow_null=True)
+    summary = serializers.CharField(allow_blank=True)
+    steps = ForetoldStepShape(many=True)
+    more = serializers.IntegerField(help_text="Steps that are left out.")
+    affected = FateShape(many=True)
+    gave_up = serializers.ListField(child=serializers.CharField(), help_text="Supervisors, in order.")
+    root_state = serializers.CharField(allow_blank=True, help_text="Of the root, at the end.")
+    refused = serializers.CharField(allow_blank=True)
+
+
+class ForetoldShape(serializers.Serializer[Any]):
+    """What would happen, node by node."""
+
+    key = serializers.CharField()
+    do = serializers.CharField()
+    nodes = ForetoldOfNodeShape(many=True)
 
 
 class FollowedShape(serializers.Serializer[Any]):
@@ -236,14 +288,36 @@ class SampleShape(serializers.Serializer[Any]):
     cpu_max = serializers.FloatField(allow_null=True)
     rss_avg = serializers.IntegerField(allow_null=True)
     rss_max = serializers.IntegerField(allow_null=True)
+    rss_min = serializers.IntegerField(allow_null=True)
     pss = serializers.IntegerField(allow_null=True)
+    uss = serializers.IntegerField(allow_null=True, help_text="Memory that is its alone.")
     fds_max = serializers.IntegerField(allow_null=True)
+    fds_min = serializers.IntegerField(allow_null=True)
     threads_max = serializers.IntegerField(allow_null=True)
+    threads_min = serializers.IntegerField(allow_null=True)
     children_max = serializers.IntegerField(allow_null=True)
+    children_min = serializers.IntegerField(allow_null=True)
+    zombies_max = serializers.IntegerField(allow_null=True)
+    zombies_min = serializers.IntegerField(allow_null=True)
+    sockets_max = serializers.IntegerField(allow_null=True)
+    sockets_min = serializers.IntegerField(allow_null=True)
+    states = serializers.DictField(
+        child=serializers.IntegerField(),
+        allow_null=True,
+        help_text="Sockets by state, such as established or close_wait.",
+    )
+    read_avg = serializers.FloatField(allow_null=True, help_text="Bytes from storage in a second.")
+    written_avg = serializers.FloatField(allow_null=True, help_text="Bytes to storage in a second.")
+    switches_avg = serializers.FloatField(allow_null=True, help_text="Context switches in a second.")
+    disk = serializers.IntegerField(allow_null=True, help_text="Bytes in its data directory.")
+    incarnation = serializers.IntegerField(allow_null=True)
+    image = serializers.IntegerField(
+        allow_null=True, help_text="Names what its process runs: another number after each exec."
+    )
     gauges = serializers.DictField(
         child=serializers.DictField(child=serializers.FloatField()),
         allow_null=True,
-        help_text="What the program measured itself, by name: avg, max, last.",
+        help_text="What the program measured itself, by name: avg, max, min, last.",
     )
 
 

@@ -1,9 +1,8 @@
-"""`/api/schema`: the OpenAPI 3.1 document, made once a process."""
+"""`/api/schema`: the OpenAPI 3.1 document, made once a process that is asked for it. So is its maker imported."""
 
 import functools
 from typing import Any
 
-from drf_spectacular.generators import SchemaGenerator
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,6 +12,8 @@ from controlplane.api.endpoint import Endpoint
 @functools.cache
 def api_schema() -> dict[str, Any]:
     """The document. Any: OpenAPI's own shape."""
+    from drf_spectacular.generators import SchemaGenerator
+
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]  # drf-spectacular types a part of itself
     made: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # the same
     return made

@@ -1,26 +1,21 @@
-"""What a command would reach: its keys on each node, and what goes down for it, by the kernel's own rules."""
+"""What a command would reach: its keys on each node, and what goes down for it, as the kernel itself says."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
+from controlplane.api.foreseeing import Question, foresee_key
+from supervision.explain.foreseeing import fate_words
 from supervision.journal.models import ObservedChild
-from supervision.kernel.blast import Deed, Member, blast_radius
+from supervision.kernel.foresight import ALIVE, Becomes
 from supervision.trees.documents import SYSTEM_TREE
 from supervision.trees.exceptions import NotFoundError
 from supervision.trees.models import Verb
 
 MAX_KEYS = 1000
-MAX_NODES = 50
-DEEDS: Mapping[Verb, Deed] = {
-    Verb.STOP: Deed.STOP,
-    Verb.TERMINATE: Deed.STOP,
-    Verb.DELETE_CHILD: Deed.STOP,
-    Verb.RESTART: Deed.RESTART,
-    Verb.SIGNAL: Deed.EXIT,
-}
-"""A signal may end a child, and then nobody has asked for that end: its supervisor's strategy applies."""
+DEEDS = frozenset({Verb.STOP, Verb.TERMINATE, Verb.DELETE_CHILD, Verb.RESTART, Verb.RECYCLE, Verb.SIGNAL})
+"""Verbs that end something. A signal may end a child, and then nobody has asked for that end."""
 
 
 def reach_of(verb: Verb, key: str, node: str | None) -> dict[str, Any]:
@@ -34,23 +29,21 @@ def reach_of(verb: Verb, key: str, node: str | None) -> dict[str, Any]:
         raise NotFoundError(f"no node has {key!r}")
     keys = sorted({one for one, _node, is_supervisor in found if not is_supervisor})
     nodes = sorted({node_id for _key, node_id, _is in found})
-    deed = DEEDS.get(verb)
     return {
         "verb": str(verb),
         "keys": keys[:MAX_KEYS],
         "count": len(keys),
         "nodes": nodes,
-        "takes_down": [] if deed is None else _takes_down(key, deed, nodes[:MAX_NODES]),
+        "takes_down": _takes_down(verb, key, node) if key and verb in DEEDS else [],
     }
 
 
-def _takes_down(key: str, deed: Deed, nodes: list[str]) -> list[dict[str, str]]:
-    rows = ObservedChild.objects.filter(removed=False, tree=key.partition("/")[0], node_id__in=nodes)
-    members: dict[str, list[Member]] = {}
-    for row in rows.values_list("node_id", "key", "parent", "position", "state", "strategy"):
-        members.setdefault(row[0], []).append(Member(*row[1:]))
+def _takes_down(verb: Verb, key: str, node: str | None) -> list[dict[str, str]]:
+    answers = foresee_key(Question(str(verb), key), node=node, now=timezone.now())
     return [
-        {"node": node, "key": one.key, "why": one.why}
-        for node in nodes
-        for one in blast_radius(members.get(node, ()), key, deed)
+        {"node": answer.node_id, "key": fate.key, "why": fate_words(fate)}
+        for answer in answers
+        if answer.told is not None
+        for fate in answer.told.foresight.fates
+        if fate.before in ALIVE and fate.becomes in (Becomes.STOPS, Becomes.RESTARTS)
     ][:MAX_KEYS]

@@ -114,7 +114,10 @@ class Registrations(Endpoint):
 
 def _held(error: HeldError) -> Problem:
     words = str(error)
-    return Problem("conflict", words[:1].upper() + words[1:] + ".", extra={"holder": render(error.holder)})
+    extra = {"holder": render(error.holder), "epoch": error.holder.epoch}
+    return Problem(
+        "conflict", f"{words[:1].upper()}{words[1:]}, with epoch {error.holder.epoch}.", extra=extra
+    )
 
 
 def _label(text: str | None) -> tuple[str, str] | None:
@@ -180,6 +183,8 @@ class RegistrationDetail(Endpoint):
     def delete(self, request: Request, namespace: str, key: str) -> Response:
         epoch = expected_version(request)
         row = self._row(namespace, key)
+        if epoch is not None and epoch != row.epoch:
+            raise self._stale(namespace, key)
         if row.node_id is not None:
             if not self.principal.can(Permission.ADMIN, row.tree):
                 raise Problem("forbidden", "It belongs to a child: an admin may take it away.")
@@ -317,8 +322,8 @@ class ServiceReady(Endpoint):
         if wait_s and not found.ready:
             words = f"{namespace}/{name} is not ready: {', '.join(found.missing)}."
             raise Problem("timeout", words, extra={"missing": ", ".join(found.missing)})
-        return Response(_standing(found))
+        return Response(render_standing(found))
 
 
-def _standing(found: Standing) -> dict[str, Any]:
+def render_standing(found: Standing) -> dict[str, Any]:
     return {"ready": found.ready, "providers": found.providers, "missing": list(found.missing)}

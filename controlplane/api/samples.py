@@ -31,18 +31,11 @@ MOST = 2000
 RESOLUTIONS = ("minute", "hour")
 USUAL = {"minute": timedelta(hours=6), "hour": timedelta(days=7)}
 COLUMNS = (
-    "at",
-    "n",
-    "cpu_avg",
-    "cpu_max",
-    "rss_avg",
-    "rss_max",
-    "pss",
-    "fds_max",
-    "threads_max",
-    "children_max",
-    "gauges",
-)
+    "at", "n", "cpu_avg", "cpu_max", "rss_avg", "rss_max", "rss_min", "pss", "uss", "fds_max", "fds_min",
+    "threads_max", "threads_min", "children_max", "children_min", "zombies_max", "zombies_min",
+    "sockets_max", "sockets_min", "states", "read_avg", "written_avg", "switches_avg", "disk",
+    "incarnation", "image", "gauges",
+)  # fmt: skip
 
 
 class Samples(Endpoint):

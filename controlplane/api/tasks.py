@@ -29,6 +29,16 @@ def render_task(run: TaskRun) -> dict[str, Any]:
     return dict(taskshapes.TaskShape(run).data)
 
 
+def render_task_detail(run: TaskRun) -> dict[str, Any]:
+    attempts = list(selectors.attempts_of(run).reverse()[:ATTEMPTS_SHOWN])
+    return {
+        **render_task(run),
+        "traceback": run.traceback,
+        "result": run.result,
+        "attempts": [dict(taskshapes.TaskAttemptShape(each).data) for each in reversed(attempts)],
+    }
+
+
 def render_worker(worker: TaskWorker) -> dict[str, Any]:
     return dict(taskshapes.TaskWorkerShape(worker).data)
 
@@ -96,15 +106,7 @@ class TaskDetail(Endpoint):
         tags=TAG,
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002 the URL's name
-        run = _run(self, id)
-        attempts = list(selectors.attempts_of(run).reverse()[:ATTEMPTS_SHOWN])
-        body = {
-            **render_task(run),
-            "traceback": run.traceback,
-            "result": run.result,
-            "attempts": [dict(taskshapes.TaskAttemptShape(each).data) for each in reversed(attempts)],
-        }
-        return Response(body)
+        return Response(render_task_detail(_run(self, id)))
 
 
 class _TaskAction(Endpoint):

@@ -104,6 +104,9 @@ class TaskWorkerShape(serializers.Serializer[Any]):
     queues = serializers.ListField(child=serializers.CharField())
     running = serializers.IntegerField()
     tasks_total = serializers.IntegerField()
+    memory_bytes = serializers.IntegerField(
+        allow_null=True, help_text="Of it and its pool children; shared pages are counted once."
+    )
     consumes = serializers.BooleanField(help_text="False: connected, its queue grows, and it takes nothing.")
     started_at = serializers.DateTimeField()
     seen_at = serializers.DateTimeField()
@@ -118,6 +121,57 @@ class TaskQueueShape(serializers.Serializer[Any]):
     length = serializers.IntegerField()
     oldest_s = serializers.FloatField(allow_null=True, help_text="Age of the message that comes next.")
     seen_at = serializers.DateTimeField()
+
+
+class TaskPoolShape(serializers.Serializer[Any]):
+    """A child of kind `celery_worker`: what is wanted of it, what is, and who decides."""
+
+    key = serializers.CharField()
+    tree = serializers.CharField()
+    path = serializers.CharField()
+    app = serializers.CharField(help_text="As its tree names it.")
+    queues = serializers.ListField(child=serializers.CharField())
+    workers = serializers.IntegerField(help_text="That told of themselves lately, on all nodes.")
+    wanted = serializers.IntegerField(help_text="On each node that has the tree.")
+    least = serializers.IntegerField(
+        allow_null=True, help_text="Bounds now; null: it does not scale by itself."
+    )
+    most = serializers.IntegerField(allow_null=True)
+    decides = serializers.CharField(
+        help_text="`drained`, `by hand`, `by its schedule`, `by what waits` or `as its tree says`."
+    )
+    by_hand = serializers.IntegerField(allow_null=True, help_text="What an operator said.")
+    drained_at = serializers.DateTimeField(allow_null=True)
+    why = serializers.CharField(help_text="Of the newest change of their number.")
+    changed_at = serializers.DateTimeField(allow_null=True)
+    rolling = serializers.CharField(help_text="Why every worker is being replaced; empty: they are not.")
+    recycle = serializers.DictField(help_text="Its limits: `memory` in bytes, `tasks`, `age` in seconds.")
+    recycling = serializers.DictField(
+        allow_null=True, help_text="The worker that is being replaced, and why."
+    )
+    last_recycled = serializers.DictField(allow_null=True)
+    waiting = serializers.IntegerField(allow_null=True, help_text="Messages in its queues; null: not known.")
+    oldest_s = serializers.FloatField(allow_null=True)
+
+
+class TaskPoolsShape(serializers.Serializer[Any]):
+    """Pools, by tree and place in it."""
+
+    items = TaskPoolShape(many=True)
+
+
+class PoolBody(Body):
+    """Which pool, and why."""
+
+    tree = serializers.CharField(max_length=64)
+    path = serializers.CharField(max_length=2300, help_text="Of the child in its tree, such as `shop/mail`.")
+    reason = serializers.CharField(max_length=2000, default="", allow_blank=True)
+
+
+class PoolScaleBody(PoolBody):
+    """How many workers; null: by what waits, the schedule and the tree again."""
+
+    workers = serializers.IntegerField(min_value=0, max_value=10_000, allow_null=True)
 
 
 class LatencyShape(serializers.Serializer[Any]):

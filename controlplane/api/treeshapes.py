@@ -19,6 +19,7 @@ VERBS = (
     "delete_child",
     "signal",
     "reload",
+    "recycle",
     "adopt_stray",
     "end_stray",
 )
@@ -225,7 +226,7 @@ class TakenDownShape(serializers.Serializer[Any]):
 
     node = serializers.CharField()
     key = serializers.CharField()
-    why = serializers.CharField(help_text="itself, below, or the supervisor's strategy.")
+    why = serializers.CharField(help_text="What becomes of it: stops, restarts, restarts 4 times.")
 
 
 class ReachShape(serializers.Serializer[Any]):

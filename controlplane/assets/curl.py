@@ -5,10 +5,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-CHILD_VERBS = frozenset({"start", "stop", "restart", "terminate", "hold", "release", "reload", "signal"})
-NOT_TWICE = frozenset({"restart", "signal", "reload", "terminate", "start_child"})
+CHILD_VERBS = frozenset(
+    {"start", "stop", "restart", "recycle", "terminate", "hold", "release", "reload", "signal"}
+)
+NOT_TWICE = frozenset({"restart", "recycle", "signal", "reload", "terminate", "start_child"})
 """Verbs whose request needs an Idempotency-Key."""
-ALERT_VERBS = frozenset({"acknowledge", "resolve"})
 _BEGIN = ('-H "Authorization: Bearer $OVERSTORY_TOKEN"', "-H 'Content-Type: application/json'")
 """The token is read from the environment: the line holds no secret."""
 
@@ -28,6 +29,21 @@ def command_curl(
     return " ".join([*words, "-d", shlex.quote(json.dumps(body))])
 
 
-def alert_curl(url: str) -> str:
-    """What does the same to an alert."""
-    return " ".join(["curl", "-X POST", shlex.quote(url), *_BEGIN, "-d", "'{}'"])
+def request_curl(
+    *, url: str, method: str, body: object = None, file: str = "", versioned: bool = False, once: bool = False
+) -> str:
+    """Any request of the API. body: JSON; file: sent instead; versioned: whatever version is there; once: not carried out
+    twice."""
+    kind = "-H 'Content-Type: application/yaml'" if file else "-H 'Content-Type: application/json'"
+    words = ["curl", f"-X {method}", shlex.quote(url), _BEGIN[0]]
+    if body is not None or file:
+        words.append(kind)
+    if versioned:
+        words.append("-H 'If-Match: *'")
+    if once:
+        words.append('-H "Idempotency-Key: $(uuidgen)"')
+    if file:
+        words.append(f"--data-binary @{shlex.quote(file)}")
+    elif body is not None:
+        words.append(f"-d {shlex.quote(json.dumps(body))}")
+    return " ".join(words)

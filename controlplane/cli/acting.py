@@ -1,4 +1,4 @@
-"""What `start`, `stop`, `restart`, `hold` and `release` share: which keys, asking the node, waiting, saying what happened.
+"""What `start`, `stop`, `restart`, `recycle`, `hold`, `release` share: which keys, asking, waiting, saying what happened.
 
 Asking again for what is already so is success and says so. Whether a request came true is judged from what is, never from
 what was answered: the node may have been replaced in between.

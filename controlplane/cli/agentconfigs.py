@@ -1,13 +1,10 @@
 """Agent configs on the command line: of the control plane on this host, through its own services, or over REST."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from controlplane.cli.exits import CliError, ExitCode
 from controlplane.cli.remote.address import Address
 from controlplane.cli.remote.http import Api
-
-Body = Mapping[str, Any]
+from controlplane.cli.storecommand import Body, namespace_and_name
 
 
 class Configs(Protocol):
@@ -19,13 +16,15 @@ class Configs(Protocol):
 
     def planned(self, ref: str, document: Body) -> Body: ...
 
-    def applied(self, ref: str, document: Body, *, message: str, canary: bool) -> Body: ...
+    def applied(self, ref: str, document: Body, *, message: str, observe_s: float | None) -> Body: ...
 
     def compared(self, ref: str, older: int | None, newer: int | None) -> Body: ...
 
-    def rolled_back(self, ref: str, number: int, *, message: str) -> Body: ...
+    def rolled_back(self, ref: str, number: int, *, message: str, observe_s: float | None) -> Body: ...
 
     def deleted(self, ref: str) -> None: ...
+
+    def stopped(self, ref: str, *, message: str) -> None: ...
 
 
 def configs_of(remote: Address | None) -> Configs:
@@ -34,11 +33,8 @@ def configs_of(remote: Address | None) -> Configs:
 
 
 def parts(ref: str) -> tuple[str, str]:
-    """`namespace/name`; a name alone is one of the namespace `default`. Raises CliError."""
-    namespace, slash, name = ref.rpartition("/")
-    if not name or "/" in namespace or (slash and not namespace):
-        raise CliError(f"{ref!r} is no config: write namespace/name", exit_code=ExitCode.USAGE)
-    return namespace or "default", name
+    """Raises CliError."""
+    return namespace_and_name(ref, "config")
 
 
 class Remote:
@@ -62,7 +58,7 @@ class Remote:
         found: Body = self._api.post(f"{self._path(ref)}/plan", document).body
         return found
 
-    def applied(self, ref: str, document: Body, *, message: str, canary: bool) -> Body:
+    def applied(self, ref: str, document: Body, *, message: str, observe_s: float | None) -> Body:
         namespace, name = parts(ref)
         there = {
             (one["namespace"], one["name"]): one
@@ -70,7 +66,7 @@ class Remote:
         }
         known = there.get((namespace, name))
         headers = {"If-None-Match": "*"} if known is None else {"If-Match": f'"{known["version"]}"'}
-        query = {"message": message or None, "canary": "true" if canary else None}
+        query = {"message": message or None, **_canary(observe_s)}
         found: Body = self._api.request(
             "PUT", self._path(ref), query=query, body=document, headers=headers
         ).body
@@ -81,15 +77,25 @@ class Remote:
         found: Body = self._api.request("GET", f"{self._path(ref)}/diff", query=query).body
         return found
 
-    def rolled_back(self, ref: str, number: int, *, message: str) -> Body:
+    def rolled_back(self, ref: str, number: int, *, message: str, observe_s: float | None) -> Body:
         headers = {"If-Match": f'"{self.shown(ref)["version"]}"'}
+        body = {"to": number, "message": message}
         found: Body = self._api.request(
-            "POST", f"{self._path(ref)}/rollback", body={"to": number, "message": message}, headers=headers
+            "POST", f"{self._path(ref)}/rollback", query=_canary(observe_s), body=body, headers=headers
         ).body
         return found
 
     def deleted(self, ref: str) -> None:
         self._api.request("DELETE", self._path(ref), headers={"If-Match": f'"{self.shown(ref)["version"]}"'})
+
+    def stopped(self, ref: str, *, message: str) -> None:
+        headers = {"If-Match": f'"{self.shown(ref)["version"]}"'}
+        query = {"reason": message or None}
+        self._api.request("DELETE", f"{self._path(ref)}/canary", query=query, headers=headers)
+
+
+def _canary(observe_s: float | None) -> dict[str, str]:
+    return {} if observe_s is None else {"canary": "true", "observe": str(int(observe_s))}
 
 
 class Local:
@@ -113,8 +119,9 @@ class Local:
 
         return plan_config(*parts(ref), read_config(document))
 
-    def applied(self, ref: str, document: Body, *, message: str, canary: bool) -> Body:
-        from agents.configs.services import CANARY, put_config
+    def applied(self, ref: str, document: Body, *, message: str, observe_s: float | None) -> Body:
+        from agents.configs.canaries import CanaryOptions
+        from agents.configs.services import put_config
         from controlplane.access.actors import local_actor
         from controlplane.api.agentconfigs import applied_body
 
@@ -126,7 +133,7 @@ class Local:
                 document=document,
                 message=message,
                 actor=local_actor(),
-                rollout=CANARY if canary else None,
+                canary=None if observe_s is None else CanaryOptions(observe_s),
                 source="cli",
             )
         )
@@ -142,7 +149,8 @@ class Local:
         diff = config_diff(first.document, second.document)
         return {"from_revision": from_number, "to_revision": to_number, "diff": diff}
 
-    def rolled_back(self, ref: str, number: int, *, message: str) -> Body:
+    def rolled_back(self, ref: str, number: int, *, message: str, observe_s: float | None) -> Body:
+        from agents.configs.canaries import CanaryOptions
         from agents.configs.services import rollback_config
         from controlplane.access.actors import local_actor
         from controlplane.api.agentconfigs import applied_body
@@ -150,7 +158,12 @@ class Local:
         namespace, name = parts(ref)
         return applied_body(
             rollback_config(
-                namespace=namespace, name=name, to_number=number, message=message, actor=local_actor()
+                namespace=namespace,
+                name=name,
+                to_number=number,
+                message=message,
+                actor=local_actor(),
+                canary=None if observe_s is None else CanaryOptions(observe_s),
             )
         )
 
@@ -160,3 +173,10 @@ class Local:
 
         namespace, name = parts(ref)
         delete_config(namespace=namespace, name=name, actor=local_actor())
+
+    def stopped(self, ref: str, *, message: str) -> None:
+        from agents.configs.services import stop_canary
+        from controlplane.access.actors import local_actor
+
+        namespace, name = parts(ref)
+        stop_canary(namespace=namespace, name=name, actor=local_actor(), reason=message)

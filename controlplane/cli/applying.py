@@ -9,7 +9,7 @@ from controlplane.cli.confirm import confirm
 from controlplane.cli.exits import CHANGES, CliError, ExitCode
 from controlplane.cli.feed import Feed
 from controlplane.cli.outcome import Goal, Judgement, concerned, in_the_way, judge, progress_words
-from controlplane.cli.planview import PlanStep, changes, plan_lines, steps_of, total
+from controlplane.cli.planview import PlanStep, PoolPlan, changes, plan_lines, pools_in, steps_of, total
 from controlplane.cli.problems import Trouble, show
 from controlplane.cli.progress import Progress
 from controlplane.cli.settling import settle
@@ -35,6 +35,10 @@ class Planned:
         return steps_of(self.answer.get("steps", []))
 
     @property
+    def pools(self) -> list[PoolPlan]:
+        return pools_in(self.tree.document, self.steps)
+
+    @property
     def errors(self) -> list[Trouble]:
         return [trouble for trouble in self.troubles if trouble.severity == "error"]
 
@@ -45,6 +49,7 @@ class Planned:
             "digest": self.tree.digest,
             "changes": len(changes(self.steps)),
             "steps": [{"do": step.do, "key": step.key, "why": step.why} for step in self.steps],
+            "pools": [{"key": pool.key, "now": pool.now, "wanted": pool.wanted} for pool in self.pools],
             "findings": [trouble.to_json() for trouble in self.troubles],
         }
 
@@ -62,7 +67,7 @@ def make_plan(invocation: Invocation, path: str) -> Planned:
 def show_plan(planned: Planned, invocation: Invocation) -> None:
     """The steps, then what the preflight found."""
     terminal = invocation.terminal
-    for line in plan_lines(planned.answer, terminal):
+    for line in plan_lines(planned.answer, terminal, planned.pools):
         terminal.line(line)
     if planned.troubles:
         terminal.line()

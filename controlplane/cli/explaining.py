@@ -82,6 +82,7 @@ def explanation_of(body: Mapping[str, Any]) -> Explanation:
         can=tuple(body["can"]),
         blocked_by=tuple(explanation_of(one) for one in body["blocked_by"]),
         current=body["current"],
+        issues=tuple(body.get("issues", ())),
     )
 
 
@@ -108,6 +109,8 @@ def show(explanation: Explanation, terminal: Terminal, *, now: float, indent: st
         for text in link.evidence:
             quoted = cut("| " + printable(text), terminal.columns - len(lead))
             terminal.line(" " * len(lead) + terminal.paint(quoted, Tone.IDLE))
+    if explanation.issues:
+        _labelled("Filed as:", ", ".join(explanation.issues), terminal, indent)
     if explanation.next:
         _labelled("Next:", explanation.next, terminal, indent)
     for line in explanation.can:

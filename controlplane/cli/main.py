@@ -21,6 +21,7 @@ COMMANDS = (
     "start",
     "stop",
     "restart",
+    "recycle",
     "hold",
     "release",
     "reload",
@@ -30,6 +31,7 @@ COMMANDS = (
     "logs",
     "events",
     "explain",
+    "what_if",
     "strays",
     "reexec",
     "doctor",
@@ -37,20 +39,25 @@ COMMANDS = (
 """Every operator's command, in the order docs/cli.md describes them."""
 FOREGROUND = ("up", "guardian", "node", "system", "backup", "restore", "move_stores")
 """They start the rest, and use nothing of Django before something runs."""
+HELPERS = ("courier",)
+"""A node starts them. They set Django up by themselves."""
 
 
 def load(name: str) -> "BaseCommand":
-    """The command called `name`, one of COMMANDS or FOREGROUND."""
+    """The command called `name`, one of COMMANDS, FOREGROUND or HELPERS."""
     command: BaseCommand = import_module(f"controlplane.management.commands.{name}").Command()
     return command
 
 
 def run(argv: list[str]) -> bool:
-    """Run the operator's command that `argv` names; False when it names none. Ends by SystemExit where the code is not 0."""
-    if len(argv) < 2 or argv[1] not in COMMANDS + FOREGROUND:
+    """Run the operator's command that `argv` names; False when it names none. Ends by SystemExit where the code is not 0.
+
+    `what-if` is `what_if`: words may be joined either way."""
+    name = argv[1].replace("-", "_") if len(argv) > 1 else ""
+    if name not in COMMANDS + FOREGROUND + HELPERS:
         return False
     try:
-        load(argv[1]).run_from_argv(argv)
+        load(name).run_from_argv(argv)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     return True

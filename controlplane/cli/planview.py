@@ -8,6 +8,10 @@ from typing import Any
 from controlplane.cli.terminal import Terminal, Tone
 from controlplane.cli.text import cut, pad, printable, width
 from supervision.explain.words import count
+from supervision.runtime.treewalk import declared
+
+POOL = "celery_worker"
+"""Kind of the children that are pools of workers."""
 
 SIGNS = {
     "start": ("+", Tone.OK),
@@ -47,8 +51,35 @@ def changes(steps: Iterable[PlanStep]) -> list[PlanStep]:
     return [step for step in steps if step.do != "keep"]
 
 
-def plan_lines(plan: Mapping[str, Any], terminal: Terminal) -> list[str]:
-    """A heading, a line for each change, a sum; what is kept is a number."""
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """A pool of workers: how many its node has now, and how many it is to have."""
+
+    key: str
+    now: int
+    wanted: int
+
+
+def pools_in(tree: Mapping[str, Any], steps: Iterable[PlanStep]) -> list[PoolPlan]:
+    """The pools of a tree document, in its order. Any: a document's values."""
+    found: dict[str, Counter[str]] = {}
+    for step in steps:
+        found.setdefault(step.key.partition("@")[0], Counter())[step.do] += 1
+    keys = [
+        f"{tree['tree']}/{child.path}"
+        for child in declared(tree)
+        if not child.template and child.kind == POOL
+    ]
+    none: Counter[str] = Counter()
+    return [
+        PoolPlan(key, counts.total() - counts["start"], counts.total() - counts["stop"])
+        for key in keys
+        for counts in [found.get(key, none)]
+    ]
+
+
+def plan_lines(plan: Mapping[str, Any], terminal: Terminal, pools: Iterable[PoolPlan] = ()) -> list[str]:
+    """A heading, a line for each change, one for each pool of workers, a sum; what is kept is a number."""
     steps = steps_of(plan.get("steps", []))
     revision = plan.get("from_revision")
     runs = f", which runs revision {revision}:" if revision else ", which is new here:"
@@ -63,6 +94,10 @@ def plan_lines(plan: Mapping[str, Any], terminal: Terminal) -> list[str]:
         if width(rest) > room >= 20 and terminal.tty:
             rest = cut(rest, room)
         lines.append(terminal.paint(lead, tone) + (f"  {rest}" if rest else ""))
+    lines += [
+        f"  pool {printable(pool.key)}: {count(pool.now, 'worker')} now, {pool.wanted} wanted"
+        for pool in pools
+    ]
     lines.append(total(steps))
     return lines
 

@@ -5,7 +5,16 @@ from typing import Any
 
 from controlplane.cli.terminal import Terminal, Tone
 from controlplane.cli.text import cut, pad, printable
-from supervision.explain.words import duration
+from supervision.explain.words import count, duration
+
+
+def coverage_line(strays: Sequence[Mapping[str, Any]], processes: int | None) -> str:
+    """How many of the processes that descend from us belong to a child; "" where that is not known."""
+    if not processes:
+        return ""
+    covered = max(0, processes - len(strays))
+    share = f"{100 * covered / processes:.1f} %"
+    return f"Coverage {share}: {covered} of {count(processes, 'process', 'processes')} belong to a child."
 
 
 def stray_lines(strays: Sequence[Mapping[str, Any]], terminal: Terminal) -> list[str]:

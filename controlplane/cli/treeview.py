@@ -148,6 +148,8 @@ def _process_notes(child: Child) -> list[str]:
         parts.append(child.blocked)
     if child.stage and child.stage != "main":
         parts.append(f"runs {child.stage}")
+    if child.own_children:
+        parts.append("started " + listing([*child.own_children], at_most=3))
     if child.descendants_ending:
         parts.append(f"its {count(len(child.descendants_ending), 'descendant')} must end first")
     return parts

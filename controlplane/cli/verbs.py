@@ -1,4 +1,4 @@
-"""The five requests that name a key, and how each says what happened."""
+"""The six requests that name a key, and how each says what happened."""
 
 from controlplane.cli.acting import Verb
 from controlplane.cli.outcome import Goal, Seen, children_words
@@ -65,5 +65,6 @@ def _note(member: Member, now: float) -> str:
 START = Verb("start", "starting", Goal.UP, _started)
 STOP = Verb("stop", "stopping", Goal.DOWN, _stopped)
 RESTART = Verb("restart", "restarting", Goal.UP, _restarted, renews=True)
+RECYCLE = Verb("recycle", "recycling", Goal.UP, _restarted, renews=True)
 HOLD = Verb("hold", "holding", Goal.ANY, _held)
 RELEASE = Verb("release", "releasing", Goal.ANY, _released)

@@ -13,14 +13,17 @@ from dataclasses import dataclass, field
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
+from agents.configs.canaries import advance_canary, running_canaries
 from controlplane.controller.wakeups import Wakeups
 from controlplane.deadlines import Deadlines
 from supervision.fleet import services as fleet
 from supervision.fleet.leading import CONTROLLER, LEADER_TTL_S, Leader, NotLeadingError, led
 from supervision.fleet.services import database_now
 from supervision.fleet.silence import mark_silent_nodes
+from supervision.leakwatch.acting import act_on_leaks
 from supervision.runtime.clock import Clock, SystemClock
 from supervision.tasks.pools import scale_pools
+from supervision.tasks.recycles import recycle_workers
 from supervision.trees.commands import expire_commands
 from supervision.trees.notices import notify_desired
 from supervision.trees.placing import Placing
@@ -30,6 +33,7 @@ EVERY_S = 1.0
 LEAST_S = 0.25
 """Between two ticks, however often something asks for one."""
 SCALE_S = 2.0
+LEAKS_S = 2.0
 ROUND_S = 5.0
 """For everything of one duty; each statement has its own, shorter limit on the server."""
 
@@ -55,6 +59,7 @@ class Controller:
     _stopping: bool = False
     _trouble: str = ""
     _scale_at: float = 0.0
+    _leaks_at: float = 0.0
     _rolled: int = 0
     """The rollout that was looked at last."""
 
@@ -97,8 +102,10 @@ class Controller:
             self._silence,
             self._place,
             self._roll,
+            self._try,
             self._expire,
             self._scale,
+            self._leaks,
         )
         for duty in duties:
             try:
@@ -174,6 +181,15 @@ class Controller:
                 continue
             log.info("rollout %d ended: %s %s", rollout.pk, rollout.state, rollout.reason)
 
+    def _try(self) -> None:
+        """Revisions of agent configs that one agent tries first."""
+        if self.leader is None:
+            return
+        for pk in running_canaries():
+            row = advance_canary(self.leader, pk)
+            if row is not None:
+                log.info("canary %d of %s ended: %s %s", row.pk, row.config, row.state, row.reason)
+
     def _expire(self) -> None:
         if self.leader is None:
             return
@@ -188,8 +204,18 @@ class Controller:
         if self.leader is None or now < self._scale_at:
             return
         self._scale_at = now + SCALE_S
-        for words in scale_pools(leader=self.leader, now=database_now()):
-            log.info("pool: %s", words)
+        for step in (scale_pools, recycle_workers):
+            for words in step(leader=self.leader, now=database_now()):
+                log.info("pool: %s", words)
+
+    def _leaks(self) -> None:
+        """What leaks and is to be recycled by itself, every LEAKS_S."""
+        now = self.clock.boot()
+        if self.leader is None or now < self._leaks_at:
+            return
+        self._leaks_at = now + LEAKS_S
+        for words in act_on_leaks(leader=self.leader, now=database_now()):
+            log.info("leak: %s", words)
 
     def _resign(self, deadlines: Deadlines) -> None:
         leader = self.leader

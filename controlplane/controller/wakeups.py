@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-import select
 from collections.abc import Sequence
+from multiprocessing.connection import wait as wait_ready
 
 import psycopg
 
@@ -38,7 +38,7 @@ class Wakeups:
     def wait(self, seconds: float, now: float) -> None:
         """Return after `seconds`, or as soon as there may be something to do. `now`: boot seconds."""
         self._listen(now)
-        ready, _, _ = select.select([self._reader, *self._sockets()], [], [], seconds)
+        ready = wait_ready([self._reader, *self._sockets()], seconds)
         if self._reader in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._reader, 4096)

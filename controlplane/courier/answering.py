@@ -14,6 +14,7 @@ from typing import Any
 import redis
 
 from controlplane.courier.control import NodeControl
+from controlplane.courier.many_outputs import ManyOutputs
 from controlplane.courier.output_answers import Output
 from controlplane.courier.sampling import SamplerClient
 from controlplane.courier.session import Session
@@ -50,6 +51,7 @@ class Answering:
         self._redis = client
         self._list = ASK + session.node_id
         self._output = Output(session.paths.logs_dir, session.clock)
+        self._many = ManyOutputs(session.paths.logs_dir, session.clock)
         self._workers = ThreadPoolExecutor(
             WORKERS, thread_name_prefix="question"
         )  # audit: ignore[SUP107] lives as long as the process
@@ -59,6 +61,8 @@ class Answering:
             "logs": self._output.lines,
             "log_keys": self._output.keys,
             "follow": self._output.follow,
+            "last_of_many": self._many.last,
+            "follow_many": self._many.follow,
             "tail": self._output.tail,
             "samples": self._samples,
         }

@@ -4,10 +4,10 @@ Killed at any point: what was claimed is claimed again by the successor, the nod
 only an open command can be finished. So each is done once and finished once.
 """
 
-import select
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing.connection import wait as wait_ready
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +19,7 @@ from supervision.fleet.services import database_now
 from supervision.runtime.client import ControlError, NodeUnreachableError, Pending
 from supervision.trees import commands
 from supervision.trees.models import Command, Verb
+from supervision.trees.recycling import MAX_REASON
 
 EVERY_S = 1.0
 CLAIM_EVERY_S = 0.25
@@ -104,7 +105,7 @@ class Ordering:
         if not waiting:
             return
         client = self._control.client()
-        select.select([client.fileno()], [], [], BUSY_S)
+        wait_ready([client.fileno()], BUSY_S)
         try:
             client.drain()
         except ControlError:
@@ -180,6 +181,12 @@ def _some(op: str, *names: str) -> Callable[[Command], tuple[str, dict[str, Any]
     )
 
 
+def _recycle(command: Command) -> tuple[str, dict[str, Any]]:
+    """Why stands in the node's own records too: they are what `explain` reads."""
+    op, args = _some("recycle", "incarnation", "stand_in")(command)
+    return op, {**args, "why": command.reason[:MAX_REASON]}
+
+
 def _start_child(command: Command) -> tuple[str, dict[str, Any]]:
     given = {name: command.args[name] for name in ("instance", "child") if command.args.get(name) is not None}
     return "start_child", {"supervisor": command.key, **given}
@@ -190,6 +197,7 @@ _REQUESTS: Mapping[Verb, Callable[[Command], tuple[str, dict[str, Any]]]] = {
     Verb.STOP: _plain("stop"),
     Verb.RESTART: _plain("restart"),
     Verb.TERMINATE: _plain("stop"),
+    Verb.RECYCLE: _recycle,
     Verb.HOLD: _some("hold", "seconds"),
     Verb.RELEASE: _plain("release"),
     Verb.SIGNAL: _some("signal", "signal"),

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from controlplane.courier.control import NodeControl
-from controlplane.courier.reconciling import Apply, Delete, Gone, Present, Step, Wanted, reconcile
+from controlplane.courier.reconciling import REMOVING, Apply, Delete, Gone, Present, Step, Wanted, reconcile
+from controlplane.courier.reporting import Reporting
 from controlplane.courier.session import Session
 from supervision.fleet.exceptions import StaleEpochError
 from supervision.fleet.models import Node
@@ -33,6 +34,7 @@ class Placing:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._control = NodeControl(session.paths)
+        self._reporting = Reporting(session, self._control)
         self._known: dict[tuple[str, int], DesiredPlacement] = {}
         self._refused: dict[tuple[str, int, int], float] = {}
         """(tree, revision, epoch) -> when to ask again."""
@@ -48,6 +50,8 @@ class Placing:
         desired = self._desired(epoch)
         if not knows_all:
             return UNKNOWN_AGAIN_S
+        if "reporting" in here:  # the node may be older than its courier
+            self._reporting.tell((one.tree for one in desired if one.state != REMOVING), here["reporting"])
         by_name = {one.tree: one for one in desired}
         wanted = [
             Wanted(one.tree, one.revision, one.digest, one.epoch, one.is_fenced, one.state) for one in desired

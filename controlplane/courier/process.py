@@ -14,7 +14,9 @@ from controlplane.courier.answering import Answering
 from controlplane.courier.asked import Asked
 from controlplane.courier.control import NodeControl
 from controlplane.courier.ends import Ends
+from controlplane.courier.healthing import Healthing
 from controlplane.courier.job import RETRY_S, Job
+from controlplane.courier.leaking import Leaking
 from controlplane.courier.leasing import Leasing
 from controlplane.courier.listening import Listening
 from controlplane.courier.local import record_what_was_done_locally
@@ -125,10 +127,11 @@ def jobs(session: Session) -> list[Job]:
     asked = Asked(session)
     listening = Listening(session, settings.CONNECTIONS.database_url, asked.push)
     return [
-        Job("lease", session, Leasing(session).step, retry_max_s=RETRY_S),  # each second of a lease counts
-        Job("journal", session, shipping.step),
-        Job("desired", session, Placing(session).step, session.desired),
-        Job("commands", session, Ordering(session).step, session.ordered),
+        # Each second of a lease counts, and of the time that a fleet is not as it should be after a store is back.
+        Job("lease", session, Leasing(session).step, retry_max_s=RETRY_S),
+        Job("journal", session, shipping.step, retry_max_s=RETRY_S),
+        Job("desired", session, Placing(session).step, session.desired, retry_max_s=RETRY_S),
+        Job("commands", session, Ordering(session).step, session.ordered, retry_max_s=RETRY_S),
         Job("listen", session, listening.step),
         Job("asked", session, asked.step, retry_max_s=RETRY_S),
         Job("events", session, ProgramEvents(session).step),
@@ -137,6 +140,8 @@ def jobs(session: Session) -> list[Job]:
         Job("samples", session, Publishing(session, redis_client()).step),
         Job("hints", session, Hinting(session, redis_client()).step, hinted),
         Job("minutes", session, Minutes(session).step),
+        Job("health", session, Healthing(session, redis_client()).step),
+        Job("leaks", session, Leaking(session).step),
     ]
 
 

@@ -13,7 +13,10 @@ from supervision.runtime.journal_segments import Record, sync, write_cursor
 READ_LIMIT_S = 4.0
 TAKE_LIMIT_S = 10.0
 IDLE_S = 1.0
-BETWEEN_S = 0.02
+BETWEEN_S, BETWEEN_MAX_S = 0.02, 0.1
+REST_FOR_EACH_S = 4.0
+"""So many times as long as the last batch took nothing is handed on: of a batch of three events nearly everything is the
+transaction around them, and a steady stream of them is not to cost a CPU. What comes after a silence goes on at once."""
 CURSOR_EVERY_S = 1.0
 MOST = 500
 """Records of a batch."""
@@ -51,13 +54,16 @@ class ProgramEvents:
             return 0.0
         batch = self._read[:MOST]
         sync(self._directory)
+        began = session.clock.boot()
         with session.deadlines.within(TAKE_LIMIT_S):
             self._stored = services.take_in(
                 node_id=session.node_id, epoch=epoch, spool_epoch=spool_epoch, records=batch
             )
         self._read = self._read[len(batch) :]
         self._write_cursor()
-        return BETWEEN_S
+        if len(batch) == MOST:  # there is more
+            return BETWEEN_S
+        return min(BETWEEN_MAX_S, max(BETWEEN_S, REST_FOR_EACH_S * (session.clock.boot() - began)))
 
     def _begin(self, spool_epoch: int) -> None:
         session = self.session

@@ -3,13 +3,15 @@
 import json
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Self
 
 import redis
 
+from controlplane.courier.minutes import store_minutes
 from controlplane.courier.session import Session
 from supervision.runtime.paths import SAMPLER_SOCKET, Paths
-from supervision.samples import selectors, services
+from supervision.samples import selectors
 
 SAMPLES = "overstory:samples:"
 HINT = "overstory:hint"
@@ -17,6 +19,8 @@ FRAME_LIMIT_S = 5.0
 MINUTES_EVERY_S = 10.0
 MINUTE_S = 60
 STORE_LIMIT_S = 5.0
+MOST_REFUSED = 5
+"""Of one answer that are said aloud."""
 
 
 class SamplerClient:
@@ -117,7 +121,14 @@ class Minutes:
             answer = sampler.minutes(self._next)
         found = answer["minutes"]
         with session.deadlines.within(STORE_LIMIT_S):
-            services.record_minutes(node_id=session.node_id, fields=answer["fields"], minutes=found)
+            refused = store_minutes(
+                node_id=session.node_id,
+                fields=answer["fields"],
+                minutes=found,
+                now=datetime.fromtimestamp(session.clock.wall(), UTC),
+            )
+        for error in refused[:MOST_REFUSED]:
+            session.say(f"minutes: left out: {error}")
         if found:
             self._next = int(found[-1]["at"]) + MINUTE_S
         return MINUTES_EVERY_S

@@ -1,13 +1,17 @@
 """What the pages about agents share: which child runs which config, and what a config would change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.urls import reverse
+
 from agents.configs import selectors
+from agents.configs.canaries import MAX_OBSERVE_S, CanaryOptions
 from agents.configs.document import ConfigDocument, config_diff, read_config_text
-from agents.configs.models import AgentConfig
+from agents.configs.models import AgentConfig, CanaryState
 from agents.exceptions import AgentsError, ChangedMeanwhileError, InvalidConfigError, TooLargeError
 from controlplane.dashboard.editing import RefusedError
+from controlplane.dashboard.live.records import seconds
 from supervision.kernel import PlanStep, summary
 from supervision.runtime.treewalk import declared
 from supervision.trees import selectors as trees
@@ -24,7 +28,10 @@ def path_of(key: str) -> str:
 
 
 def configs_of_children(names: Iterable[str]) -> dict[tuple[str, str], tuple[str, int, bool]]:
-    """(tree, path) -> (config, revision, whether it follows) of agents whose tree names a config. One query."""
+    """(tree, path) -> (config, revision, whether it follows) of agents whose tree names a config. One query.
+
+    An instance that tries another revision than its siblings stands under its own path, `web/crawler@1`.
+    """
     found = {}
     heads = Tree.objects.filter(name__in=list(names), deleted_at=None).exclude(head__pins={})
     for tree in heads.select_related("head").order_by("name"):
@@ -36,7 +43,32 @@ def configs_of_children(names: Iterable[str]) -> dict[tuple[str, str], tuple[str
                 pin = tree.head.pins.get(section["config"], {})
                 follows = bool(pin.get("follows")) and pin.get("revision") == section.get("revision")
                 found[tree.name, each.path] = (section["config"], section.get("revision"), follows)
+                canary = each.child.get("canary")
+                if canary is not None:
+                    number = canary.get("instance")
+                    path = each.path if number is None else f"{each.path}@{number}"
+                    found[tree.name, path] = (section["config"], canary["agent"].get("revision"), follows)
     return found
+
+
+def capabilities_of_children(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+    """(tree, path) -> what its section says that the agent can, where it says something. One query."""
+    found: dict[tuple[str, str], list[str]] = {}
+    heads = Tree.objects.filter(name__in=list(names), deleted_at=None).select_related("head").order_by("name")
+    for tree in heads:
+        for each in declared(tree.head.runs) if tree.head is not None else ():
+            said = (each.child.get("agent") or {}).get("capabilities")
+            if said:
+                found[tree.name, each.path] = list(said)
+    return found
+
+
+def config_of(
+    configs: Mapping[tuple[str, str], tuple[str, int, bool]], key: str
+) -> tuple[str, int | None, bool]:
+    """What `configs_of_children` says of the agent with this key; an empty name for one whose tree says it all."""
+    tree, _, path = key.partition("/")
+    return configs.get((tree, path)) or configs.get((tree, path_of(key))) or ("", None, False)
 
 
 def read(text: str) -> ConfigDocument:
@@ -105,6 +137,38 @@ def _summary(steps: list[PlanStep], trees_following: int) -> str:
         counts[step.do] = counts.get(step.do, 0) + 1
     words = ", ".join(f"{number} to {verb}" for verb, number in sorted(counts.items()))
     return f"{where}: {words or 'nothing changes'}"
+
+
+def canary_of(config: AgentConfig, *, may_stop: bool) -> dict[str, Any] | None:
+    """What tries a revision, or failed to, as long as nothing newer was applied."""
+    row = selectors.newest_canary(config)
+    if row is None or row.state not in (CanaryState.RUNNING, CanaryState.FAILED):
+        return None
+    newest = config.head.number if config.head is not None else 0
+    if row.state == CanaryState.FAILED and row.revision.number < newest:
+        return None
+    return {
+        "state": row.state,
+        "reason": row.reason,
+        "revision": row.revision.number,
+        "newest": newest,
+        "key": row.key,
+        "url": reverse("agent", args=[row.key]),
+        "node": row.node,
+        "observe_s": row.observe_s,
+        "at": seconds(row.finished_at or row.started_at),
+        "stop_url": reverse("config", args=[config.namespace, config.name])
+        if may_stop and row.state == CanaryState.RUNNING
+        else "",
+    }
+
+
+def observed_for(text: str) -> CanaryOptions:
+    """As somebody typed it, in seconds. Raises RefusedError."""
+    if not text.isascii() or not text.isdecimal() or int(text[:9]) > MAX_OBSERVE_S:
+        words = f"Watch it for: a number of seconds, at most {MAX_OBSERVE_S:g}."
+        raise RefusedError([{"pointer": "observe", "detail": words, "line": None}])
+    return CanaryOptions(float(text))
 
 
 def lines_of(diff: str) -> list[dict[str, str]]:

@@ -17,6 +17,8 @@ from supervision.trees.exceptions import (
 )
 from supervision.trees.models import Tree
 
+TONES = {"error": "crit", "warning": "warn", "note": "idle"}
+"""Of what a preflight found, by its severity."""
 MAX_DOCUMENT = 4 * 1024 * 1024
 SHOWN_STEPS = 500
 
@@ -83,7 +85,11 @@ def plan(document: TreeDocument, *, as_it_ran: bool = False) -> dict[str, Any]:
             if step["do"] != "keep"
         ]
         findings += [
-            {"key": finding.get("key", ""), "detail": f"{_words(finding)}{where}"}
+            {
+                "key": finding.get("key", ""),
+                "detail": f"{_words(finding)}{where}",
+                "tone": TONES.get(finding.get("severity", ""), "warn"),
+            }
             for finding in node.get("findings", [])
         ]
         if node["preflight"] != "done" and node["node"] is not None:

@@ -1,5 +1,6 @@
 """The journal as pages show it."""
 
+from datetime import datetime
 from typing import Any
 
 from controlplane.dashboard.live import queries
@@ -11,9 +12,14 @@ READ = 100
 """Records read for a page: the journal's own bookkeeping is among them."""
 
 
-def latest_events(visible: frozenset[str] | None, hub: Hub, *, most: int) -> list[dict[str, Any]]:
-    """The newest that are worth reading and may be seen, newest first."""
-    if visible is None:
+def latest_events(
+    visible: frozenset[str] | None, hub: Hub, *, most: int, until: datetime | None = None
+) -> list[dict[str, Any]]:
+    """The newest (of the hour before `until`) that are worth reading and may be seen, newest first."""
+    if until is not None:
+        trees = None if visible is None else sorted(visible)
+        records = ask(queries.EVENTS_BEFORE, {"limit": READ, "trees": trees, "until": until})
+    elif visible is None:
         records = ask(queries.EVENTS_LATEST, {"limit": READ})
     else:
         records = ask(queries.EVENTS_OF_TREES, {"limit": READ, "trees": sorted(visible)})

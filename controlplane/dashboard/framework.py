@@ -9,12 +9,13 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, get_script_prefix, path, reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -23,9 +24,12 @@ from controlplane.access.exceptions import ForbiddenError, HiddenError, LoginReq
 from controlplane.access.policy import Permission, Principal, require, visible_trees
 from controlplane.access.principals import principal_of
 from controlplane.dashboard import pages
+from controlplane.dashboard.kept import Kept, kept_of
 from controlplane.dashboard.live.service import site_link
 from controlplane.dashboard.live.topics import refusal
+from controlplane.dashboard.moments import PastReading, moment_of, time_control
 from controlplane.dashboard.reading import Reading
+from controlplane.dashboard.requests import requests_of
 from controlplane.filters.fields import LISTS, fields_json
 from controlplane.problems import error_response
 
@@ -42,6 +46,11 @@ class PageRequest:
     params: Mapping[str, Any]
     now: float
     reading: Reading
+    kept: Kept | None = None
+    """The saved views of the page's list."""
+    at: datetime | None = None
+    """The moment that is asked for, on pages that have a past; `now` and `reading` are then of that moment."""
+    time_errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def visible(self) -> frozenset[str] | None:
@@ -63,6 +72,7 @@ class Page:
     may_open   whether it is shown in the rail, and opens at all; rights on one tree are the selector's business
     topics     what its script subscribes to: topic, and the columns (None: all)
     lists      whose filter fields its script needs
+    has_past   `?at=` shows it as it was at a moment
     order      in the rail; None: not there
     """
 
@@ -78,6 +88,7 @@ class Page:
     topics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
     sparks: bool = False
+    has_past: bool = False
 
     def pattern(self) -> URLPattern:
         methods = ["GET", "HEAD", "POST"] if self.act is not None else ["GET", "HEAD"]
@@ -106,7 +117,10 @@ def _view_of(page: Page) -> Callable[..., HttpResponse]:
         try:
             if not page.may_open(principal):
                 raise ForbiddenError("You may not open this page.")
-            request = PageRequest(http, principal, params, timezone.now().timestamp(), Reading())
+            kept = kept_of(page.slug, http, principal)
+            if kept is not None and kept.instead:
+                return HttpResponseRedirect(kept.instead)
+            request = _request(page, http, principal, params, kept)
             act = page.act if http.method == "POST" else None
             answer = page.select(request) if act is None else act(request)
         except HiddenError as error:
@@ -118,6 +132,16 @@ def _view_of(page: Page) -> Callable[..., HttpResponse]:
         return answer if isinstance(answer, HttpResponse) else show(page, request, answer)
 
     return view
+
+
+def _request(
+    page: Page, http: HttpRequest, principal: Principal, params: Mapping[str, Any], kept: Kept | None
+) -> PageRequest:
+    now, errors = timezone.now(), dict[str, str]()
+    at = moment_of(http.GET.get("at", "").strip(), "at", now, errors) if page.has_past else None
+    if at is None:
+        return PageRequest(http, principal, params, now.timestamp(), Reading(), kept, time_errors=errors)
+    return PageRequest(http, principal, params, at.timestamp(), PastReading(at), kept, at)
 
 
 def show(page: Page, request: PageRequest, context: Context, *, status: int = 200) -> HttpResponse:
@@ -151,7 +175,11 @@ def common(page: Page, request: PageRequest) -> Context:
             "operate_somewhere": principal.can_somewhere(Permission.OPERATE),
             "admin": principal.can(Permission.ADMIN),
         },
+        "kept": request.kept,
+        "requests": _requests(page, request),
         "now": request.now,
+        "is_past": request.at is not None,
+        "time": time_control(request.at, dict(request.time_errors)) if page.has_past else None,
         "ages": request.reading.ages,
         "live": {
             "url": site_link("ws/live"),
@@ -163,7 +191,15 @@ def common(page: Page, request: PageRequest) -> Context:
     }
 
 
+def _requests(page: Page, request: PageRequest) -> list[dict[str, str]]:
+    """What the page's buttons ask for, as lines for a terminal."""
+    site = request.http.build_absolute_uri(f"{get_script_prefix()}api/v1/")
+    return requests_of(page.slug, site, {**request.params, "q": request.text("q")})
+
+
 def _topics(page: Page, request: PageRequest) -> dict[str, Mapping[str, Any]]:
     """Those that the viewer may have; `{key}` in a name stands for the page's own key."""
+    if request.at is not None:
+        return {}
     names = {name.format(key=request.params.get("key", "")): wanted for name, wanted in page.topics.items()}
     return {name: wanted for name, wanted in names.items() if not refusal(name, request.principal)}

@@ -12,11 +12,15 @@ import orjson
 from django.db import connection
 
 from controlplane.dashboard.live import queries
-from controlplane.dashboard.live.history import history
+from controlplane.dashboard.live.history import health_rows, history, leak_rows, shared_leak_rows
 from controlplane.dashboard.live.hub import Hub
+from controlplane.dashboard.live.records import row_id
 from controlplane.dashboard.live.service import LIVE, site_link
+from controlplane.dashboard.rowspark import row_spark
 
-JSON_COLUMNS = frozenset({"labels", "helpers", "waiting_for", "command", "body", "stderr_tail", "cause"})
+JSON_COLUMNS = frozenset(
+    {"labels", "helpers", "waiting_for", "command", "body", "stderr_tail", "cause", "points", "evidence"}
+)
 Rows = list[dict[str, Any]]
 
 
@@ -36,8 +40,47 @@ class Reading:
     def _is_live(self) -> bool:
         return LIVE.is_current()
 
+    def spark(self, node: str, key: str) -> dict[str, Any]:
+        """The last minute of a child as the live reader has it in memory; empty without one."""
+        if not self._is_live:
+            return row_spark({"cpu": (), "rss": ()})
+        hub = LIVE.hub
+        return row_spark(hub.fleet.sparks.series(row_id(node, key), until=int(hub.clock.wall()) - 1))
+
+    def leaks(self, visible: frozenset[str] | None) -> Rows:
+        """The rows of the topic `leaks`."""
+        hub = self.hub
+        if hub is not LIVE.hub:
+            read_leaks(hub)
+        return hub.rows("leaks", visible)
+
+    def shared_leaks(self, visible: frozenset[str] | None) -> Rows:
+        """The rows of the topic `shared_leaks`."""
+        hub = self.hub
+        if hub is not LIVE.hub:
+            rows = shared_leak_rows(ask(queries.SHARED_LEAKS))
+            with hub.batch() as now:
+                hub.tables["shared_leaks"].replace(rows, now=now)
+        return hub.rows("shared_leaks", visible)
+
+    def health(self, visible: frozenset[str] | None) -> Rows:
+        """The rows of the topic `health`."""
+        hub = self.hub
+        if hub is not LIVE.hub:
+            read_health(hub)
+        return hub.rows("health", visible)
+
+    def counts(self, visible: frozenset[str] | None) -> dict[str, Any]:
+        """The rows of the topic `counts`, by id."""
+        with self.hub.lock:
+            return self.hub.fleet.counts(visible)
+
     def summary(self, visible: frozenset[str] | None, *, now: float) -> dict[str, Any]:
         """The rows of the topic `summary`, by id."""
+        if self.hub is not LIVE.hub:
+            read_leaks(self.hub)
+            read_health(self.hub)
+            self.hub.fleet.parked = ask(queries.PARKED)
         with self.hub.lock:
             return self.hub.fleet.summary(visible, now=now, link=site_link)
 
@@ -57,6 +100,22 @@ def read_hub() -> Hub:
         hub.fleet.set_members(members, now=now)
         hub.fleet.write_nodes()
     return hub
+
+
+def read_leaks(hub: Hub) -> None:
+    """Fill the table of findings from PostgreSQL: one query more, for the pages that show them."""
+    rows = leak_rows(ask(queries.LEAKS))
+    with hub.batch() as now:
+        hub.tables["leaks"].replace(rows, now=now)
+        hub.tell_findings()
+
+
+def read_health(hub: Hub) -> None:
+    """The same of health checks."""
+    rows = health_rows(ask(queries.HEALTH), now=hub.clock.wall())
+    with hub.batch() as now:
+        hub.tables["health"].replace(rows, now=now)
+        hub.tell_findings()
 
 
 def ask(query: str, params: Mapping[str, Any] | None = None) -> Rows:

@@ -8,12 +8,17 @@ from django.urls import reverse
 
 from controlplane.access.policy import Permission, Principal
 from controlplane.dashboard.live.records import seconds
+from supervision.explain.words import duration
+from supervision.kernel.recycling import is_stand_in
 from supervision.tasks.holders import read_holder
 from supervision.tasks.models import TaskQueue, TaskRun, TaskWorker
+from supervision.tasks.poolviews import Pool
 from supervision.tasks.states import DEAD_LETTERS, is_ended
 
 Row = dict[str, Any]
 """Any: what templates read is of many kinds."""
+WAITS_LONG_S = 60.0
+"""A message that waits so long is worth a look."""
 SILENT_S = 15.0
 """A worker that told nothing for so long is shown as silent."""
 
@@ -68,33 +73,91 @@ def _action(verb: str, label: str, run_id: str, *, danger: bool) -> Row:
     }
 
 
-def worker_row(worker: TaskWorker, principal: Principal, now: float) -> Row:
+def worker_row(worker: TaskWorker, principal: Principal, now: float, *, failing: str = "") -> Row:
+    """failing: what its check `consumes` says, if that fails: a worker that stands still tells nobody that it is stuck."""
     silent_s = now - (seconds(worker.seen_at) or 0.0)
     state = "running" if silent_s < SILENT_S else "lost"
-    if state == "running" and not worker.consumes:
+    if state == "running" and (failing or not worker.consumes):
         state = "failed"
     actions = []
     if principal.can(Permission.OPERATE, worker.tree) and state != "lost":
-        url = f"{reverse('act', args=['restart', worker.key])}?{urlencode({'node': worker.node_id})}"
-        actions = [{"label": "Restart", "danger": False, "url": url}]
+        query = urlencode({"node": worker.node_id})
+        actions = [
+            {"label": label, "danger": False, "url": f"{reverse('act', args=[verb, worker.key])}?{query}"}
+            for verb, label in (("recycle", "Recycle"), ("restart", "Restart"))
+        ]
     return {
         "key": worker.key,
         "node": worker.node_id,
         "name": worker.name,
         "state": state,
-        "stalled": "" if worker.consumes else worker.stalled_queue or "its queues",
+        "stalled": failing if worker.consumes else takes_nothing(worker),
         "app": worker.app,
         "pool": worker.pool,
         "concurrency": worker.concurrency,
         "running": worker.running,
         "queues": worker.queues,
         "tasks_total": worker.tasks_total,
+        "memory_bytes": worker.memory_bytes,
+        "stands_in": is_stand_in(worker.key),
         "started_at": seconds(worker.started_at),
         "seen_at": seconds(worker.seen_at),
         "incarnation": worker.incarnation,
         "pid": worker.pid,
         "actions": actions,
     }
+
+
+def takes_nothing(worker: TaskWorker) -> str:
+    """What is wrong with one that told so itself."""
+    return f"connected, takes nothing from {worker.stalled_queue or 'its queues'}"
+
+
+def pool_row(pool: Pool, principal: Principal, now: float) -> Row:
+    query = urlencode({"tree": pool.tree, "path": pool.path})
+    verbs: list[tuple[str, str]] = []
+    if principal.can(Permission.OPERATE, pool.tree):
+        drained = pool.drained_at is not None
+        verbs = [("scale-pool", "Scale"), ("restart-pool", "Rolling restart"), ("drain-pool", "Drain")]
+        verbs = [("resume-pool", "Resume")] if drained else verbs
+    last = pool.last_recycled or {}
+    return {
+        "key": pool.key,
+        "tree": pool.tree,
+        "app": pool.app,
+        "queues": pool.queues,
+        "workers": pool.workers,
+        "wanted": pool.wanted,
+        "is_short": pool.workers < pool.wanted,
+        "least": pool.least,
+        "most": pool.most,
+        "decides": pool.decides,
+        "why": pool.why,
+        "changed_at": seconds(pool.changed_at),
+        "drained": pool.drained_at is not None,
+        "rolling": pool.rolling,
+        "limits": _limits(pool),
+        "recycling": pool.recycling,
+        "last_recycled": last,
+        "waiting": pool.waiting,
+        "oldest_s": pool.oldest_s,
+        "actions": [
+            {
+                "label": label,
+                "danger": verb == "drain-pool",
+                "url": f"{reverse('task-act', args=[verb])}?{query}",
+            }
+            for verb, label in verbs
+        ],
+    }
+
+
+def _limits(pool: Pool) -> list[str]:
+    """When its workers are replaced, in words."""
+    memory, tasks, age = (pool.recycle.get(name) for name in ("memory", "tasks", "age"))
+    words = [f"{memory / 2**20:.0f} MiB"] if memory else []
+    words += [f"{tasks} tasks"] if tasks else []
+    return words + ([duration(float(age))] if age else [])
 
 
 def newest_lives(workers: Sequence[TaskWorker], now: float) -> list[TaskWorker]:
@@ -128,6 +191,7 @@ def queue_row(
         "oldest_s": queue.oldest_s,
         "seen_at": seconds(queue.seen_at),
         "old": age_s > SILENT_S,
+        "waits_long": age_s <= SILENT_S and (queue.oldest_s or 0.0) > WAITS_LONG_S,
         "workers": sum(
             queue.name in worker["queues"] and worker["app"] == queue.app and worker["state"] == "running"
             for worker in workers

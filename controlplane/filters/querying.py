@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from controlplane.filters.grammar import Field, Fields, FilterError, Kind, Term, Value
 
-_LOOKUP = {"=": "", ">": "__gt", ">=": "__gte", "<": "__lt", "<=": "__lte", "~": "__icontains"}
+LOOKUP = {"=": "", ">": "__gt", ">=": "__gte", "<": "__lt", "<=": "__lte", "~": "__icontains"}
 _TURNED = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "=": "="}
 """Older than an hour is: at an earlier time than an hour ago."""
 
@@ -35,8 +35,8 @@ def _one(term: Term, fields: Fields, now: datetime) -> Q:
 def _compare(field: Field, path: str, term: Term, value: Value, now: datetime) -> Q:
     if field.kind == Kind.AGE:
         moment = now - timedelta(seconds=float(value))
-        return Q(**{f"{path}{_LOOKUP[_TURNED[term.op]]}": moment})
-    return Q(**{f"{path}{_LOOKUP[term.op]}": value})
+        return Q(**{f"{path}{LOOKUP[_TURNED[term.op]]}": moment})
+    return Q(**{f"{path}{LOOKUP[term.op]}": value})
 
 
 def _any(conditions: Sequence[Q]) -> Q:

@@ -16,14 +16,15 @@ from urllib.parse import parse_qsl
 
 from controlplane.intake.committing import Committer, OverloadedError
 from controlplane.intake.keys import Door, Doors
-from controlplane.intake.quota import Quota
+from controlplane.intake.quota import Limiter
 from controlplane.intake.spool import Row
 from supervision.errors.protocol.accepting import Accepted, accept, accept_store, check_in_of
-from supervision.errors.protocol.categories import INTERNAL, Limit, category_of, rate_limits_header
+from supervision.errors.protocol.categories import ERROR, INTERNAL, Limit, category_of, rate_limits_header
 from supervision.errors.protocol.encodings import BadEncodingError, Body, TooLargeError, UnknownEncodingError
 from supervision.errors.protocol.envelope import EnvelopeTooLargeError, MalformedEnvelopeError, read_envelope
 from supervision.errors.protocol.keys import key_of
 from supervision.errors.store.bodies import packed
+from supervision.errors.store.spiking import REASON as SPIKE
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -66,6 +67,7 @@ class Answer:
     status: int
     body: dict[str, Any]
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    content_type: str = "application/json"
 
 
 class Refused(Exception):  # noqa: N818 (named for what the client hears)
@@ -88,7 +90,7 @@ class Intake:
         application: Application,
         *,
         doors: Doors,
-        quota: Quota,
+        quota: Limiter,
         committer: Callable[[], Committer],
         now: Callable[[], dt.datetime],
     ) -> None:
@@ -115,13 +117,25 @@ class Intake:
         """Commit or spool what is pending."""
         if self._committer is not None:
             await self._committer.stop()
+        await self._quota.close()
 
     async def _take(self, scope: Scope, receive: Receive, found: re.Match[str]) -> Answer:
         kind = "cron" if found["slug"] else found["kind"]
         if scope["method"] != "POST" and not (kind == "cron" and scope["method"] == "GET"):
             raise refuse(405, "POST", headers=((b"allow", b"POST, OPTIONS"),))
         if kind in ("minidump", "unreal", "security"):
-            raise refuse(501, f"{kind} reports are not taken")
+            raise Refused(
+                Answer(
+                    501,
+                    {
+                        "type": "about:blank",
+                        "title": "Not Implemented",
+                        "status": 501,
+                        "detail": f"{kind} reports are not taken.",
+                    },
+                    content_type="application/problem+json",
+                )
+            )
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
@@ -155,17 +169,17 @@ class Intake:
     ) -> Answer:
         committer = self._started()
         rows, limits = [], []
+        turned_away: dict[str, str] = {}
         for report in accepted.reports:
             category = category_of(report.kind)
-            wait_s = (
-                0.0
-                if category == INTERNAL
-                else self._quota.take(door.project, category, 1, door.events_per_minute)
-            )
-            if wait_s:
-                committer.discard(door.project, category, "quota", 1)
-                names = ("error", "default") if category == "error" else (category,)
-                limits.append(Limit(wait_s, names, "quota"))
+            if report.kind == "attachment" and report.event_id in turned_away:
+                committer.discard(door.project, category, turned_away[report.event_id], 1)
+                continue
+            limit = None if category == INTERNAL else await self._limit(door, category)
+            if limit is not None:
+                committer.discard(door.project, category, limit.reason, 1)
+                limits.append(limit)
+                turned_away[report.event_id] = limit.reason
                 continue
             rows.append(
                 Row(
@@ -197,6 +211,16 @@ class Intake:
             )
         told = {"id": accepted.event_id} if accepted.event_id else {}
         return Answer(202 if kind == "cron" else 200, told, headers)
+
+    async def _limit(self, door: Door, category: str) -> Limit | None:
+        """What keeps one more of it out: the project's quota, or that far more come than usual."""
+        names = ("error", "default") if category == ERROR else (category,)
+        if category == ERROR and door.spike_limit is not None:
+            wait_s = await self._quota.take(door.project, SPIKE, 1, door.spike_limit)
+            if wait_s:
+                return Limit(wait_s, names, SPIKE)
+        wait_s = await self._quota.take(door.project, category, 1, door.events_per_minute)
+        return Limit(wait_s, names, "quota") if wait_s else None
 
     def _started(self) -> Committer:
         if self._committer is None:
@@ -262,7 +286,7 @@ async def _send(send: Send, answer: Answer) -> None:
     body = json.dumps(answer.body).encode()
     cors = () if any(name == _CORS[0][0] for name, _ in answer.headers) else _CORS
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", answer.content_type.encode()),
         (b"content-length", str(len(body)).encode()),
         *answer.headers,
         *cors,

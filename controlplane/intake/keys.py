@@ -10,6 +10,13 @@ from dataclasses import dataclass
 
 KNOWN_S = 30.0
 MOST = 10_000
+MISSES, MISSES_EACH_S = 50.0, 5.0
+"""Look-ups that find nothing: so many at once, and so many more each second. Who guesses keys must not keep the database
+busy."""
+
+
+class TooManyUnknownError(Exception):
+    """Many keys that open nothing were tried just now; this one is not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +25,8 @@ class Door:
 
     project: int
     events_per_minute: int
+    spike_limit: int | None = None
+    """Events a minute that are far too many for this project; None: nobody knows, or nobody asked for it."""
 
 
 class Doors:
@@ -25,16 +34,21 @@ class Doors:
 
     def __init__(self, look_up: Callable[[int, str], Door | None], clock: Callable[[], float]) -> None:
         self._look_up, self._clock = look_up, clock
+        self._misses = (MISSES, clock())
         self._known: OrderedDict[tuple[int, str], tuple[float, Door | None]] = OrderedDict()
         self._lock = threading.Lock()
 
     def find(self, project: int, key: str) -> Door | None:
-        """None: no such project, or the key does not open it. Raises what `look_up` raises where nothing is remembered."""
+        """None: no such project, or the key does not open it. Raises what `look_up` raises where nothing is remembered, and
+        TooManyUnknownError."""
         now = self._clock()
         with self._lock:
             known = self._known.get((project, key))
         if known is not None and now - known[0] < KNOWN_S:
             return known[1]
+        is_known = known is not None and known[1] is not None
+        if not is_known:
+            self._take_miss(now)
         try:
             door = self._look_up(project, key)
         except Exception:
@@ -42,8 +56,19 @@ class Doors:
                 return known[1]  # the database is away: what was right is right
             raise
         with self._lock:
+            if door is not None and not is_known:
+                self._misses = (min(MISSES, self._misses[0] + 1), self._misses[1])
             self._known[project, key] = (now, door)
             self._known.move_to_end((project, key))
             while len(self._known) > MOST:
                 self._known.popitem(last=False)
         return door
+
+    def _take_miss(self, now: float) -> None:
+        """Of what is not known to be right; given back when it turns out to be."""
+        with self._lock:
+            left, at = self._misses
+            left = min(MISSES, left + (now - at) * MISSES_EACH_S)
+            self._misses = (left - 1 if left >= 1 else left, now)
+        if left < 1:
+            raise TooManyUnknownError

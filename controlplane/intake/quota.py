@@ -1,13 +1,24 @@
 """How much a project may send: a bucket for each project and category, refilled steadily. Counted here, before anything
 is stored.
 
-The buckets are this process's own; with n web processes each grants an n-th.
+The buckets are this process's own; with n web processes each grants an n-th. They count while Redis, which has those of all
+processes together (shared_quota.py), does not answer.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Protocol
 
 MOST = 10_000
+
+
+class Limiter(Protocol):
+    """What the intake asks before it takes a report."""
+
+    async def take(self, project: int, category: str, count: int, per_minute: int) -> float:
+        """Take `count`; 0.0 when they were there, else the seconds until they will be, and nothing is taken."""
+
+    async def close(self) -> None: ...
 
 
 class Quota:
@@ -18,7 +29,7 @@ class Quota:
         self._buckets: OrderedDict[tuple[int, str], tuple[float, float]] = OrderedDict()
         """(tokens, when they were counted)."""
 
-    def take(self, project: int, category: str, count: int, per_minute: int) -> float:
+    async def take(self, project: int, category: str, count: int, per_minute: int) -> float:
         """Take `count`; 0.0 when they were there, else the seconds until they will be, and nothing is taken."""
         most = max(1.0, per_minute * self._share)
         now = self._clock()
@@ -30,3 +41,6 @@ class Quota:
         while len(self._buckets) > MOST:
             self._buckets.popitem(last=False)
         return 0.0 if enough else max(1.0, (min(count, most) - tokens) * 60 / most)
+
+    async def close(self) -> None:
+        """It holds nothing."""

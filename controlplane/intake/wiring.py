@@ -12,6 +12,7 @@ from controlplane.intake.application import Application, Intake
 from controlplane.intake.committing import Committer
 from controlplane.intake.keys import Door, Doors
 from controlplane.intake.quota import Quota
+from controlplane.intake.shared_quota import SharedQuota
 from controlplane.intake.spool import Spool
 from supervision.errors.store.models import ErrorKey
 from supervision.runtime.clock import SystemClock
@@ -21,12 +22,12 @@ SPOOL = Path("errors") / "spool"
 
 
 def intake(application: Application, *, processes: int) -> Intake:
-    """In front of `application`, one of `processes` that share each project's quota."""
+    """In front of `application`, one of `processes` on this host: without Redis each has an n-th of each project's quota."""
     clock = SystemClock()
     return Intake(
         application,
         doors=Doors(look_up, clock.boot),
-        quota=Quota(clock.boot, share=1 / processes),
+        quota=SharedQuota(settings.CONNECTIONS.redis_url, Quota(clock.boot, share=1 / processes), clock.boot),
         committer=committer_of(settings.CONNECTIONS.database_url, settings.PATHS.data_dir / SPOOL),
         now=lambda: dt.datetime.fromtimestamp(clock.wall(), tz=dt.UTC),
     )
@@ -41,10 +42,10 @@ def look_up(project: int, key: str) -> Door | None:
     try:
         found = (
             ErrorKey.objects.filter(Q(public_key=key), project_id=project, revoked_at=None)
-            .values_list("project__events_per_minute", flat=True)
+            .values_list("project__events_per_minute", "project__spike_limit")
             .first()
         )
     finally:
         close_old_connections()
         connection.close()
-    return None if found is None else Door(project, found)
+    return None if found is None else Door(project, *found)

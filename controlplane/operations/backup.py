@@ -22,8 +22,8 @@ from controlplane.operations import postgres_tools
 from controlplane.operations.exceptions import OperationsError
 from controlplane.operations.release import code_digest
 from supervision.runtime.clock import SystemClock
-from supervision.runtime.node import VERSION
 from supervision.runtime.paths import Paths
+from supervision.runtime.version import VERSION
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -50,6 +50,8 @@ class _Latest:
     ok: bool = False
     detail: str = "not asked yet"
     at: float = float("-inf")
+    failing_since: float | None = None
+    """When the first of the failures in a row was seen, on the boot clock."""
 
 
 @dataclass(slots=True)
@@ -92,6 +94,14 @@ class Checks:
         now = self.clock.boot()
         return [self._outcome(check, now) for check in self.checks]
 
+    def failing_since(self, name: str) -> float | None:
+        """When the newest answers began to be failures, seconds of the boot clock; None: the newest is none.
+
+        An answer that is only old says nothing of a store: we may be slow.
+        """
+        latest = self._latest.get(name)
+        return None if latest is None else latest.failing_since
+
     def _outcome(self, check: Check, now: float) -> Outcome:
         latest = self._latest.get(check.name, _Latest())
         age = now - latest.at
@@ -131,5 +141,8 @@ class Checks:
                 latest = _Latest(False, type(error).__name__, self.clock.boot())
             else:
                 latest = _Latest(True, detail, asked)
+            if not latest.ok:
+                before = self.failing_since(check.name)
+                latest.failing_since = latest.at if before is None else before
             self._latest[check.name] = latest
             await asyncio.sleep(EVERY_S)

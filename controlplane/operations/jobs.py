@@ -1,12 +1,15 @@
-"""What every periodic job shares: it is a task of the platform's queue, and its row says when it last ended and how."""
+"""What every periodic job shares: it is a task of the platform's queue, and its row says when it last ended and how. Those
+that run seldom are monitors, too."""
 
 from collections.abc import Callable
 from functools import wraps
 
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from controlplane.celery import app
 from controlplane.operations.models import PeriodicJob
+from controlplane.operations.ownmonitors import tell
 
 
 def job(body: Callable[[], None]) -> Callable[[], None]:
@@ -14,7 +17,7 @@ def job(body: Callable[[], None]) -> Callable[[], None]:
 
     @wraps(body)
     def run() -> None:
-        error = "it was interrupted"
+        error, began = "it was interrupted", timezone.now()
         try:
             body()
             error = ""
@@ -23,6 +26,7 @@ def job(body: Callable[[], None]) -> Callable[[], None]:
             raise
         finally:
             PeriodicJob.objects.filter(name=body.__name__).update(ended_at=Now(), error=error)
+            tell(body.__name__, began=began, ended=timezone.now(), is_ok=not error)
 
     app.task(name=f"platform.{body.__name__}")(run)
     return run

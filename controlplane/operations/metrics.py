@@ -1,7 +1,8 @@
 """`/metrics`: what the rows say at the moment of asking, as Prometheus reads it.
 
 From rows, not from this process: whichever web process answers says the same, and series of a node or tree that is gone are
-gone. Labels are bounded: nodes, states, supervisors, our own processes, verbs; never a pid, a key of a child or a task.
+gone. Labels are bounded: nodes, states, supervisors, our own processes, verbs, kinds of agents
+and what they measure; never a pid, a key of a child or a task.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +21,15 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from controlplane.operations import traffic
+from controlplane.operations.agentmetrics import agent_metrics
 from controlplane.operations.checks import Checks
+from controlplane.operations.healthmetrics import health_metrics
 from controlplane.operations.latency import histograms
 from controlplane.operations.release import code_digest
+from controlplane.operations.rulemetrics import rule_metrics
 from controlplane.operations.taskmetrics import task_metrics
-from supervision.runtime.node import VERSION
 from supervision.runtime.observed import STATES
+from supervision.runtime.version import VERSION
 
 PREFIX = "overstory"
 MOST_SUPERVISORS = 2000
@@ -91,13 +95,17 @@ JOIN supervision_streamcursor AS c ON c.node_id = n.id AND c.stream_epoch = n.st
 class RowsCollector(Collector):
     """Each collection asks anew. With PostgreSQL away only what this process knows itself is told, and that it is away."""
 
-    def __init__(self, checks: Checks) -> None:
+    def __init__(self, checks: Checks | None) -> None:
+        """Without `checks` only what rows say: of /readyz each process has its own."""
         self._checks = checks
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily(
             f"{PREFIX}_build", "Which code this is.", value={"version": VERSION, "code": code_digest()}
         )
+        if self._checks is None:
+            yield from self._from_rows()
+            return
         outcomes = {each.name: each.ok for each in self._checks.outcomes(wait_s=0.5)}
         yield gauge(
             "check_ok",
@@ -181,6 +189,9 @@ class RowsCollector(Collector):
         )
         yield from self._counts()
         yield from task_metrics(rows, gauge)
+        yield from rule_metrics(gauge)
+        yield from health_metrics(rows, gauge)
+        yield from agent_metrics(PREFIX, gauge)
         yield from self._live(names)
 
     def _live(self, names: dict[str, str]) -> Iterator[Metric]:

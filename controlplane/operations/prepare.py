@@ -72,7 +72,7 @@ def prepared(connection: psycopg.Connection) -> str | None:
 
 
 def migrate() -> None:
-    """Bring the schema to this release's state, with the journal's partitions of these months: the first records come
+    """Bring the schema to this release's state, with the partitions of these months and days: the first records come
     before beat does, and would stay in the default partition."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
     import django
@@ -80,10 +80,12 @@ def migrate() -> None:
     from django.utils import timezone
 
     django.setup()
-    from supervision.journal.retention import make_partitions
+    from supervision.errors.store import retention as errors
+    from supervision.journal import retention as journal
 
     call_command("migrate", interactive=False, verbosity=1)
-    make_partitions(now=timezone.now())
+    journal.make_partitions(now=timezone.now())
+    errors.make_partitions(now=timezone.now())
 
 
 def prepare_assets(paths: Paths) -> None:

@@ -8,14 +8,19 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 
 from agents.checkpoints import services as checkpoints
+from agents.measures import services as measures
 from agents.registry import services as registry
 from controlplane.access.models import LoginAllowance, LoginLink
-from controlplane.api import idempotency
+from controlplane.api.retention import purge_keys
 from supervision.alerts import services as alerts
 from supervision.auditlog import services as auditlog
 from supervision.auditruns import retention as auditruns
 from supervision.errors.store import retention as errors
+from supervision.errors.store.issues import resolve_quiet
+from supervision.leakwatch import services as leakwatch
 from supervision.remediation import retention as remediation
+from supervision.rules import counting as rules
+from supervision.rules.issues import watching as issue_rules
 from supervision.samples import services as samples
 from supervision.tasks import retention as tasks
 from supervision.tasks.workers import expire_requests
@@ -35,7 +40,7 @@ class BrokenChainError(Exception):
 
 
 def expire(*, now: dt.datetime) -> dict[str, int]:
-    """Remove rows whose time is over; how many by what they were."""
+    """Remove rows whose time is over, and resolve issues whose time is; how many by what they were."""
     return {
         "sessions": _delete(Session.objects.filter(expire_date__lt=now).order_by("expire_date")),
         "login links": _delete(
@@ -44,18 +49,23 @@ def expire(*, now: dt.datetime) -> dict[str, int]:
         "login allowances": _delete(
             LoginAllowance.objects.filter(spent_until__lt=now).order_by("spent_until")
         ),
-        "idempotency keys": idempotency.purge(now),
+        "idempotency keys": purge_keys(now),
         "commands": _delete(
             Command.objects.filter(state__in=ENDED, finished_at__lt=now - COMMANDS_KEPT).order_by(
                 "finished_at"
             )
         ),
         "samples": samples.drop_old(now),
+        "measures of agents": measures.drop_old(now=now),
+        "rules": rules.drop_old(now=now),
+        "rules on issues": issue_rules.drop_old(now=now),
         "registrations": registry.sweep(),
         "checkpoints": checkpoints.drop_old(),
         "requests to workers": expire_requests(now=now),
         "tasks": tasks.drop_old(now),
         "errors": errors.drop_old(now=now),
+        "quiet issues": resolve_quiet(now=now),
+        "leak findings": leakwatch.drop_old(now),
         "alerts": alerts.delete_old(now=now),
         "audit runs": auditruns.drop_old(now=now),
         "remediation plans": remediation.drop_old(now=now),

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from django.utils import timezone
 from prometheus_client.core import Metric
 
+from supervision.tasks.poolviews import MOST_POOLS, pools
 from supervision.tasks.states import RunState
 
 MOST_QUEUES = 500
@@ -58,4 +60,35 @@ def task_metrics(rows: Rows, gauge: Gauge) -> Iterator[Metric]:
         "Workers that told of themselves lately, by whether they consume.",
         ["consumes"],
         [([str(bool(consumes)).lower()], int(number)) for consumes, number in rows(WORKERS)],
+    )
+    yield from _pool_metrics(gauge)
+
+
+def _pool_metrics(gauge: Gauge) -> Iterator[Metric]:
+    """Of pools of workers: one series each, MOST_POOLS at most."""
+    found = [([pool.tree, pool.path], pool) for pool in pools(trees=None, now=timezone.now())[:MOST_POOLS]]
+    labels = ["tree", "pool"]
+    yield gauge(
+        "task_pool_workers",
+        "Workers of a pool that told of themselves lately, on all nodes.",
+        labels,
+        [(names, pool.workers) for names, pool in found],
+    )
+    yield gauge(
+        "task_pool_workers_wanted",
+        "Workers that a pool is to have on each of its nodes.",
+        labels,
+        [(names, pool.wanted) for names, pool in found],
+    )
+    yield gauge(
+        "task_pool_messages",
+        "Messages that wait in a pool's queues, where that is known.",
+        labels,
+        [(names, pool.waiting) for names, pool in found if pool.waiting is not None],
+    )
+    yield gauge(
+        "task_pool_oldest_seconds",
+        "Age of the oldest message that comes next in a pool's queues, where that is known.",
+        labels,
+        [(names, pool.oldest_s) for names, pool in found if pool.oldest_s is not None],
     )

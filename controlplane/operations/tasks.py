@@ -1,16 +1,24 @@
 """Celery tasks of the platform: each a shim over a service that may be called twice, and does a bounded part at a time."""
 
+from django.conf import settings
 from django.utils import timezone
 
-from controlplane.operations import outside, retention
+from controlplane.filters.issues import issue_condition
+from controlplane.operations import outside, retention, shared
 from controlplane.operations.jobs import job
 from controlplane.operations.told import Instance
 from supervision.alerts import services as alerts
 from supervision.alerts.delivery import deliver_due
 from supervision.alerts.watching import watch_rows
 from supervision.auditruns import findings, scanning
+from supervision.errors.store import retention as errors
+from supervision.errors.store import spiking
 from supervision.journal import retention as journal
 from supervision.remediation import checking
+from supervision.rules import burning
+from supervision.rules import watching as rules
+from supervision.rules.issues.watching import watch_issue_rules
+from supervision.rules.readings import note_queues
 from supervision.samples import services as samples
 
 
@@ -25,13 +33,45 @@ def watch_fleet() -> None:
 
 
 @job
+def watch_rules() -> None:
+    note_queues(now=timezone.now())
+    rules.watch_rules()
+
+
+@job
+def watch_errors() -> None:
+    spiking.weigh(now=timezone.now())
+    spiking.look_at_spikes(now=timezone.now())
+    watch_issue_rules(accepts=issue_condition, now=timezone.now())
+
+
+@job
+def watch_objectives() -> None:
+    burning.watch_objectives()
+
+
+@job
+def look_at_shared() -> None:
+    shared.look_at_shared(now=timezone.now())
+
+
+@job
 def repeat_alerts() -> None:
+    alerts.tell_unsilenced(now=timezone.now())
     alerts.repeat_open(now=timezone.now())
 
 
 @job
 def ping_outside() -> None:
     outside.ping_if_current()
+
+
+@job
+def export_metrics() -> None:
+    if settings.OTLP_URL:
+        from controlplane.operations import otlp  # protobuf, which only who exports needs
+
+        otlp.export_metrics()
 
 
 @job
@@ -42,6 +82,7 @@ def roll_up_hours() -> None:
 @job
 def make_partitions() -> None:
     journal.make_partitions(now=timezone.now())
+    errors.make_partitions(now=timezone.now())
 
 
 @job

@@ -8,12 +8,14 @@ import socket
 import django
 
 from controlplane.serving import notify
+from controlplane.serving.loading import loading
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    django.setup()
-    from controlplane.operations.beat import Beat, publish_task  # rows can be named only now
+    with loading():
+        django.setup()
+        from controlplane.operations.beat import Beat, publish_task  # rows can be named only now
 
     beat = Beat(f"{socket.gethostname()}:{os.getpid()}", publish_task)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from controlplane.serving import notify
+from controlplane.serving.loading import loading
 
 
 class Told:
@@ -30,11 +31,12 @@ class Told:
 
 def main() -> None:
     """Run until SIGTERM; another controller may lead at once then."""
-    django.setup()
-    # After setup: they bring models.
-    from controlplane.controller.limits import limit
-    from controlplane.controller.loop import Controller
-    from controlplane.controller.wakeups import Wakeups
+    with loading():
+        django.setup()
+        # After setup: they bring models.
+        from controlplane.controller.limits import limit
+        from controlplane.controller.loop import Controller
+        from controlplane.controller.wakeups import Wakeups
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     limit(connection, "overstory controller")

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from controlplane.serving import notify
+from controlplane.serving.loading import loading
 from supervision.runtime.clock import SystemClock
 
 WAIT_S = 1.0
@@ -44,9 +45,13 @@ class Digester:
 
     def run(self) -> None:
         notify.ready("digesting")
+        address_is_said = False
         try:
             while not self._ended:
                 try:
+                    if not address_is_said:
+                        self._say_address()
+                        address_is_said = True
                     busy = self._turn()
                     said = "digesting"
                 except (DatabaseError, InterfaceError) as error:
@@ -58,6 +63,12 @@ class Digester:
                     self._wakeups.wait(WAIT_S, self._clock.boot())
         finally:
             self._wakeups.close()
+
+    def _say_address(self) -> None:
+        from supervision.errors.store.addresses import say_address
+
+        reachable = settings.REACHABLE
+        say_address(local_url=reachable.local_url, public_url=reachable.given_url, now=self._now())
 
     def _turn(self) -> bool:
         """Whether there may be more at once."""
@@ -93,12 +104,14 @@ class Digester:
 
 
 def main() -> None:
-    django.setup()
-    from controlplane.controller.limits import limit
+    with loading():
+        django.setup()
+        from controlplane.controller.limits import limit
+
+        digester = Digester()
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     limit(connection, "overstory digester")
-    digester = Digester()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, digester.stop)
     digester.run()

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from controlplane.serving import notify
+from controlplane.serving.loading import loading
 from controlplane.serving.probing import Probing
+from controlplane.serving.sockets import SharingProtocol
 from controlplane.serving.subpath import SubPath
 
 if TYPE_CHECKING:
@@ -63,9 +65,9 @@ def server() -> Server:
     from controlplane.serving.database import share_connections
     from controlplane.system_tree import WEB_INSTANCES
 
-    share_connections()
     checks = readiness()
     checks.start()
+    share_connections(away_since=lambda: checks.failing_since("db"))
     root = settings.REACHABLE.prefix
     gate = intake(application, processes=WEB_INSTANCES)
     config = uvicorn.Config(
@@ -78,6 +80,7 @@ def server() -> Server:
         # Nobody is believed about another's address unless the operator says so: it stands in the audit log.
         proxy_headers=bool(os.environ.get("OVERSTORY_TRUSTED_PROXIES")),
         forwarded_allow_ips=os.environ.get("OVERSTORY_TRUSTED_PROXIES", ""),
+        ws=SharingProtocol,
         ws_max_size=64 * 1024,
     )
     return Server(config, gate)
@@ -93,4 +96,6 @@ def listening() -> list[socket.socket]:
 
 
 if __name__ == "__main__":
-    server().run(listening())
+    with loading():
+        made = server()
+    made.run(listening())

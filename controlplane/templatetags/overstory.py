@@ -14,7 +14,8 @@ from django.urls import get_script_prefix
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from controlplane.assets.curl import ALERT_VERBS, CHILD_VERBS, alert_curl, command_curl
+from controlplane.assets.curl import CHILD_VERBS, command_curl
+from controlplane.dashboard.requests import ACTIONS, TASKS, line_of
 
 register = template.Library()
 
@@ -39,10 +40,23 @@ TONES = {
     "parked": "crit",
     "done": "idle",
     "revoked": "idle",
+    "healthy": "ok",
+    "degraded": "warn",
+    "unhealthy": "crit",
+    "unresponsive": "crit",
+    "unknown": "idle",
+    "stale": "warn",
 }
 SEVERITY = ("crit", "warn", "busy", "idle", "ok")
 """The order in which a roll-up bar shows its parts: what needs attention comes first."""
-_GLYPHS = {"held": "held", "completed": "done", "done": "done", "lost": "unknown"}
+_GLYPHS = {
+    "unknown": "unknown",
+    "stale": "unknown",
+    "held": "held",
+    "completed": "done",
+    "done": "done",
+    "lost": "unknown",
+}
 _BAR = '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -249,6 +263,7 @@ ICONS = {
     "o": "overview",
     "t": "tree",
     "p": "processes",
+    "v": "logs",
     "y": "config",
     "d": "nodes",
     "u": "audit",
@@ -278,6 +293,7 @@ VERBS = {
     "delete_child": "close",
     "signal": "signal",
     "reload": "restart",
+    "recycle": "restart",
     "adopt_stray": "plus",
     "end_stray": "stop",
 }
@@ -313,14 +329,19 @@ def change_query(context: template.Context, **changes: Any) -> str:
 
 @register.simple_tag(takes_context=True)
 def curl(context: template.Context, verb: str, key: str, node: str | None = None) -> str:
-    """The request of an action on a child or an alert as a line for a terminal; nothing for other actions."""
+    """The request of an action as a line for a terminal; nothing for one that is not known."""
     site = context["request"].build_absolute_uri(f"{get_script_prefix()}api/v1/")
-    if verb in ALERT_VERBS:
-        return alert_curl(f"{site}alerts/{key}/{verb}")
-    if verb not in CHILD_VERBS:
-        return ""
-    url = f"{site}commands"
-    return command_curl(url=url, verb=verb, key=key, node=node)
+    if verb in CHILD_VERBS:
+        return command_curl(url=f"{site}commands", verb=verb, key=key, node=node)
+    pid = int(key) if key.isdecimal() else 0
+    given = {"key": key, "node": node or "", "pid": pid, **(context.get("facts") or {})}
+    return line_of(ACTIONS, verb, site, given)
+
+
+@register.simple_tag(takes_context=True)
+def task_curl(context: template.Context, verb: str, given: Mapping[str, str]) -> str:
+    """The same of what is done to tasks, queues and pools of workers."""
+    return line_of(TASKS, verb, context["request"].build_absolute_uri(f"{get_script_prefix()}api/v1/"), given)
 
 
 @register.filter

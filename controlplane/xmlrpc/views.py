@@ -19,7 +19,7 @@ from controlplane.xmlrpc.output import Output
 from controlplane.xmlrpc.rows import RowsBackend
 from controlplane.xmlrpc.signing_in import caller
 from controlplane.xmlrpc.wire import MAX_REQUEST_BYTES
-from supervision.runtime.node import VERSION
+from supervision.runtime.version import VERSION
 
 TAIL_BYTES = 1024
 """What a followed log begins with."""

@@ -24,23 +24,35 @@ export function openBulk({ verb, rows, url, onDone }) {
   const reason = make("input", { id: "bulk-reason", maxlength: "500", autocomplete: "off" });
   const go = make("button", { class: `button main${verb === "stop" ? " danger" : ""}`, type: "submit" }, title.split(" ")[0]);
   const progress = make("p", { class: "text-2", role: "status" });
+  const bar = make("progress", { class: "progress", max: rows.length, value: 0, hidden: true, "aria-label": "Done" });
+  const cancel = make("button", { class: "button", type: "button", "data-close": true }, "Cancel");
   const field = (label, control) => make("div", { class: "field" }, make("label", { for: control.id }, label), control);
   const form = make(
     "form",
     {},
     make("div", { class: "dialog-head" }, make("h2", {}, title)),
-    make("div", { class: "dialog-body" }, reach, list, more, field("In stages, stopping at the first failure", stage), field("Reason, for the audit log", reason), progress),
-    make("div", { class: "dialog-foot" }, make("button", { class: "button", type: "button", "data-close": true }, "Cancel"), go),
+    make("div", { class: "dialog-body" }, reach, list, more, field("In stages, stopping at the first failure", stage), field("Reason, for the audit log", reason), bar, progress),
+    make("div", { class: "dialog-foot" }, cancel, go),
   );
   const dialog = showDialog(make("div", {}, form));
+  let wanted = true;
+  dialog.addEventListener("close", () => (wanted = false)); // whoever closes it wants no further stage
   askReach({ verb, rows, url, reach });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     go.disabled = true;
     go.setAttribute("aria-busy", "true");
     const size = stage.value === "all" ? rows.length : Number(stage.value);
-    const failure = await run({ verb, rows, url, size, reason: reason.value, say: (words) => (progress.textContent = words) });
+    cancel.textContent = "Stop after this stage";
+    bar.hidden = false;
+    const say = (done) => {
+      bar.value = done;
+      progress.textContent = `${count(done)} of ${count(rows.length)} done`;
+    };
+    const failure = await run({ verb, rows, url, size, reason: reason.value, say, goesOn: () => wanted });
     if (failure) {
+      cancel.textContent = "Close";
+      if (!wanted) toast(failure, { tone: "warn", forMs: 10_000 });
       progress.replaceChildren(symbol("state-crit", "glyph tone-crit"), ` ${failure}`);
       progress.className = "line";
       go.remove();
@@ -66,9 +78,10 @@ async function askReach({ verb, rows, url, reach }) {
 }
 
 /** null when all went well, else words about the first failure. */
-async function run({ verb, rows, url, size, reason, say }) {
+async function run({ verb, rows, url, size, reason, say, goesOn }) {
   for (let at = 0; at < rows.length; at += size) {
-    say(`${count(at)} of ${count(rows.length)} done`);
+    if (!goesOn()) return `Stopped after ${count(at)} of ${count(rows.length)}, as you wished.`;
+    say(at);
     const ends = await Promise.all(rows.slice(at, at + size).map((row) => one({ verb, row, url, reason })));
     const bad = ends.find((end) => end !== null);
     if (bad) return `Stopped after ${count(at)} of ${count(rows.length)}: ${bad}`;

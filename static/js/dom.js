@@ -4,8 +4,10 @@ import { glyphOf, rollup, toneOf } from "./lib/states.js";
 export const root = document.documentElement;
 const SVG = "http://www.w3.org/2000/svg";
 
+const base = new URL(root.dataset.root || "/", location.href).href;
+
 /** An address of this instance, below its path prefix. */
-export const address = (path) => new URL(path.replace(/^\//, ""), new URL(root.dataset.root || "/", location.href)).href;
+export const address = (path) => new URL(path.replace(/^\//, ""), base).href;
 
 /** make("a", {href: "/x", class: "button"}, "words", element) */
 export function make(tag, attributes = {}, ...children) {
@@ -44,8 +46,8 @@ export function setState(element, word, { chip = element.classList.contains("chi
   element.dataset.state = word;
   element.toggleAttribute("data-pending", pending !== null);
   const svg = element.querySelector("svg");
-  svg.setAttribute("class", `glyph${tone === "busy" ? " turns" : ""}`);
-  svg.firstElementChild.setAttribute("href", `${root.dataset.sprite}#${glyphOf(word)}`);
+  setAttribute(svg, "class", `glyph${tone === "busy" ? " turns" : ""}`);
+  setAttribute(svg.firstElementChild, "href", `${root.dataset.sprite}#${glyphOf(word)}`); // an equal one too would copy the symbol anew
   setText(element.querySelector(".state-word"), pending ?? word);
 }
 
@@ -69,7 +71,7 @@ export function rollupElement(states) {
 
 /** What is known of a state now; while a command is pending its word stands, and this follows when it ends. True when it was drawn anew. */
 export function knowState(element, word) {
-  element.dataset.known = word;
+  setAttribute(element, "data-known", word);
   if (element.hasAttribute("data-pending") || element.dataset.state === word) return false;
   setState(element, word);
   return true;
@@ -77,7 +79,15 @@ export function knowState(element, word) {
 
 /** Write only what differs: an equal write would still cost a layout and disturb a selection. */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const only = element.firstChild;
+  if (only?.nodeType === Node.TEXT_NODE && only.nextSibling === null) {
+    if (only.data !== text) only.data = text;
+  } else if (element.textContent !== text) element.textContent = text;
+}
+
+/** The same for an attribute. */
+export function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 /** Tint what changed, once. */

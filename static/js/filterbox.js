@@ -1,5 +1,5 @@
 // The filter field of a live list: understood as it is typed, kept in the address, wrong input named by its place.
-import { FilterError, parse, predicate } from "./lib/filter.js";
+import { FilterError, columnsOfTerms, dependsOnTime, parse, predicate, predicateOfRows } from "./lib/filter.js";
 
 export class FilterBox {
   /** fields: the list's table from the page; onChange(): the filter is another now. */
@@ -7,6 +7,7 @@ export class FilterBox {
     this.input = form.querySelector("[data-filter-input]");
     this.error = form.querySelector("[data-filter-error]");
     this.words = form.querySelector("[data-matches]");
+    this.keeps = form.hasAttribute("data-keeps");
     this.fields = fields;
     this.onChange = onChange;
     this.terms = [];
@@ -44,12 +45,23 @@ export class FilterBox {
     }
   }
 
+  /** For a table of the live feed: a function of (row number, now). */
+  acceptsRowOf(table) {
+    return predicateOfRows(this.terms, this.fields, table.values);
+  }
+
+  /** Columns that decide which rows are accepted; null when time decides too. */
+  get columns() {
+    return dependsOnTime(this.terms, this.fields) ? null : columnsOfTerms(this.terms, this.fields);
+  }
+
   changed() {
     const url = new URL(location.href);
-    if (this.text) url.searchParams.set("q", this.text);
+    if (this.text || this.keeps) url.searchParams.set("q", this.text); // without any, the list would open with its default view
     else url.searchParams.delete("q");
     url.searchParams.delete("page");
     history.replaceState(null, "", url);
+    document.dispatchEvent(new CustomEvent("overstory:asked"));
     this.onChange();
   }
 

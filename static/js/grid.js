@@ -72,6 +72,8 @@ export class VirtualGrid {
 
   setHeight() {
     const height = `${this.order.length * this.rowHeight}px`;
+    if (height === this.height) return;
+    this.height = height;
     this.space.style.height = height;
     this.holder.style.setProperty("--list-height", height);
   }
@@ -101,13 +103,9 @@ export class VirtualGrid {
     const { first, count } = visibleRange({ scrollTop: this.holder.scrollTop, height: this.holder.clientHeight, rowHeight: this.rowHeight, total: this.order.length, spare: SPARE });
     const wanted = new Map();
     for (let place = first; place < first + count; place += 1) wanted.set(String(this.order[place]), place);
-    const free = [];
-    for (const [id, row] of this.shown) {
-      if (wanted.has(id)) continue;
-      this.shown.delete(id);
-      free.push(row);
-    }
-    for (const row of this.pool) if (!free.includes(row) && ![...this.shown.values()].includes(row)) free.push(row);
+    for (const id of this.shown.keys()) if (!wanted.has(id)) this.shown.delete(id);
+    const used = new Set(this.shown.values());
+    const free = this.pool.filter((row) => !used.has(row));
     for (const [id, place] of wanted) {
       let row = this.shown.get(id);
       if (!row) {
@@ -117,8 +115,7 @@ export class VirtualGrid {
         this.shown.set(id, row);
         this.fillRow(row, this.order[place]);
       }
-      row.style.transform = `translateY(${place * this.rowHeight}px)`;
-      row.setAttribute("aria-rowindex", String(place + 2));
+      this.put(row, place);
     }
     for (const row of free) {
       row.hidden = true;
@@ -126,6 +123,18 @@ export class VirtualGrid {
       this.clearRow(row);
     }
     this.rove();
+  }
+
+  /** Writes only what is another than before: each write costs layout and paint. */
+  put(row, place) {
+    const top = place * this.rowHeight;
+    if (row.top !== top) {
+      row.top = top;
+      row.style.transform = `translateY(${top}px)`;
+    }
+    if (row.place === place) return;
+    row.place = place;
+    row.setAttribute("aria-rowindex", String(place + 2));
   }
 
   grow() {

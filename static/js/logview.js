@@ -14,7 +14,7 @@ export function attach(panel) {
   new LogView(panel);
 }
 
-class LogView {
+export class LogView {
   constructor(panel) {
     this.panel = panel;
     this.body = panel.querySelector("[data-log-body]");
@@ -23,10 +23,15 @@ class LogView {
     this.search = panel.querySelector("[data-log-search]");
     this.severity = panel.querySelector("[data-log-severity]");
     this.follow = panel.querySelector("[data-log-follow]");
-    this.url = panel.dataset.logUrl;
+    this.none = panel.querySelector("[data-log-none]");
     for (const line of this.list.children) line.dataset.severity = severityOf(line.querySelector("span").textContent);
     this.listen();
     this.toEnd();
+    this.begin();
+  }
+
+  begin() {
+    this.url = this.panel.dataset.logUrl;
     if (this.url) this.ask();
   }
 
@@ -51,11 +56,15 @@ class LogView {
     this.search?.addEventListener("input", () => this.show());
     this.search?.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), this.jump(event.shiftKey ? -1 : 1)));
     this.severity?.addEventListener("change", () => this.show());
-    this.panel.querySelector("[data-log-stream]").addEventListener("change", (event) => event.target.form.requestSubmit());
+    this.panel.querySelector("[data-log-stream]").addEventListener("change", (event) => this.changeStream(event.target.form));
     this.panel.querySelector("[data-log-error]").addEventListener("click", () => {
       const errors = [...this.list.children].filter((line) => !line.hidden && isAtLeast(line.dataset.severity, "error"));
       this.reveal(errors.at(-1));
     });
+  }
+
+  changeStream(form) {
+    form.requestSubmit();
   }
 
   setFollowing(following) {
@@ -129,12 +138,20 @@ class LogView {
 
   append(lines) {
     if (lines.length === 0) return;
-    this.panel.querySelector("[data-log-none]")?.remove();
-    const fresh = lines.map(({ text, stream, at }) => make("li", { "data-stream": stream, "data-severity": severityOf(text) }, make("time", {}, at ? clock(at * 1000) : ""), make("span", {}, text)));
-    this.list.append(...fresh);
+    if (this.none) this.none.hidden = true;
+    const fresh = lines.map((line) => this.makeLine(line));
+    this.place(fresh);
     while (this.list.childElementCount > KEPT) this.list.firstElementChild.remove();
     this.show(fresh);
     if (this.isFollowing) this.toEnd();
     else this.fresh.hidden = false;
+  }
+
+  makeLine({ text, stream, at }) {
+    return make("li", { "data-stream": stream, "data-severity": severityOf(text) }, make("time", {}, at ? clock(at * 1000) : ""), make("span", {}, text));
+  }
+
+  place(fresh) {
+    this.list.append(...fresh);
   }
 }

@@ -25,6 +25,11 @@ class Outline {
     element.dataset.grid = "";
     element.addEventListener("overstory:move", ({ detail }) => this.grid?.move(detail));
     element.addEventListener("keydown", (event) => this.onKey(event), true);
+    this.mark(readMarks());
+    document.addEventListener("overstory:foresight", ({ detail }) => {
+      this.mark(detail);
+      if (this.table) this.arrange();
+    });
     live.watch("tree", (event, table) => this.onEvent(event, table), { filter: undefined });
     live.addEventListener("tick", () => this.grid?.refresh([...this.grid.shown.keys()]));
   }
@@ -53,6 +58,15 @@ class Outline {
     this.grid.isBusy = () => false; // nothing is sorted here: lines only come and go
   }
 
+  /** Rows that something foreseen touches, and everything above them. */
+  mark(marks) {
+    this.marks = marks;
+    this.above = new Set();
+    for (const id of Object.keys(marks)) {
+      for (let end = id.lastIndexOf("/"); end > 0; end = id.lastIndexOf("/", end - 1)) this.above.add(id.slice(0, end));
+    }
+  }
+
   soon() {
     this.timer ??= setTimeout(() => {
       this.timer = null;
@@ -79,12 +93,13 @@ class Outline {
     this.grid.refresh([...this.grid.shown.keys()]);
     this.filter.say(keep ? `${count(shown.length)} of ${count(total)}` : count(total));
     this.empty.hidden = shown.length > 0;
+    for (const part of this.empty.children) part.hidden = (part.dataset.emptyOf === "filter") !== (this.filter.text !== "");
     this.element.hidden = shown.length === 0;
   }
 
   /** What a person folded stays; else trees are open while they are small, and paths to trouble always. */
   isOpen(row, depth, total) {
-    return this.folds[row.id] ?? (this.bad.has(row.id) || total <= 60 || (depth === 0 && (this.children.get(row.id)?.length ?? 0) <= 30));
+    return this.folds[row.id] ?? (this.bad.has(row.id) || this.above.has(row.id) || total <= 60 || (depth === 0 && (this.children.get(row.id)?.length ?? 0) <= 30));
   }
 
   toggle(id, open = !this.lines.get(id)?.isOpen) {
@@ -133,6 +148,12 @@ class Outline {
     setText(parts.name, value("name") || value("key"));
     parts.name.href = processAddress(value("key"), value("node"));
     setText(parts.note, value("is_supervisor") ? (value("strategy") ?? "") : (value("status") ?? ""));
+    const mark = this.marks[id];
+    parts.mark.hidden = !mark;
+    if (mark) {
+      parts.mark.className = `tag fate tone-${mark.tone}`;
+      setText(parts.mark, mark.words);
+    }
     this.fillState(row, value);
     setText(parts.since, value("is_supervisor") || !value("since") ? "" : duration(live.now() - value("since")));
     setText(parts.pid, value("pid") ? String(value("pid")) : "");
@@ -196,6 +217,7 @@ function makeRow(onFold) {
     fold: make("button", { class: "fold", type: "button", tabindex: "-1", "aria-hidden": "true" }, symbol("chevron")),
     name: make("a", { class: "label-name", tabindex: "-1" }),
     note: make("span", { class: "outline-more" }),
+    mark: make("span", { class: "tag fate", hidden: true }),
     state: stateElement("waiting"),
     rollup: make("span", { class: "rollup" }),
     used: make("span", { class: "used" }),
@@ -206,12 +228,16 @@ function makeRow(onFold) {
     node: cell("cell-node text-3 clip"),
   };
   parts.foldPlace = make("span", { class: "fold-place" }, parts.fold);
-  parts.outlineName = cell("outline-name", parts.foldPlace, parts.name, parts.note);
+  parts.outlineName = cell("outline-name", parts.foldPlace, parts.name, parts.note, parts.mark);
   parts.stateCell = cell("cell-state", parts.state, parts.rollup);
   const row = make("div", { class: "outline-row grid-row" }, parts.outlineName, parts.stateCell, cell("cell-used", parts.used), parts.since, parts.pid, parts.restarts, parts.rss, parts.node);
   parts.fold.addEventListener("click", () => onFold(row.dataset.row));
   row.parts = parts;
   return row;
+}
+
+function readMarks() {
+  return JSON.parse(document.querySelector("#foresight-marks")?.dataset.marks ?? "{}");
 }
 
 function readFolds() {

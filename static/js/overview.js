@@ -62,14 +62,22 @@ function showAttention(page, items) {
   page.querySelector("[data-attention-none]").hidden = items.length > 0;
 }
 
+/** What is wrong, without the name that stands above it anyway. */
+function whyOf({ text, key }) {
+  const said = key && text.startsWith(key) ? text.slice(key.length).replace(/^[: ]+/, "") : text;
+  return said ? said[0].toUpperCase() + said.slice(1) : text;
+}
+
 function attentionLine(item) {
   const isNode = item.kind === "node" || !item.key;
-  const who = make("a", { class: "who", href: isNode ? address("nodes") : processAddress(item.key, item.node), "data-row-link": true }, isNode ? item.host || item.node : item.key);
-  const where = !isNode && item.host ? make("span", { class: "text-3" }, ` on ${item.host}`) : null;
+  const isTask = item.kind === "task";
+  const href = isNode ? address("nodes") : isTask ? item.action.url : processAddress(item.key, item.node);
+  const who = make("a", { class: "who", href, "data-row-link": true }, isNode ? item.host || item.node : item.key);
+  const where = !isNode && item.host ? make("span", { class: "text-3" }, ` ${isTask ? "of" : "on"} ${item.host}`) : null;
   const action = item.action ? make("a", { class: "button", href: item.action.url, "data-dialog": item.action.url.includes("/act/") }, item.action.label) : null;
   const tone = LEVELS[item.level] ?? "idle";
   const glyph = make("span", { title: item.state }, symbol(`state-${tone}`, `glyph tone-${tone}`));
-  return make("li", { "data-id": `${item.node}:${item.key}` }, glyph, make("div", {}, who, where, make("p", { class: "why" }, item.text)), action);
+  return make("li", { "data-id": `${item.node}:${item.key}` }, glyph, make("div", {}, who, where, make("p", { class: "why" }, whyOf(item))), action);
 }
 
 function showNodes(heat, nodes) {
@@ -80,7 +88,7 @@ function showNodes(heat, nodes) {
       make(
         "a",
         { class: `heat-node tone-${toneOf(node.state)}`, href: `${address("processes")}?q=node:${encodeURIComponent(node.node)}` },
-        make("span", { class: "line" }, make("strong", { class: "clip grow" }, node.host || node.node), stateElement(node.state)),
+        make("span", { class: "line" }, make("strong", { class: "clip grow" }, node.host || node.node), node.state ? stateElement(node.state) : null),
         rollupElement(node.states),
         make("small", { class: "text-3 num" }, `${count(node.total)} processes`),
       ),

@@ -12,7 +12,7 @@ export function attach(control) {
 
 /** Pages of the rail, commands of the page, and children of the live table. */
 async function everything() {
-  const pages = [...document.querySelectorAll("[data-key]")].map((link) => ({ title: link.dataset.title, where: `g ${link.dataset.key}`, href: link.href, icon: link.dataset.icon, group: "Pages", weight: 6 }));
+  const pages = [...document.querySelectorAll("[data-key]")].map((link) => ({ title: link.dataset.title, where: `g ${link.dataset.key}`, href: link.href, icon: iconOf(link), group: "Pages", weight: 6 }));
   const commands = [
     { title: "Use the light theme", icon: "sun", group: "Commands", run: () => theme("light") },
     { title: "Use the dark theme", icon: "moon", group: "Commands", run: () => theme("dark") },
@@ -20,9 +20,22 @@ async function everything() {
     { title: "Pause or resume live data", where: "space", icon: "pause", group: "Commands", run: pause },
     { title: "Show the keyboard sheet", where: "?", icon: "keyboard", group: "Commands", run: () => document.dispatchEvent(new CustomEvent("overstory:help")) },
   ];
-  return [...pages, ...commands, ...(await children())];
+  const [views, processes] = await Promise.all([savedViews(), children()]);
+  return [...pages, ...views, ...commands, ...processes];
 }
 
+/** Saved views, one's own and shared ones. */
+async function savedViews() {
+  try {
+    const response = await fetch(address("api/v1/views?limit=200"), { credentials: "same-origin", headers: { accept: "application/json" } });
+    const { items } = await response.json();
+    return items.map((view) => ({ title: view.name, where: `${view.title} · ${view.problem ? "no filter any more" : view.filter || "everything"}`, href: view.url, icon: "view", group: "Views", weight: 5 }));
+  } catch {
+    return []; // without the server the palette still knows pages and commands
+  }
+}
+
+const iconOf = (link) => link.querySelector("use")?.getAttribute("href").split("#")[1];
 const theme = async (name) => (await import("./theme.js")).choose(name);
 const pause = async () => {
   const { live } = await import("./live.js");

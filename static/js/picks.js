@@ -27,6 +27,18 @@ export class Picks {
     this.show();
   }
 
+  /** Every one of `ids`, or none when they all are selected. */
+  toggleAll(ids) {
+    if (this.holds(ids)) for (const id of ids) this.ids.delete(id);
+    else for (const id of ids) this.ids.add(id);
+    this.show();
+  }
+
+  /** Whether all of `ids` are selected. */
+  holds(ids) {
+    return ids.length > 0 && ids.every((id) => this.ids.has(id));
+  }
+
   show() {
     if (this.bar) {
       this.bar.hidden = this.ids.size === 0;

@@ -1,5 +1,5 @@
 // [data-live-pill]: says whether what is shown is current, and pauses it.
-import { root, setText, symbol } from "./dom.js";
+import { root, setAttribute, setText, symbol } from "./dom.js";
 import { duration } from "./lib/format.js";
 import { live } from "./live.js";
 
@@ -8,9 +8,9 @@ const TONES = { wait: "busy", live: "ok", stale: "warn", paused: "held", off: "c
 export function attach(pill) {
   const words = pill.querySelector("[data-live-words]");
   const show = () => {
-    pill.dataset.live = live.state;
-    pill.title = live.state === "paused" ? "Resume (space)" : "Pause (space)";
-    pill.setAttribute("aria-pressed", String(live.paused));
+    setAttribute(pill, "data-live", live.state);
+    setAttribute(pill, "title", live.state === "paused" ? "Resume (space)" : "Pause (space)");
+    setAttribute(pill, "aria-pressed", String(live.paused));
     const tone = TONES[live.state];
     const svg = pill.querySelector("svg");
     if (svg.dataset.tone !== tone) {
@@ -21,7 +21,7 @@ export function attach(pill) {
     const age = live.age();
     const old = live.state === "stale" && age !== null && age >= 2 ? ` ${duration(age)}` : "";
     setText(words, live.why + old);
-    root.dataset.liveState = live.state;
+    setAttribute(root, "data-live-state", live.state);
   };
   pill.addEventListener("click", () => live.setPaused(!live.paused));
   live.addEventListener("state", show);

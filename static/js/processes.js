@@ -12,6 +12,11 @@ import { live, processAddress } from "./live.js";
 
 const SORT_MS = 1000;
 const MEMBERS_MS = 100;
+const SPREAD_MS = 900;
+const AGED_MS = 750;
+const FRESH_MS = 950;
+const FRAMES_MS = 500;
+const STATE = ["state"];
 
 export function attach(element) {
   new ProcessList(element);
@@ -24,17 +29,22 @@ class ProcessList {
     this.table = null;
     this.sort = readSort(new URLSearchParams(location.search).get("sort"));
     this.arrangedAt = 0;
+    this.spreadAt = 0;
     this.canPick = element.hasAttribute("data-can-pick");
     this.filter = new FilterBox(document.querySelector('[data-filter="procs"]'), live.config.fields.procs, () => this.arrange(true));
     this.facets = document.querySelector("[data-facets]");
     this.empty = document.querySelector("[data-empty]");
     this.picks = new Picks(document.querySelector("[data-bulk]"), {
-      onChange: () => this.grid?.refresh([...this.grid.shown.keys()]),
+      onChange: () => {
+        this.grid?.refresh([...this.grid.shown.keys()]);
+        this.showPickAll();
+      },
       rowOf: (id) => this.table.index.has(id) && { id, ...this.table.row(id) },
     });
     this.sparks = new Sparks(() => [...(this.grid?.shown.keys() ?? [])]);
     this.watchHeads();
     this.makeChip();
+    if (this.canPick) this.makePickAll();
     element.addEventListener("overstory:move", ({ detail }) => this.grid?.move(detail));
     live.watch("procs", (event, table) => this.onEvent(event, table), { filter: undefined });
     live.addEventListener("sparks", ({ detail }) => {
@@ -52,15 +62,50 @@ class ProcessList {
       this.arrange(true);
     } else if (event.kind === "frame") {
       this.sparks.push(event.sampled, table);
-      const ids = event.changed.map(([row]) => table.ids[row]).filter((id) => id !== undefined);
-      this.changed = new Map(event.changed.map(([row, mask]) => [table.ids[row], mask]));
-      this.grid?.refresh(ids);
-      this.changed = null;
+      this.showChanged(event.changed);
       if (event.added.length > 0 || event.removed.length > 0) {
         this.named = null;
         this.soon(MEMBERS_MS);
-      } else if (event.changed.length > 0) this.soon(SORT_MS);
+      } else if (this.mayReorder(event.changed)) this.soon(SORT_MS);
+      else if (this.changedIn(event.changed, STATE)) this.facetsSoon();
     }
+  }
+
+  /** Of thousands of rows that change, those that are in view are drawn. */
+  showChanged(changed) {
+    const shown = this.grid?.shown;
+    if (!shown) return;
+    let isDrawn = false;
+    for (const [at, mask] of changed) {
+      const id = this.table.ids[at];
+      const row = shown.get(id);
+      if (!row) continue;
+      this.fill(row, id, mask);
+      isDrawn = true;
+    }
+    if (isDrawn || performance.now() - this.spreadAt > SPREAD_MS / 3) this.fillSome();
+  }
+
+  changedIn(changed, columns) {
+    return changed.some(([, mask]) => this.table.touches(mask, columns));
+  }
+
+  /** Whether the list may look otherwise after these changes: only by what it is filtered and sorted by. */
+  mayReorder(changed) {
+    return this.ordering === null ? changed.length > 0 : this.changedIn(changed, this.ordering);
+  }
+
+  /** What the order depends on now; null when time does. */
+  readOrdering() {
+    const asked = this.filter.columns;
+    this.ordering = asked && [...asked, this.sort.column];
+  }
+
+  facetsSoon() {
+    this.facetTimer ??= setTimeout(() => {
+      this.facetTimer = null;
+      this.showFacets();
+    }, SORT_MS);
   }
 
   /** The server's rows give way to the pool. */
@@ -70,7 +115,10 @@ class ProcessList {
     this.grid = new VirtualGrid(this.body, {
       makeRow: () => makeRow(this.canPick, (id) => this.picks.toggle(id)),
       fillRow: (row, id) => this.fill(row, id),
-      clearRow: (row) => delete row.dataset.id,
+      clearRow: (row) => {
+        row.holds = null;
+        delete row.dataset.id;
+      },
       open: (id) => location.assign(this.hrefOf(id)),
       pick: (id) => this.canPick && this.picks.toggle(id),
       onMoved: (number) => this.showChip(number),
@@ -95,49 +143,73 @@ class ProcessList {
     this.arrangedAt = performance.now();
     const { table } = this;
     if (!table || !this.grid) return;
+    this.readOrdering();
     const now = live.now();
     const { values, ids } = table;
     this.named ??= byName(values.key);
-    let row = 0;
-    const valueOf = (name) => values[name]?.[row];
+    const accepts = this.filter.terms.length > 0 && this.filter.acceptsRowOf(table);
     const rows = arrange({
       named: this.named,
-      keep: (at) => {
-        row = at;
-        return this.filter.accepts(valueOf, now);
-      },
+      keep: accepts ? (at) => accepts(at, now) : () => true,
       key: this.sort.column === "key" ? null : keyOf(this.sort.column, (at, name) => values[name]?.[at]),
       descending: this.sort.descending,
     });
-    this.grid.setOrder(
-      rows.map((at) => ids[at]),
-      { force },
-    );
+    this.matched = rows.map((at) => ids[at]);
+    this.grid.setOrder(this.matched, { force });
+    this.showPickAll();
     this.filter.say(rows.length === table.size ? count(table.size) : `${count(rows.length)} of ${count(table.size)}`);
     this.empty.hidden = rows.length > 0;
+    for (const part of this.empty.children) part.hidden = (part.dataset.emptyOf === "filter") !== (this.filter.text !== "");
     this.body.hidden = rows.length === 0;
     this.showFacets();
   }
 
   everySecond() {
     if (!this.grid) return;
-    for (const [id, row] of this.grid.shown) this.fillUptime(row, id);
+    const now = performance.now();
+    const comesWithFrames = now - this.spreadAt < FRAMES_MS;
+    if (!comesWithFrames) for (const [id, row] of this.grid.shown) if (row.filledAt < now - FRESH_MS) this.fillUptime(row, id);
     this.sparks.ask();
   }
 
-  fill(row, id) {
+  /** The time goes on in every row, each second. While frames come, some rows with each that is drawn anyway: the same share
+   * of them in the same time. */
+  fillSome() {
+    const now = performance.now();
+    const { shown } = this.grid ?? {};
+    if (!shown) return;
+    let left = Math.ceil((shown.size * Math.min(SPREAD_MS, now - this.spreadAt)) / SPREAD_MS);
+    this.spreadAt = now;
+    for (const [id, row] of shown) {
+      if (left === 0) break;
+      if (row.filledAt > now - AGED_MS) continue;
+      this.fillUptime(row, id);
+      left -= 1;
+    }
+  }
+
+  /** changed: mask of the columns that a frame brought, else nothing. Cells remember what they show: asking the page costs
+   * as much as writing to it. */
+  fill(row, id, changed = 0) {
     const at = this.table.index.get(id);
-    if (row.dataset.id !== id) {
+    if (row.holds !== id) {
+      row.holds = id;
       row.dataset.id = id;
-      row.parts.state.removeAttribute("data-pending"); // it belonged to the row that was here
-      delete row.parts.state.dataset.state;
+      row.parts.known = null;
+      if (row.parts.state.hasAttribute("data-pending")) {
+        row.parts.state.removeAttribute("data-pending"); // it belonged to the row that was here
+        delete row.parts.state.dataset.state;
+      }
     }
     row.toggleAttribute("data-gone", at === undefined);
     if (at === undefined) return;
     const value = (name) => this.table.values[name]?.[at];
     const { parts } = row;
     const state = value("state");
-    knowState(parts.state, state);
+    if (parts.known !== state) {
+      parts.known = state;
+      knowState(parts.state, state);
+    }
     const key = value("key");
     if (parts.key !== key) {
       parts.key = key;
@@ -147,30 +219,42 @@ class ProcessList {
       parts.link.href = processAddress(key, value("node"));
       parts.link.title = key;
     }
-    setText(parts.node, value("host") || value("node") || "");
-    setText(parts.pid, value("pid") === null ? "" : String(value("pid")));
-    setText(parts.cpu, percent(value("cpu")));
-    setText(parts.rss, bytes(value("rss")));
-    setText(parts.restarts, count(value("restarts")));
-    parts.restarts.classList.toggle("text-3", !value("restarts"));
-    setText(parts.exit, value("exit") ?? "");
-    if (parts.pick) {
-      parts.pick.checked = this.picks.has(id);
-      parts.pick.setAttribute("aria-label", `Select ${key}`);
-    }
-    row.setAttribute("aria-selected", String(this.picks.has(id)));
+    say(parts.node, value("host") || value("node") || "");
+    say(parts.pid, value("pid") ?? "");
+    say(parts.cpu, value("cpu"), percent);
+    say(parts.rss, value("rss"), bytes);
+    if (say(parts.restarts, value("restarts"), count)) parts.restarts.classList.toggle("text-3", !value("restarts"));
+    say(parts.exit, value("exit") ?? "");
+    this.fillPick(row, id, key);
     this.sparks.draw(id, parts.cpuSpark, parts.rssSpark, value);
     this.fillUptime(row, id);
-    if (this.changed?.has(id) && this.table.touches(this.changed.get(id), ["state"])) tint(parts.state.parentElement);
+    if (changed && this.table.touches(changed, STATE)) tint(parts.state.parentElement);
+  }
+
+  fillPick(row, id, key) {
+    const { pick } = row.parts;
+    const isPicked = this.picks.has(id);
+    if (pick && pick.checked !== isPicked) pick.checked = isPicked;
+    if (pick && pick.of !== key) {
+      pick.of = key;
+      pick.setAttribute("aria-label", `Select ${key}`);
+    }
+    if (row.isPicked === isPicked) return;
+    row.isPicked = isPicked;
+    row.setAttribute("aria-selected", String(isPicked));
   }
 
   fillUptime(row, id) {
+    row.filledAt = performance.now();
     const at = this.table.index.get(id);
     const since = this.table.values.since?.[at];
-    setText(row.parts.uptime, since ? duration(live.now() - since) : "");
+    say(row.parts.uptime, since ? duration(live.now() - since) : "");
     const silentS = live.silence(this.table.values.node?.[at]);
+    const silent = silentS > 0 ? `its node is silent for ${duration(silentS)}` : "";
+    if (row.silent === silent) return;
+    row.silent = silent;
     row.toggleAttribute("data-silent", silentS > 0);
-    row.title = silentS > 0 ? `its node is silent for ${duration(silentS)}` : "";
+    row.title = silent;
   }
 
   watchHeads() {
@@ -181,6 +265,7 @@ class ProcessList {
         const url = new URL(location.href);
         url.searchParams.set("sort", writeSort(this.sort));
         history.replaceState(null, "", url);
+        document.dispatchEvent(new CustomEvent("overstory:asked"));
         this.showHeads();
         this.arrange(true);
       });
@@ -214,6 +299,21 @@ class ProcessList {
     }
   }
 
+  /** In the head: everything that the filter accepts, whether it is in view or not. */
+  makePickAll() {
+    this.pickAll = make("input", { type: "checkbox", "aria-label": "Select all that match" });
+    this.pickAll.title = "Select all that match";
+    this.pickAll.addEventListener("change", () => this.picks.toggleAll(this.matched ?? []));
+    this.element.querySelector(".grid-head .cell-pick").append(this.pickAll);
+  }
+
+  showPickAll() {
+    if (!this.pickAll) return;
+    const all = this.picks.holds(this.matched ?? []);
+    this.pickAll.checked = all;
+    this.pickAll.indeterminate = !all && this.picks.ids.size > 0;
+  }
+
   makeChip() {
     const button = make("button", { class: "button", type: "button" });
     button.addEventListener("click", () => this.grid.applyPending());
@@ -225,6 +325,14 @@ class ProcessList {
     this.chip.hidden = number === 0;
     if (number > 0) setText(this.chip.firstElementChild, `${count(number)} moved`);
   }
+}
+
+/** Show a value in a cell of ours; whether it was another. `words` are its words, for a value that is no text. */
+function say(cell, value, words = String) {
+  if (cell.shows === value && value !== undefined) return false;
+  cell.shows = value;
+  setText(cell, words(value));
+  return true;
 }
 
 /** One row of the pool; its parts are kept so that filling it looks nothing up. */

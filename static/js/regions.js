@@ -40,7 +40,12 @@ async function refresh() {
   readAt = performance.now();
   try {
     const { response, page } = await fetchDocument(location.href);
-    if (response.ok) for (const region of regions) replace(region, page);
+    if (response.ok) {
+      for (const region of regions) {
+        replace(region, page);
+        region.dispatchEvent(new CustomEvent("overstory:read"));
+      }
+    }
   } catch {
     regions.forEach((region) => wanted.add(region)); // the server is away; the pill says so
   }

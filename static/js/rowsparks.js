@@ -66,10 +66,11 @@ export class Sparks {
     this.line(rssCanvas, rings?.rss, ink["text-2"], false);
   }
 
+  /** A line that stands there already is not drawn again. */
   line(canvas, ring, colour, fromZero) {
-    if (!ring && canvas.isBlank) return;
+    if (ring ? canvas.ring === ring && canvas.pushed === ring.pushed && canvas.colour === colour : !canvas.ring) return;
     const { context, width, height } = prepare(canvas, 72, 20);
-    canvas.isBlank = !ring;
+    Object.assign(canvas, { ring, pushed: ring?.pushed, colour });
     if (ring) drawSpark(context, ring, { width, height, colour, fromZero });
     else context.clearRect(0, 0, width, height);
   }

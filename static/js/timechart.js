@@ -11,9 +11,9 @@ const BOTTOM = 20;
 const SERIES = ["accent", "ok", "warn", "busy", "crit", "idle"];
 
 export class TimeChart {
-  /** series: [{label, tone, fill}]; format: how a value reads; onMove(index or -1): the crosshair moved. */
-  constructor(canvas, { series, format = String, gapS = 5, fromZero = true, whole = false, onMove = () => {} }) {
-    Object.assign(this, { canvas, series, format, gapS, fromZero, whole, onMove });
+  /** series: [{label, tone, fill, hidden, dashed}]; bands: [{low, high, tone}], numbers of series between which is filled; format: how a value reads; onMove(index or -1): the crosshair moved. */
+  constructor(canvas, { series, bands = [], format = String, gapS = 5, fromZero = true, whole = false, onMove = () => {} }) {
+    Object.assign(this, { canvas, series, bands, format, gapS, fromZero, whole, onMove });
     this.data = [[], ...series.map(() => [])];
     this.events = [];
     this.zoom = null;
@@ -115,7 +115,8 @@ export class TimeChart {
     context.rect(LEFT, 0, width - LEFT - RIGHT + 2, height);
     context.clip();
     this.drawEvents(context, { x, height, colour });
-    columns.forEach((values, place) => this.drawLine(context, { times, values, place, x, y, low, colour }));
+    this.drawBands(context, { times, columns, x, y, colour });
+    columns.forEach((values, place) => this.series[place].hidden || this.drawLine(context, { times, values, place, x, y, low, colour }));
     this.drawCross(context, { x, y, times, columns, height, colour });
     context.restore();
   }
@@ -156,12 +157,27 @@ export class TimeChart {
     }
   }
 
+  drawBands(context, { times, columns, x, y, colour }) {
+    for (const { low, high, tone } of this.bands) {
+      context.fillStyle = colour[tone];
+      context.globalAlpha = 0.22;
+      for (const [first, last] of runs(times, columns[low], Infinity)) {
+        context.beginPath();
+        for (let at = first; at <= last; at += 1) context.lineTo(x(times[at]), y(columns[high][at]));
+        for (let at = last; at >= first; at -= 1) context.lineTo(x(times[at]), y(columns[low][at]));
+        context.fill();
+      }
+      context.globalAlpha = 1;
+    }
+  }
+
   drawLine(context, { times, values, place, x, y, low, colour }) {
     const ink = colour[this.series[place].tone ?? SERIES[place % SERIES.length]];
     context.strokeStyle = ink;
     context.fillStyle = ink;
     context.lineWidth = 1.5;
     context.lineJoin = "round";
+    context.setLineDash(this.series[place].dashed ? [4, 4] : []);
     for (const [first, last] of runs(times, values, this.gapS)) {
       context.beginPath();
       for (let at = first; at <= last; at += 1) context.lineTo(x(times[at]), y(values[at]));
@@ -175,6 +191,7 @@ export class TimeChart {
         context.globalAlpha = 1;
       }
     }
+    context.setLineDash([]);
   }
 
   drawCross(context, { x, y, times, columns, height, colour }) {

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from django.db import transaction
 
-from supervision.alerts import mail, messages, signing, webhook
+from supervision.alerts import chats, mail, messages, signing, webhook
 from supervision.alerts.addresses import Network
 from supervision.alerts.backoff import wait_s
 from supervision.alerts.exceptions import AlertsError
@@ -97,7 +97,11 @@ def _send(delivery: Delivery, told: Told, now: dt.datetime) -> None:
             mail.parse_addresses(channel.target), subject, text, {signing.DELIVERY_HEADER: str(delivery.pk)}
         )
         return
-    body = json.dumps(messages.as_json(facts, event=delivery.event, delivery=str(delivery.pk))).encode()
+    if channel.kind in chats.CHATS:
+        said = chats.chat_body(channel.kind, facts, event=delivery.event, target=channel.target)
+    else:
+        said = messages.as_json(facts, event=delivery.event, delivery=str(delivery.pk))
+    body = json.dumps(said).encode()
     key = signing.signing_key(told.secret_key, channel_id=channel.pk, key_number=channel.key_number)
     headers = {
         "Content-Type": "application/json",
@@ -119,6 +123,11 @@ def _failed(delivery: Delivery, error: str, now: dt.datetime) -> None:
 
 def page_of(alert: Alert) -> str:
     """The page that shows what an alert is about: the member, the tree's history, the nodes, else the overview."""
+    if alert.kind in (Kind.RULE_CROSSED, Kind.BUDGET_BURNS):
+        return "/rules"
+    if alert.kind in (Kind.ISSUE_FOUND, Kind.ERROR_SPIKE):
+        issues = list(alert.data.get("issues", ()))
+        return f"/errors/{quote(str(issues[0]))}" if len(issues) == 1 else "/errors"
     if alert.kind == Kind.ROLLED_BACK:
         return f"/trees/{quote(alert.tree)}/history"
     if alert.tree:
@@ -128,8 +137,9 @@ def page_of(alert: Alert) -> str:
 
 def _facts(alert: Alert, told: Told) -> messages.Facts:
     rule = AlertRule.objects.filter(kind=alert.kind).first()
-    own = rule.runbook_url if rule is not None else ""
-    page = f"docs/runbooks/{MEANINGS[Kind(alert.kind)].runbook}.md"
+    own = alert.runbook_url or (rule.runbook_url if rule is not None else "")
+    name = MEANINGS[Kind(alert.kind)].runbook
+    page = f"{told.public_url}/runbooks/{name}" if told.public_url else f"docs/runbooks/{name}.md"
     return messages.Facts(
         id=alert.pk,
         kind=alert.kind,

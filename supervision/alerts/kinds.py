@@ -12,6 +12,11 @@ class Kind(StrEnum):
     STRAY_FOUND = "stray_found"
     ROLLED_BACK = "rolled_back"
     RECORDS_LOST = "records_lost"
+    RULE_CROSSED = "rule_crossed"
+    BUDGET_BURNS = "budget_burns"
+    MONITOR_FAILING = "monitor_failing"
+    ISSUE_FOUND = "issue_found"
+    ERROR_SPIKE = "error_spike"
     TEST = "test"
 
 
@@ -41,5 +46,12 @@ MEANINGS = {
     Kind.STRAY_FOUND: Meaning("stray found", Severity.WARNING, "stray-found", repeat_every_s=0),
     Kind.ROLLED_BACK: Meaning("rolled back", Severity.WARNING, "rolled-back", repeat_every_s=0),
     Kind.RECORDS_LOST: Meaning("journal records lost", Severity.WARNING, "disk-full"),
+    Kind.RULE_CROSSED: Meaning("a rule's bound was crossed", Severity.WARNING, "rule-crossed"),
+    Kind.BUDGET_BURNS: Meaning("an error budget burns", Severity.WARNING, "budget-burns"),
+    Kind.MONITOR_FAILING: Meaning("a scheduled job fails", Severity.WARNING, "monitor-failing"),
+    Kind.ISSUE_FOUND: Meaning("a rule found an issue", Severity.WARNING, "issue-found", repeat_every_s=0),
+    Kind.ERROR_SPIKE: Meaning(
+        "errors come in far above the usual", Severity.WARNING, "error-spike", repeat_every_s=0
+    ),
     Kind.TEST: Meaning("a test", Severity.INFO, "README", repeat_every_s=0),
 }

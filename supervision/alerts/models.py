@@ -35,10 +35,16 @@ class Channel(models.Model):
     class Kind(models.TextChoices):
         WEBHOOK = "webhook"
         EMAIL = "email"
+        SLACK = "slack"
+        MATTERMOST = "mattermost"
+        DISCORD = "discord"
+        TELEGRAM = "telegram"
 
     name = models.CharField(max_length=63, unique=True)
     kind = models.CharField(max_length=16, choices=Kind.choices)
-    target = models.TextField(help_text="The URL of a webhook; addresses of an e-mail, separated by commas.")
+    target = models.TextField(
+        help_text="The URL of a webhook, or of a chat's; addresses of an e-mail, separated by commas."
+    )
     kinds = models.JSONField(default=list, blank=True, help_text="Kinds of alert that are told; empty: all.")
     tree = models.CharField(max_length=63, blank=True, help_text="Only alerts of this tree; empty: all.")
     is_enabled = models.BooleanField(default=True)
@@ -69,6 +75,9 @@ class Alert(models.Model):
     title = models.CharField(max_length=300)
     body = models.TextField(blank=True)
     data = models.JSONField(default=dict)
+    runbook_url = models.CharField(
+        max_length=500, blank=True, help_text="Of what raised it; empty: the kind's."
+    )
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
     count = models.PositiveIntegerField(default=1)
     raised_at = models.DateTimeField()

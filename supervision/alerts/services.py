@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F
 
+from supervision.alerts.chats import CHATS, check_chat
 from supervision.alerts.exceptions import IllegalTransition, InvalidChannel, NotFound
 from supervision.alerts.kinds import Kind, Severity
 from supervision.alerts.mail import parse_addresses
 from supervision.alerts.models import Alert, AlertRule, Channel, Delivery, Silence
 from supervision.alerts.selectors import rule_of
+from supervision.alerts.silences import is_silenced
 from supervision.alerts.webhook import parse_target
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
@@ -39,11 +41,19 @@ class Subject:
 
 @auditlog.audited()
 def raise_alert(
-    *, about: Subject, title: str, body: str = "", data: Mapping[str, Any] | None = None, now: dt.datetime
+    *,
+    about: Subject,
+    title: str,
+    body: str = "",
+    data: Mapping[str, Any] | None = None,
+    severity: Severity | None = None,
+    runbook_url: str = "",
+    now: dt.datetime,
 ) -> Alert | None:
     """The alert, new or the one that is not resolved yet; None when the kind is off or the occurrence is known.
 
-    Any: `data` is JSON for the receiver.
+    `severity` and `runbook_url`: of what raises it, where that knows better than its kind. Any: `data` is JSON for the
+    receiver.
     """
     rule = rule_of(about.kind)
     if not rule.is_enabled or (about.occurrence and _is_known(about)):
@@ -56,13 +66,14 @@ def raise_alert(
             "occurrence": about.occurrence,
             "tree": about.tree,
             "node_id": about.node_id,
-            "severity": rule.severity,
+            "severity": severity or rule.severity,
+            "runbook_url": runbook_url,
             "title": title[:MAX_TITLE],
             "body": body[:MAX_BODY],
             "data": dict(data or {}),
             "raised_at": now,
             "last_at": now,
-            "is_silenced": _is_silenced(about, now),
+            "is_silenced": is_silenced(kind=about.kind, subject=about.subject, tree=about.tree, now=now),
         },
     )
     if not created:
@@ -112,34 +123,6 @@ def acknowledge_alert(*, alert_id: int, actor: Actor, reason: str, now: dt.datet
     alert.deliveries.filter(state=Delivery.State.PENDING, event=Delivery.Event.REPEATED).delete()
     _record(actor, "alert.acknowledge", alert, reason)
     return alert
-
-
-@auditlog.audited()
-def silence_alerts(
-    *, kind: str, subject: str, tree: str, until: dt.datetime, reason: str, actor: Actor
-) -> Silence:
-    """Keep alerts that match, and do not tell them until `until`."""
-    silence = Silence.objects.create(
-        kind=kind, subject=subject, tree=tree, until=until, reason=reason, created_by=actor.name
-    )
-    target = " ".join(word for word in (kind, tree, subject) if word) or "everything"
-    auditlog.record(
-        actor=actor, action="alert.silence", target=target, tree=tree, reason=reason,
-        details={"until": until.isoformat()},
-    )  # fmt: skip
-    return silence
-
-
-@auditlog.audited()
-def end_silence(*, silence_id: int, actor: Actor, now: dt.datetime) -> Silence:
-    """Tell again from now on. Raises NotFound."""
-    silence = Silence.objects.select_for_update().filter(pk=silence_id, until__gt=now).first()
-    if silence is None:
-        raise NotFound("there is no such silence, or it has ended")
-    silence.until = now
-    silence.save(update_fields=["until"])
-    auditlog.record(actor=actor, action="alert.end_silence", target=str(silence), tree=silence.tree)
-    return silence
 
 
 @auditlog.audited()
@@ -196,6 +179,23 @@ def test_channel(*, channel_id: int, actor: Actor, now: dt.datetime) -> Delivery
     )  # fmt: skip
     auditlog.record(actor=actor, action="channel.test", target=channel.name)
     return Delivery.objects.create(alert=alert, channel=channel, event=Delivery.Event.RAISED, next_at=now)
+
+
+@auditlog.audited()
+def tell_unsilenced(*, now: dt.datetime, limit: int = 200) -> int:
+    """Tell what was kept quiet and is still open when its silence has ended. How many."""
+    told = 0
+    kept = Alert.objects.select_for_update(skip_locked=True).filter(state=Alert.State.OPEN, is_silenced=True)
+    for alert in kept.order_by("id")[:limit]:
+        if is_silenced(kind=alert.kind, subject=alert.subject, tree=alert.tree, now=now):
+            continue
+        Alert.objects.filter(pk=alert.pk).update(is_silenced=False)
+        again = alert.deliveries.filter(event=Delivery.Event.RAISED).exists()
+        number = alert.deliveries.filter(event=Delivery.Event.REPEATED).count() + 1 if again else 0
+        told += _enqueue(
+            alert, Delivery.Event.REPEATED if again else Delivery.Event.RAISED, number=number, now=now
+        )
+    return told
 
 
 @auditlog.audited()
@@ -258,7 +258,10 @@ def check_target(kind: str, target: str) -> str:
         return parse_target(target).shown
     if kind == Channel.Kind.EMAIL:
         return ", ".join(parse_addresses(target))
-    raise InvalidChannel("kind", "a channel is a webhook or email")
+    if kind in CHATS:
+        check_chat(kind, target)
+        return parse_target(target).shown
+    raise InvalidChannel("kind", f"a channel is one of {', '.join(Channel.Kind.values)}")
 
 
 def get_channel(channel_id: int) -> Channel:
@@ -303,15 +306,6 @@ def _wants(channel: Channel, alert: Alert) -> bool:
 
 def _is_known(about: Subject) -> bool:
     return Alert.objects.filter(kind=about.kind, subject=about.subject, occurrence=about.occurrence).exists()
-
-
-def _is_silenced(about: Subject, now: dt.datetime) -> bool:
-    return Silence.objects.filter(
-        Q(kind="") | Q(kind=about.kind),
-        Q(subject="") | Q(subject=about.subject),
-        Q(tree="") | Q(tree=about.tree),
-        until__gt=now,
-    ).exists()
 
 
 def _record(actor: Actor, action: str, alert: Alert, reason: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from supervision.alerts.kinds import Kind
 from supervision.alerts.models import Alert
 from supervision.alerts.services import Subject, raise_alert, resolve_subject
+from supervision.errors.store.monitor_models import Monitor
+from supervision.errors.store.spike_models import ErrorSpike
 from supervision.fleet.models import Node, NodeState
 from supervision.fleet.services import database_now
 from supervision.journal.columns import moment, storable
@@ -24,8 +26,17 @@ CALM_S = 60
 LOOK_BACK_DAYS = 7
 MOST_AT_ONCE = 500
 
-GAVE_UP = "shutdown"
-"""OTP's word for it in a report."""
+WORDS = {
+    Monitor.Status.WAITING: "has not run yet",
+    Monitor.Status.OK: "fails now and then",
+    Monitor.Status.LATE: "is late",
+    Monitor.Status.MISSED: "was missed",
+    Monitor.Status.TIMEOUT: "takes too long",
+    Monitor.Status.ERROR: "failed",
+}
+"""Of the states of a monitor."""
+GAVE_UP, ESCALATED = "shutdown", "escalated"
+"""Of a report: OTP's word for a supervisor past its intensity, and ours for one that fails because a child is ill."""
 
 
 def raise_from_records(ingested: Ingested) -> None:
@@ -34,7 +45,7 @@ def raise_from_records(ingested: Ingested) -> None:
         match record["k"]:
             case "step":
                 for action in record["actions"]:
-                    if action[0] == "report" and action[1] == GAVE_UP:
+                    if action[0] == "report" and action[1] in (GAVE_UP, ESCALATED):
                         _gave_up(ingested.node, record, action)
             case "stray" if record.get("what") == "found":
                 _stray_found(ingested.node, record)
@@ -45,7 +56,8 @@ def raise_from_records(ingested: Ingested) -> None:
 def watch_rows() -> int:
     """Raise what rows say and end what is over; how many alerts changed. Safe to be called by many, often."""
     now = database_now()
-    return _watch_nodes(now) + _watch_rollouts(now) + _end_calm_supervisors(now) + _end_strays(now)
+    found = _watch_nodes(now) + _watch_rollouts(now) + _watch_monitors(now) + _watch_spikes(now)
+    return found + _end_calm_supervisors(now) + _end_strays(now)
 
 
 def _gave_up(node: Node, record: Record, action: list[Any]) -> None:
@@ -62,7 +74,12 @@ def _gave_up(node: Node, record: Record, action: list[Any]) -> None:
         ),
         title=f"{supervisor} gave up on {node.name}",
         body=(
-            f"Its children needed more restarts than it allows ({intensity} in {period} s); the last to end was {child}. "
+            (
+                f"Its child {child} is not healthy ({action[4]}), and its check says `on_unhealthy: escalate`. "
+                if action[1] == ESCALATED
+                else f"Its children needed more restarts than it allows ({intensity} in {period} s); the last to end was "
+                f"{child}. "
+            )
             + (f"{above} decides what becomes of it." if above else "It is the root of its tree.")
         ),
         data={"supervisor": supervisor, "child": child, "node": node.name, "seq": record["seq"]},
@@ -136,6 +153,69 @@ def _watch_rollouts(now: dt.datetime) -> int:
         if newest is not None and newest.state == RolloutState.DONE:
             by = "a later revision is in place"
             changed += resolve_subject(kind=Kind.ROLLED_BACK, subject=alert.subject, by=by, now=now)
+    return changed
+
+
+def _watch_monitors(now: dt.datetime) -> int:
+    """Jobs that failed, were missed or took too long so often in a row as their monitor says."""
+    changed = 0
+    failing = Monitor.objects.select_related("project").exclude(failing_since=None).order_by("id")
+    for monitor in failing[:MOST_AT_ONCE]:
+        since = monitor.failing_since
+        assert since is not None  # noqa: S101 excluded
+        changed += (
+            raise_alert(
+                about=Subject(
+                    Kind.MONITOR_FAILING,
+                    f"monitor {monitor.pk}",
+                    occurrence=f"since {since.isoformat()}",
+                    tree=monitor.project.tree,
+                ),
+                title=f"{monitor.slug} ({monitor.environment}) {WORDS[Monitor.Status(monitor.status)]}",
+                body=f"{monitor.failures} in a row did not go well, since {since:%Y-%m-%d %H:%M} UTC.",
+                data={"monitor": monitor.slug, "project": monitor.project.slug, "status": monitor.status},
+                now=now,
+            )
+            is not None
+        )
+    for alert in _not_resolved(Kind.MONITOR_FAILING):
+        pk = alert.subject.removeprefix("monitor ")
+        if not failing.filter(pk=int(pk)).exists():
+            changed += resolve_subject(
+                kind=Kind.MONITOR_FAILING, subject=alert.subject, by="it went well again", now=now
+            )
+    return changed
+
+
+def _watch_spikes(now: dt.datetime) -> int:
+    """Projects that send far more than they usually do, while what is beyond their limit is turned away."""
+    changed = 0
+    spikes = ErrorSpike.objects.select_related("project").filter(ended_at=None).order_by("id")
+    for spike in spikes[:MOST_AT_ONCE]:
+        project = spike.project
+        changed += (
+            raise_alert(
+                about=Subject(
+                    Kind.ERROR_SPIKE,
+                    f"errors of {project.slug}",
+                    occurrence=f"spike {spike.pk}",
+                    tree=project.tree,
+                ),
+                title=f"errors of {project.slug} come in far above the usual",
+                body=(
+                    f"Usually {spike.usual_per_minute:.3g} a minute. More than {spike.limit_per_minute} a minute are "
+                    "turned away and counted, until fewer come."
+                ),
+                data={"project": project.slug, "limit_per_minute": spike.limit_per_minute},
+                now=now,
+            )
+            is not None
+        )
+    lasting = {f"errors of {slug}" for slug in spikes.values_list("project__slug", flat=True)}
+    for alert in _not_resolved(Kind.ERROR_SPIKE):
+        if alert.subject not in lasting:
+            by = "fewer come again"
+            changed += resolve_subject(kind=Kind.ERROR_SPIKE, subject=alert.subject, by=by, now=now)
     return changed
 
 

@@ -67,6 +67,12 @@ class ErrorEvent:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def is_seen(self) -> bool:
+        """Whether Overstory saw it itself, and nobody told it."""
+        sdk = self.data.get("sdk")
+        return isinstance(sdk, Mapping) and sdk.get("name") == "overstory"
+
+    @property
     def culprit(self) -> str:
         """Where it happened, in one line: the transaction, else the innermost call of the program's own code."""
         if self.transaction:

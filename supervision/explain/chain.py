@@ -83,6 +83,10 @@ class Chains:
             return [self._asked_by_somebody(key, step)]
         if decision.kind == "restart":
             return self._sibling(key, step, decision)
+        if decision.kind == "recycle":
+            return [self._recycled(key, step, decision)]
+        if decision.kind == "escalated":
+            return [self._escalated(step, decision)]
         if decision.kind == "auto_shutdown":
             return [*self._trigger(step, decision), self._auto_shutdown(step, decision)]
         return self.gave_up(step, decision)
@@ -138,6 +142,21 @@ class Chains:
         )
         return [*self._trigger(step, decision), Link(text, step.at, step.seq, decision.supervisor)]
 
+    def _recycled(self, key: str, step: Step, decision: Decision) -> Link:
+        command = self.history.command(["recycle"], decision.key, before=step.seq + 1)
+        why = f": {decision.reason}" if decision.reason else ""
+        text = f"{decision.supervisor} recycles {_local(decision.key, decision)}{self._by(command)}{why}"
+        if key != decision.key:
+            text += f"; {_local(key, decision)} stood in for it meanwhile"
+        elif decision.detail.get("strategy") in ("one_for_all", "rest_for_one"):
+            text += (
+                f"; it alone: {decision.detail['strategy']} takes siblings along only when something failed"
+            )
+        return Link(text, step.at, step.seq, decision.supervisor)
+
+    def _escalated(self, step: Step, decision: Decision) -> Link:
+        return Link(_escalated(step, decision), step.at, step.seq, decision.supervisor)
+
     def _auto_shutdown(self, step: Step, decision: Decision) -> Link:
         any_of_them = decision.detail.get("auto_shutdown") == "any_significant"
         which = "a significant child has" if any_of_them else "all its significant children have"
@@ -159,13 +178,15 @@ class Chains:
     def _before_supervisor(self, key: str, end: Step) -> list[Link]:
         """Why a supervisor went down: it decided so, or it was asked, or what is above it decided."""
         began = self.history.life_began(key, before=end.seq)
-        for kind in ("shutdown", "auto_shutdown"):
+        for kind in ("shutdown", "auto_shutdown", "escalated"):
             own = self.history.about_supervisor(key, kind, before=end.seq + 1)
             if own is None or own[0].seq <= began:
                 continue
             step, decision = own
             if kind == "shutdown":
                 return self.gave_up(step, decision)
+            if kind == "escalated":
+                return [self._escalated(step, decision), *self._consequences(key, step)]
             return [*self._trigger(step, decision), self._auto_shutdown(step, decision)]
         found = self.history.decision_for(key, upto=end.seq)
         links = [] if found is None else self._request(key, found[0])
@@ -186,7 +207,7 @@ class Chains:
             words = _DECISIONS.get(decision.kind)
             if words is not None:
                 links.append(Link(words(step, decision), step.at, step.seq, decision.supervisor))
-            if decision.kind == "shutdown":
+            if decision.kind in ("shutdown", "escalated"):
                 links += self._consequences(decision.supervisor, step)
         asked = self.history.command(["start", "restart", "release"], key, before=until)
         if asked is not None and asked.seq > end.seq:
@@ -246,6 +267,13 @@ def _gave_up(_step: Step, decision: Decision) -> str:
     return words + (f"; {parent} decides now" if parent else "; it is the root of its tree")
 
 
+def _escalated(_step: Step, decision: Decision) -> str:
+    parent = decision.detail.get("parent")
+    ill = f"{decision.supervisor} failed because {_local(decision.key, decision)} is not healthy"
+    ill += f" ({decision.reason})" if decision.reason else ""
+    return ill + (f"; {parent} decides now" if parent else "; it is the root of its tree")
+
+
 def _retry(_step: Step, decision: Decision) -> str:
     delay = decision.detail.get("delay")
     after = f" after {duration(float(delay))}" if isinstance(delay, int | float) else ""
@@ -260,11 +288,17 @@ _DECISIONS: dict[str, Callable[[Step, Decision], str]] = {
     "waiting": _waiting,
     "held": lambda _step, _decision: "it is held, so its restart is suspended",
     "shutdown": _gave_up,
+    "escalated": _escalated,
     "auto_shutdown": lambda _step, decision: (
         f"{decision.supervisor} shuts itself down because of it (auto_shutdown)"
     ),
     "shutdown_error": lambda _step, decision: f"it did not stop as asked ({decision.reason})",
     "retry": _retry,
+    "recycle": lambda _step, decision: (
+        f"{decision.supervisor} gives it a fresh life" + (f" ({decision.reason})" if decision.reason else "")
+    ),
+    "recycled": lambda _step, _decision: "its fresh life is ready, and nothing was counted",
+    "recycle_failed": lambda _step, decision: f"it is not recycled: {decision.reason}",
     "stay_down": lambda _step, _decision: "the tree stays down (on_failure: stay_down)",
 }
 

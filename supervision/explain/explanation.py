@@ -28,6 +28,7 @@ class Explanation:
     chain   what led to the latest end, and what was decided then, in the order in which it happened
     blocked_by   the same question answered for what it waits for, or for the supervisor that is down
     current      False: no node answered, this is what the journal said last
+    issues       short ids of the errors that were filed of what the chain tells, where a store knows them
     """
 
     key: str
@@ -38,6 +39,7 @@ class Explanation:
     can: tuple[str, ...]
     blocked_by: "tuple[Explanation, ...]"
     current: bool
+    issues: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -49,6 +51,7 @@ class Explanation:
             "can": list(self.can),
             "blocked_by": [one.to_json() for one in self.blocked_by],
             "current": self.current,
+            "issues": list(self.issues),
         }
 
 

@@ -136,7 +136,7 @@ class History:
         for step in self._back(upto + 1):
             if step.seq <= began:
                 return None
-            for decision in reversed(list(step.decisions("restart", "shutdown", "auto_shutdown"))):
+            for decision in reversed(list(step.decisions(*_ENDING))):
                 if _concerns(decision, key):
                     return step, decision
             if step.tag == "stop_root" or _asks_for(step, key):
@@ -249,6 +249,10 @@ _TAKE: dict[str, Callable[[History, JournalRecord], None]] = {
 }
 
 
+_ENDING = ("restart", "recycle", "shutdown", "auto_shutdown", "escalated")
+"""Decisions that make children stop."""
+
+
 def is_under(above: str, key: str) -> bool:
     """True when `key` is `above` or stands below it."""
     return key == above or key.startswith(above + "/")
@@ -257,6 +261,8 @@ def is_under(above: str, key: str) -> bool:
 def _concerns(decision: Decision, key: str) -> bool:
     if decision.kind == "restart":
         return any(is_under(affected, key) for affected in decision.affected)
+    if decision.kind == "recycle":
+        return key in (decision.key, decision.detail.get("stand_in"))
     return key.startswith(decision.supervisor + "/") or key == decision.supervisor
 
 

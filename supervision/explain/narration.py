@@ -56,7 +56,7 @@ def _step(record: JournalRecord, _who: Who) -> Line:
     return Line(subject, "; ".join([text, *consequences]), severity)
 
 
-_NAMED = frozenset({"shutdown", "auto_shutdown", "retry", "stay_down"})
+_NAMED = frozenset({"shutdown", "escalated", "auto_shutdown", "retry", "stay_down"})
 """Decisions whose words name the supervisor themselves."""
 
 
@@ -109,6 +109,8 @@ def _call(step: Step) -> tuple[str, str]:
         "start": "asked to start",
         "stop": "asked to stop",
         "restart": "asked to restart",
+        "recycle": "asked to give it a fresh life",
+        "escalate": "is not healthy",
         "release": "released",
     }
     return words.get(op, f"asked: {op}"), "info"
@@ -148,6 +150,8 @@ def _decision(decision: Decision) -> str:
         return "its restart is suspended"
     if decision.kind == "shutdown":
         return f"{decision.supervisor} gives up"
+    if decision.kind == "escalated":
+        return f"{decision.supervisor} fails: {decision.key.rpartition('/')[2]} is not healthy"
     if decision.kind == "auto_shutdown":
         return f"{decision.supervisor} shuts itself down"
     if decision.kind == "retry":
@@ -157,11 +161,23 @@ def _decision(decision: Decision) -> str:
             if isinstance(delay, int | float)
             else "retry"
         )
+    if decision.kind in ("recycle", "recycled", "recycle_failed"):
+        return _recycling(decision)
     if decision.kind == "stay_down":
         return "the tree stays down"
     if decision.kind == "shutdown_error":
         return f"did not stop as asked: {decision.reason}"
     return ""
+
+
+def _recycling(decision: Decision) -> str:
+    why = f" ({decision.reason})" if decision.reason else ""
+    if decision.kind == "recycle":
+        stand_in = decision.detail.get("stand_in")
+        return f"is recycled{why}" + (f"; {stand_in} stands in for it" if stand_in else "")
+    if decision.kind == "recycled":
+        return f"recycled{why}"
+    return f"is not recycled: {decision.reason}"
 
 
 # -- the other kinds --------------------------------------------------------------------------------------------------
@@ -226,6 +242,26 @@ def _node(record: JournalRecord, _who: Who) -> Line:
 
 
 def _process(record: JournalRecord, _who: Who) -> Line:
+    own = record.get("own")
+    if isinstance(own, Mapping):
+        who = f"{own.get('name')} (pid {own.get('pid')})"
+        words = {
+            "started": f"started its child {who}, {own.get('policy')} when it dies",
+            "kept": f"left its child {who}, which lives on",
+            "adopted": f"got back its child {who}",
+            "ended": f"its child {who} ended",
+        }
+        return Line(str(record.get("key", "node")), words.get(str(record.get("what")), f"its child {who}"))
+    config = record.get("config")
+    if isinstance(config, Mapping):
+        which = "" if config.get("revision") is None else f" revision {config.get('revision')} of"
+        if config.get("problem"):
+            return Line(
+                str(record.get("key", "node")),
+                f"could not take{which} its config: {config.get('problem')}",
+                "trouble",
+            )
+        return Line(str(record.get("key", "node")), f"took{which} its config")
     identities = record.get("identities")
     if isinstance(identities, list):
         return Line("node", f"learnt the start time of {count(len(identities), 'process', 'processes')}")
@@ -243,6 +279,8 @@ def _tree(record: JournalRecord, _who: Who) -> Line:
     if record.get("what") == "applied":
         message = f': "{record["message"]}"' if record.get("message") else ""
         return Line(name, f"revision {record.get('revision')} applied{message}")
+    if record.get("what") == "numbered":
+        return Line(name, f"is revision {record.get('revision')} of the control plane")
     if record.get("what") == "fenced":
         return Line(name, f"fenced, every process killed: {record.get('why', '?')}", "trouble")
     return Line(name, str(record.get("what", "?")))

@@ -29,7 +29,7 @@ ABOUT_SUPERVISOR = frozenset(
         "change_spec",
     }
 )
-KEY_REQUESTS = frozenset({"start", "stop", "restart", "hold", "release"})
+KEY_REQUESTS = frozenset({"start", "stop", "restart", "recycle", "escalate", "hold", "release"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Leases of nodes as the database sees them: pure arithmetic over its own clock (DESIGN 7).
+"""Leases of nodes as the database sees them: pure arithmetic over its own clock (docs/fleet.md).
 
 A lease is renewed each second and ends TTL_S after its last renewal. The holder counts from the moment it *sent* that
 renewal, on a clock that goes on while the machine sleeps, and kills what is fenced SELF_FENCE_MARGIN_S before the end (see

@@ -1,4 +1,4 @@
-"""Where trees run: pure decisions, looked at again at each tick (DESIGN 7).
+"""Where trees run: pure decisions, looked at again at each tick (docs/fleet.md).
 
 `decide` gets the whole fleet as the database has it, and the database's time, and answers with steps that bring it one step
 nearer to what the trees ask for. It remembers nothing: what is under way is in the rows (`draining`, `removing`). So a step

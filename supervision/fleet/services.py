@@ -12,7 +12,7 @@ from supervision.fleet.exceptions import FleetError, NodeIsElsewhereError, NoSuc
 from supervision.fleet.models import Node, NodeState
 
 LEASE_TTL_S = 6.0
-"""DESIGN 7. A holder ends what is fenced at TTL - 2 s after the renewal was sent; taken over at TTL + 2 s."""
+"""A holder ends what is fenced at TTL - 2 s after the renewal was sent; taken over at TTL + 2 s."""
 
 
 def database_now() -> datetime:

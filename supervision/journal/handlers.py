@@ -29,20 +29,22 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[Ingested], None]
 
-_HANDLERS: dict[Handler, frozenset[str]] = {}
+_HANDLERS: dict[Handler, Callable[[Record], bool]] = {}
 
 
-def on_ingest(handler: Handler, *, kinds: Iterable[str] = ()) -> Handler:
+def on_ingest(
+    handler: Handler, *, kinds: Iterable[str] = (), about: Callable[[Record], bool] | None = None
+) -> Handler:
     """Register a handler, once; usable as a decorator. Called in the order of the rooms' `ready()`, where `kinds` are given
-    only for a batch that has a record of one of them: a savepoint costs two statements."""
-    _HANDLERS.setdefault(handler, frozenset(kinds))
+    only for a batch that has a record of one of them, or one that it is `about`: a savepoint costs two statements."""
+    wanted = frozenset(kinds)
+    _HANDLERS.setdefault(handler, about or (lambda record: not wanted or record["k"] in wanted))
     return handler
 
 
 def run(ingested: Ingested) -> None:
-    came = {record["k"] for record in ingested.records}
-    for handler, kinds in _HANDLERS.items():
-        if kinds and not kinds & came:
+    for handler, concerns in _HANDLERS.items():
+        if not _is_concerned(concerns, ingested):
             continue
         try:
             with auditlog.audited():
@@ -52,3 +54,11 @@ def run(ingested: Ingested) -> None:
         except Exception:
             where = f"records {ingested.batch.first_seq} to {ingested.batch.last_seq} of {ingested.node.pk}"
             logger.exception("a handler of the journal failed on %s", where)
+
+
+def _is_concerned(concerns: Callable[[Record], bool], ingested: Ingested) -> bool:
+    """A record that the question itself cannot read is the handler's to log."""
+    try:
+        return any(concerns(record) for record in ingested.records)
+    except (LookupError, TypeError, ValueError):
+        return True

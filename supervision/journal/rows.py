@@ -6,6 +6,7 @@ from typing import Any
 from supervision.journal.facts import Row
 from supervision.kernel import ChildView
 from supervision.kernel.events import StartChild
+from supervision.kernel.recycling import is_stand_in
 from supervision.runtime.observed import term_words
 from supervision.runtime.recovery import RecoveredProcess, RecoveredTree
 
@@ -88,11 +89,12 @@ def _of_child(view: ChildView, process: RecoveredProcess | None) -> Row:
 
 
 def start_request(tree: RecoveredTree, key: str) -> list[Any] | None:
-    """The `start_child` that makes this dynamic child again elsewhere, as JSON; None when it is gone already."""
+    """The `start_child` that makes this dynamic child again elsewhere, as JSON; None when it is gone already, or
+    only stands in for another one."""
     view = tree.kernel.child(key)
     above = tree.kernel.child(view.supervisor) if view is not None and view.supervisor is not None else None
     spec = above.spec.supervisor if above is not None else None
-    if view is None or above is None or spec is None:
+    if view is None or above is None or spec is None or is_stand_in(key):
         return None
     if not spec.is_simple:
         return StartChild(above.key, child=view.spec).to_json()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
@@ -59,6 +60,26 @@ def records(*, tree: str = "", key: str = "", node_id: str = "") -> QuerySet[Jou
     if node_id:
         rows = rows.filter(node_id=node_id)
     return rows
+
+
+OWN_RECORDS = 500
+"""The newest of what agents' own children did that are looked at, of one agent."""
+
+
+def own_children(key: str) -> list[dict[str, Any]]:
+    """Processes that an agent started itself and that live, as its records say; by name. One query."""
+    rows = JournalRecord.objects.filter(key=key, kind="process", body__has_key="own").order_by("-id")
+    found: dict[tuple[str, int], dict[str, Any] | None] = {}
+    for row in rows.values("node_id", "at", "body")[:OWN_RECORDS]:
+        own = row["body"]["own"]
+        known = found.setdefault(
+            (row["node_id"], own["pid"]), None if row["body"]["what"] == "ended" else {**own, "at": row["at"]}
+        )
+        if known is not None and known["start_time"] == own["start_time"]:
+            known["at"] = row["at"]  # of the first that is known of it
+    return sorted(
+        (own for own in found.values() if own is not None), key=lambda own: (own["name"], own["pid"])
+    )
 
 
 def strays() -> QuerySet[Stray]:

@@ -1,6 +1,7 @@
 """Taking in what nodes report: each record once, and the rows that follow from it, in one transaction."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection, transaction
@@ -146,6 +147,33 @@ def _insert_records(node_id: str, stream_epoch: int, records: list[Record]) -> N
             )
         )
     JournalRecord.objects.bulk_create(rows, batch_size=ROWS_A_STATEMENT)
+
+
+_LINES = """
+UPDATE supervision_observedchild AS child
+SET status = coalesce(told.value, '')
+FROM supervision_observedchild AS known
+LEFT JOIN jsonb_each_text(%(lines)s::jsonb) AS told ON told.key = known.key
+WHERE child.id = known.id
+  AND known.node_id = %(node)s
+  AND (%(whole)s OR told.key IS NOT NULL)
+  AND known.status <> coalesce(told.value, '')
+"""
+
+
+def record_status_lines(*, node_id: str, epoch: int, lines: Mapping[str, str], is_whole: bool) -> int:
+    """Store what children say of themselves; how many rows changed. `is_whole`: who is not among them says nothing.
+
+    Not of the journal: lines have no number, and the newest is all there is. StaleEpochError when the epoch is over.
+    """
+    with transaction.atomic():
+        if not Node.objects.select_for_update(no_key=True).filter(pk=node_id, epoch=epoch).exists():
+            raise StaleEpochError
+        with connection.cursor() as sql:
+            sql.execute(
+                _LINES, {"node": node_id, "lines": json.dumps(storable(dict(lines))), "whole": is_whole}
+            )
+            return int(sql.rowcount)
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------------

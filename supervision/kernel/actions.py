@@ -76,7 +76,7 @@ class Report(Record):
     """A decision worth telling. `explain` is made of these.
 
     kind, as in OTP: child_terminated, start_error, shutdown_error, shutdown (the supervisor gave up).
-    Ours beside them: restart, backoff, held, waiting, auto_shutdown, retry, stay_down, applied.
+    Ours beside them: restart, backoff, held, waiting, auto_shutdown, escalated, retry, stay_down, applied.
     child: an id, or for `shutdown_error` of a whole simple_one_for_one supervisor a number of children.
     """
 

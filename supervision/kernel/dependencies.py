@@ -25,6 +25,8 @@ class _Declared:
 
 @dataclass(slots=True)
 class _Tree:
+    """What a specification declares, and which instances it has, by key."""
+
     name: str
     children: dict[str, _Declared] = field(default_factory=dict)
     instances: dict[str, list[str]] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from supervision.kernel.state import (
     Phase,
     PlanStep,
     Presence,
+    Recycling,
     Supervisor,
     message_from_json,
     step_from_json,
@@ -27,6 +28,7 @@ from supervision.kernel.timers import Timers
 VERSION = 1
 
 _plan_step_from_json = reader(PlanStep)
+_recycling_from_json = reader(Recycling)
 
 _FLAGS = ("alive", "starting", "stopping", "killed", "dynamic", "leaving")
 
@@ -47,6 +49,7 @@ def dump(m: Machine) -> dict[str, Any]:
         "root_stopping": m.root_stopping,
         "applying": None if m.applying is None else [step.to_json() for step in m.applying],
         "carrying": m.carrying,
+        **({"recycling": {key: one.to_json() for key, one in m.recycling.items()}} if m.recycling else {}),
         "root": _child(m.root, m.root.spec),
     }
 
@@ -137,6 +140,8 @@ def load(document: dict[str, Any]) -> Machine:
     if document["applying"] is not None:
         m.applying = [_plan_step_from_json(step) for step in document["applying"]]
     m.carrying = document["carrying"]
+    recycling = document.get("recycling", {})
+    m.recycling = {key: _recycling_from_json(one) for key, one in recycling.items()}
     m.root = _load_child(m, document["root"], None, m.root.spec)
     return m
 

@@ -139,6 +139,8 @@ class TerminateChild(Record):
 
 @record
 class RestartChild(Record):
+    """`restart_child`, as TerminateChild names it."""
+
     tag: ClassVar[str] = "restart_child"
     supervisor: str
     id: str | None = None
@@ -147,6 +149,8 @@ class RestartChild(Record):
 
 @record
 class DeleteChild(Record):
+    """`delete_child`, as TerminateChild names it."""
+
     tag: ClassVar[str] = "delete_child"
     supervisor: str
     id: str | None = None
@@ -155,6 +159,8 @@ class DeleteChild(Record):
 
 @record
 class GetChildspec(Record):
+    """`get_childspec`, as TerminateChild names it."""
+
     tag: ClassVar[str] = "get_childspec"
     supervisor: str
     id: str | None = None
@@ -163,12 +169,16 @@ class GetChildspec(Record):
 
 @record
 class WhichChildren(Record):
+    """`which_children`."""
+
     tag: ClassVar[str] = "which_children"
     supervisor: str
 
 
 @record
 class CountChildren(Record):
+    """`count_children`."""
+
     tag: ClassVar[str] = "count_children"
     supervisor: str
 
@@ -237,6 +247,32 @@ class ReleaseKey(Record):
     key: str
 
 
+@record
+class RecycleKey(Record):
+    """Give a child a fresh life, for a reason that is no failure; one at a time for each supervisor, never counted.
+
+    why          told in the reports
+    incarnation  the life that is to end; None: the one there is
+    stand_in     another child of the same specification is ready before that life ends, and ends when the new one is ready
+    """
+
+    tag: ClassVar[str] = "recycle"
+    key: str
+    why: str = ""
+    incarnation: int | None = None
+    stand_in: bool = False
+
+
+@record
+class EscalateKey(Record):
+    """The child is ill in this life, and its supervisor is to fail for it as one past its intensity does."""
+
+    tag: ClassVar[str] = "escalate"
+    key: str
+    incarnation: int
+    why: str = ""
+
+
 SupervisorRequest = (
     StartChild
     | TerminateChild
@@ -248,12 +284,13 @@ SupervisorRequest = (
     | ChangeSpec
 )
 KeyRequest = StartKey | StopKey | RestartKey | HoldKey | ReleaseKey
-Request = SupervisorRequest | KeyRequest | Apply
+Request = SupervisorRequest | KeyRequest | RecycleKey | EscalateKey | Apply
 Event = Begin | StopRoot | Started | StartFailed | Declined | Exited | Ready | Tick | Call
 
 REQUESTS = (
     BadSpec, StartChild, TerminateChild, RestartChild, DeleteChild, GetChildspec, WhichChildren, CountChildren, ChangeSpec,
-    Apply, StartKey, StopKey, RestartKey, HoldKey, ReleaseKey,
+    Apply, StartKey, StopKey, RestartKey, HoldKey, ReleaseKey, RecycleKey,
+    EscalateKey,
 )  # fmt: skip
 event_from_json = reader(
     Begin, StopRoot, Started, StartFailed, Declined, Exited, Ready, Tick, Call, *REQUESTS

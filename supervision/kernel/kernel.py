@@ -16,6 +16,8 @@ and beside it what OTP does not have:
     dependencies.py   dependencies that are not there, or that make a cycle
     backoff.py        how long a restart waits
     operating.py      an operator's start, stop, restart, hold, release
+    recycling.py      a fresh life for a child, another one standing in for it meanwhile
+    escalating.py     a supervisor that fails because a child of it is ill
     root.py           what happens when the root gives up
     plan.py           the difference between what runs and a new revision
     applying.py       making it so
@@ -31,15 +33,18 @@ from supervision.kernel.actions import Action, ChildState
 from supervision.kernel.applying import apply
 from supervision.kernel.dependencies import requirements
 from supervision.kernel.dump import dump, load
+from supervision.kernel.escalating import request_escalation
 from supervision.kernel.events import (
     Apply,
     Begin,
     Call,
     Declined,
+    EscalateKey,
     Event,
     Exited,
     HoldKey,
     Ready,
+    RecycleKey,
     ReleaseKey,
     RestartKey,
     Started,
@@ -53,6 +58,7 @@ from supervision.kernel.loop import run
 from supervision.kernel.machine import Machine
 from supervision.kernel.operating import hold_expired, request_for_key
 from supervision.kernel.plan import make_plan
+from supervision.kernel.recycling import request_recycling
 from supervision.kernel.root import begin, stop_root
 from supervision.kernel.spec import SupervisorSpec
 from supervision.kernel.starting import DECLINED, start_answered
@@ -228,6 +234,10 @@ def _call(m: Machine, event: Call) -> None:
     match request:
         case Apply():
             apply(m, event.ref, request.spec)
+        case RecycleKey():
+            request_recycling(m, event.ref, request)
+        case EscalateKey():
+            request_escalation(m, event.ref, request)
         case StopKey() | StartKey() | RestartKey() | HoldKey() | ReleaseKey():
             request_for_key(m, event.ref, request)
         case _:

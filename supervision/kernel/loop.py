@@ -9,10 +9,12 @@ from typing import Any
 
 from supervision.kernel.applying import carried, carry, carry_on
 from supervision.kernel.calls import answer_call
+from supervision.kernel.escalating import fail
 from supervision.kernel.events import HoldKey, ReleaseKey, RestartKey, StartKey, StopKey
 from supervision.kernel.machine import Machine
 from supervision.kernel.operating import answer_operator
 from supervision.kernel.reasons import KILLED
+from supervision.kernel.recycling import carry_on_recycling, renew, retire
 from supervision.kernel.restarting import child_exited, end_supervisor, try_again, wake
 from supervision.kernel.root import root_answered, root_ended
 from supervision.kernel.starting import fail_start, start_many, start_one
@@ -21,12 +23,15 @@ from supervision.kernel.state import (
     Carried,
     Carry,
     ChildExit,
+    Fail,
     FailStart,
     Finish,
     Message,
     ParentExit,
     Phase,
     Presence,
+    Renew,
+    Retire,
     StartMany,
     StartOne,
     StopMany,
@@ -67,6 +72,8 @@ def run(m: Machine) -> None:
             root_ended(m, reason)
         elif m.applying is not None and not m.carrying:
             carry_on(m)
+        elif m.recycling and carry_on_recycling(m):
+            continue
         else:
             return
 
@@ -104,6 +111,12 @@ def _read(m: Machine, supervisor: Supervisor, message: Message) -> None:
             carry(m, supervisor, message)
         case Wake(id=child_id):
             wake(m, supervisor, child_id)
+        case Renew():
+            renew(m, supervisor, message)
+        case Retire():
+            retire(m, supervisor, message)
+        case Fail():
+            fail(m, supervisor, message)
         case ParentExit(reason=reason):
             above = supervisor.child.parent
             orphaned = reason == KILLED and above is not None and above.phase == Phase.DEAD

@@ -19,6 +19,7 @@ from supervision.kernel.state import (
     Phase,
     PlanStep,
     Presence,
+    Recycling,
     StartOne,
     StopOne,
     Supervisor,
@@ -46,6 +47,7 @@ class Machine:
     root_stopping  the root was asked to stop: it is not started again by itself
     applying     steps of a revision still to be done, the next one last; None: none is being applied
     carrying     one of them is under way
+    recycling    key of a supervisor to the child of it that is given a fresh life
     runnable     supervisors that have something to do; empty between two events
     """
 
@@ -62,6 +64,7 @@ class Machine:
         self.waiting: dict[str, dict[str, None]] = {}
         self.timers = Timers()
         self.became_ready: list[Child] = []
+        self.recycling: dict[str, Recycling] = {}
         self.runnable: deque[Supervisor] = deque()
         self.root_refs: list[str] = []
         self.root_again = False

@@ -188,8 +188,54 @@ class Carry(Record):
     ids: list[str]
 
 
-Message = ChildExit | ParentExit | TryAgain | Wake | Asked | Carry
-message_from_json = reader(ChildExit, ParentExit, TryAgain, Wake, Asked, Carry, *REQUESTS)
+@record
+class Renew(Record):
+    """Being recycled: end this life of the child, and begin the next."""
+
+    tag: ClassVar[str] = "renew"
+    id: str
+    incarnation: int
+
+
+@record
+class Retire(Record):
+    """Nobody needs the stand-in any more."""
+
+    tag: ClassVar[str] = "retire"
+    id: str
+
+
+@record
+class Fail(Record):
+    """A child is ill in this life: the supervisor ends as one past its intensity does."""
+
+    tag: ClassVar[str] = "fail"
+    id: str
+    incarnation: int
+    why: str
+
+
+Message = ChildExit | ParentExit | TryAgain | Wake | Asked | Carry | Renew | Retire | Fail
+message_from_json = reader(
+    ChildExit, ParentExit, TryAgain, Wake, Asked, Carry, Renew, Retire, Fail, *REQUESTS
+)
+
+
+@dataclass(slots=True)
+class Recycling(Record):
+    """A child that is given a fresh life; see recycling.py.
+
+    incarnation  the life that ends
+    stand_in     key of the child that stands in for it; "" for none
+    renewed      its supervisor was asked to end the life
+    """
+
+    tag: ClassVar[str] = "recycling"
+    key: str
+    incarnation: int
+    why: str
+    stand_in: str
+    renewed: bool = False
 
 
 # --- steps of the work a supervisor is busy with; the last one in the list is under way --------------------------------
@@ -223,6 +269,8 @@ class StartMany(Record):
 
 @dataclass(slots=True)
 class StartOne(Record):
+    """One start, for a restart or for a caller who waits."""
+
     tag: ClassVar[str] = "start_one"
     current: str
     purpose: str
@@ -253,7 +301,8 @@ class StopMany(Record):
 
 @dataclass(slots=True)
 class StopOne(Record):
-    """keep: a temporary child, or an instance, stays in the list of children (an operator's stop)."""
+    """keep: a temporary child, or an instance, stays in the list of children (an operator's stop). cause: why, as its state
+    says while it stops."""
 
     tag: ClassVar[str] = "stop_one"
     id: str
@@ -261,11 +310,12 @@ class StopOne(Record):
     keep: bool = False
     asked: bool = False
     pending: set[str] = field(default_factory=set)
+    cause: str = "requested"
 
     @classmethod
     def from_fields(cls, values: list[Any]) -> Self:
-        child_id, ref, keep, asked, pending = values
-        return cls(child_id, ref, keep, asked, set(pending))
+        child_id, ref, keep, asked, pending, *cause = values
+        return cls(child_id, ref, keep, asked, set(pending), *cause)
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ def _ask_to_stop(m: Machine, child: Child, step: StopMany | StopOne) -> None:
         if child.spec.shutdown == Shutdown.BRUTAL_KILL:
             kill(m, child, "brutal_kill")
             return
-        m.set_state(child, ChildState.STOPPING, "requested")
+        m.set_state(child, ChildState.STOPPING, step.cause if isinstance(step, StopOne) else "requested")
         if not isinstance(child.spec.shutdown, Shutdown):
             m.timers.set("stop", child.key, m.now + child.spec.shutdown)
         if child.inner is not None:

@@ -13,7 +13,7 @@ from supervision.leaks.growth import Growth
 from supervision.leaks.judging import Course, Nature, judge
 from supervision.leaks.parameters import Parameters
 
-COUNTS = ("fds", "threads", "children", "zombies", "tasks", "timers", "conns")
+COUNTS = ("fds", "sockets", "threads", "children", "zombies", "tasks", "timers", "conns")
 MEMORY = "rss"
 """The resource that both `uss` and `blocks` speak of: what is not shared, and what Python has allocated."""
 QUEUE_RESOLUTION = 20.0

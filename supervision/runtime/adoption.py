@@ -16,10 +16,10 @@ from supervision.runtime.identity import boot_id, read_stat
 from supervision.runtime.kinds import body_of
 from supervision.runtime.kinship import Leader, parse_mark
 from supervision.runtime.linux import pidfd_inode
-from supervision.runtime.process_driver import MAIN, PRE_START, Run
 from supervision.runtime.processes import find_marked
 from supervision.runtime.recovery import NEVER_BEGUN, Recovered, RecoveredProcess, RecoveredTree, recover
 from supervision.runtime.returning import dynamic_children
+from supervision.runtime.run import MAIN, PRE_START, Run
 from supervision.runtime.spare_files import Taking
 from supervision.runtime.template_leftovers import UNUSED_STATUS, end_templates
 from supervision.runtime.treedoc import parse_tree
@@ -99,7 +99,11 @@ class Adoption:
             recovered.unconfirmed.clear()
             return
         node.kinship.adopted = dict(recovered.adopted_strays)
-        node.table.known_strays = dict(recovered.strays)
+        node.table.relatives.known_strays = dict(recovered.strays)
+        for own in recovered.own_children.values():
+            stat = read_stat(own.pid)
+            if stat is not None and stat.start_time == own.start_time:
+                node.kinship.own.restore(own)
         if not recovered.stopped_cleanly:
             self._look_for_marks()
         for process in recovered.processes.values():
@@ -111,7 +115,10 @@ class Adoption:
         """Files that were taken as spares and whose names a dead node owed."""
         output = self.node.output
         self.takings = output.spares.takings()
+        nameless = output.spares.nameless()
         for (key, incarnation), taking in self.takings.items():
+            if taking.name not in nameless:
+                continue  # as nearly all of a thousand are: nothing is owed
             try:
                 directory = output.directory(key)
             except ValueError:  # a torn line
@@ -226,8 +233,8 @@ class Adoption:
             node.log.say("child without a process", key=key, incarnation=incarnation)
             node.trees.runners[key.partition("/")[0]].exited(key, incarnation, "lost")
         if not self.recovered.stopped_cleanly:
-            node.table.discover()
-            node.table.discover_outside()
+            node.table.relatives.discover()
+            node.table.relatives.discover_outside()
         for leader in self.missing:
             node.table.end_missing(leader)
         self._trees()
@@ -267,7 +274,9 @@ class Adoption:
         on its way out, or a zombie whose status is still to be had. Its end is heard of as any other's."""
         taking = self.takings.get((key, incarnation))
         stat = read_stat(taking.pid) if taking is not None else None
-        return stat.pid if stat is not None and stat.start_time >= int(at * TICKS) else None
+        if taking is None or stat is None or not taking.is_by(stat.start_time, int(at * TICKS)):
+            return None
+        return stat.pid
 
     def _heard(self, key: str) -> tuple[bool, bool]:
         """(whether the kernel has heard that the start was done, whether the child is not being stopped)."""
@@ -283,9 +292,9 @@ class Adoption:
         announced, wanted = self._heard(key)
         end: tuple[int, int | None, int | None] | None = None
         taking = self.takings.get((key, incarnation))
-        if taking is not None or os.path.exists(node.output.paths(key, incarnation)[0]):
+        if taking is not None or os.path.exists(node.output.names(key, incarnation)[0]):
             # It said so itself, or its files were opened.
-            end = self._first_end_since(at, None if taking is None else taking.pid)
+            end = self._first_end_since(at, taking)
             if end is None and not _is_forked(body):
                 end = (-1 - len(self.missing), None, None)  # so it ran, and nobody saw its end
         if end is not None:
@@ -321,18 +330,23 @@ class Adoption:
             Started(key, incarnation), {"process": process if status is not None else None}
         )
 
-    def _first_end_since(self, at: float, pid: int | None) -> tuple[int, int, int] | None:
-        """Of the ends that the guardian recorded, of processes started at boot clock `at` or later: that of `pid`, or
-        without one the oldest that nobody knows.
+    def _first_end_since(self, at: float, taking: Taking | None) -> tuple[int, int, int] | None:
+        """Of the ends that the guardian recorded, of processes started at boot clock `at` or later: that of the process
+        that took spare files, or without one the oldest that nobody knows.
 
         A leader starts before its descendants, so among what nobody knows it comes first. The guardian may be about to
         write: it is given 40 ms.
         """
         known = {process.pid for process in self.recovered.processes.values()}
         known |= self.recovered.helpers | self._claimed
+        since = int(at * TICKS) if taking is None or taking.start_time is None else taking.start_time
         for _ in range(20):
-            for end in self.node.exits.started_since(int(at * TICKS)):
-                if end[0] == pid if pid is not None else end[0] not in known and end[2] != UNUSED_STATUS:
+            for end in self.node.exits.started_since(since):
+                if (
+                    end[0] == taking.pid and taking.is_by(end[1], since)
+                    if taking is not None
+                    else end[0] not in known and end[2] != UNUSED_STATUS
+                ):
                     self._claimed.add(end[0])
                     return end
             time.sleep(0.002)

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 from supervision.runtime.cgroups import CgroupUnsupported
 from supervision.runtime.environmentdoc import RESERVED
 from supervision.runtime.forking import Forking, TemplateKey
-from supervision.runtime.launch import LaunchError, LaunchPlan
+from supervision.runtime.launch_errors import LaunchError
+from supervision.runtime.launch_spec import LaunchPlan
 from supervision.runtime.listeners import ListenError
 from supervision.runtime.loop import Loop
 from supervision.runtime.recovery import FORKING
+from supervision.runtime.reporting import GIVEN
 from supervision.runtime.template_order import Forked, ForkOrder, kill
 from supervision.runtime.template_port import TemplatePort
 
 __all__ = ["FORKING", "LAUNCH_ERRORS", "Forks"]
 
 if TYPE_CHECKING:
-    from supervision.runtime.process_driver import ProcessDriver, Run
+    from supervision.runtime.process_driver import ProcessDriver
+    from supervision.runtime.run import Run
 
 ANSWER_LIMIT_S = 0.05
 LAUNCH_ERRORS = (LaunchError, ListenError, CgroupUnsupported, OSError, ValueError, KeyError)
@@ -39,7 +42,8 @@ class Forks:
         """Ask for the main process of `run`."""
         driver = self.driver
         try:
-            plan = driver.plan(run, None)
+            plan = driver.plans.plan(run, None)
+            driver.output.make_directory(run.key)
             order = self._order(run, forking, plan)
         except LAUNCH_ERRORS as error:
             driver.not_launched(run, str(error))
@@ -54,13 +58,18 @@ class Forks:
             self._announce(run, order)
 
     def _order(self, run: "Run", forking: Forking, plan: LaunchPlan) -> ForkOrder:
+        _, shared = self.driver.plans.prepare(run)
         order = ForkOrder(
             key=self._key(run, forking),
             owner=run.key,
             spares=forking.spares,
             entry_point=forking.entry_point,
             plan=plan,
-            own={name: value for name, value in plan.environment.items() if name in RESERVED},
+            own={
+                name: value
+                for name, value in plan.environment.items()
+                if name in RESERVED or (name in GIVEN and name not in shared)
+            },
             comm=run.key.rpartition("/")[2],
             on_forked=lambda forked: self._forked(run, order, forked),
             on_refused=lambda why: self._refused(run, order, why),
@@ -70,10 +79,10 @@ class Forks:
         return order
 
     def _key(self, run: "Run", forking: Forking) -> TemplateKey:
-        prepared = self.driver.prepare(run)
+        prepared, _ = self.driver.plans.prepare(run)
         if prepared.template is None:
             user = run.body.user_ids()
-            whole = self.driver.environment(run)
+            whole = self.driver.plans.environment(run)
             prepared.template = TemplateKey.of(
                 forking,
                 cwd=run.body.cwd,

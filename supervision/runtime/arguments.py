@@ -129,6 +129,13 @@ def epochs(value: Any) -> dict[str, int]:
     return {name(tree): epoch(number) for tree, number in value.items()}
 
 
+def dsns(value: Any) -> dict[str, str]:
+    """Names of trees, and where their children report errors."""
+    if not isinstance(value, dict) or len(value) > MAX_FENCED:
+        raise ValueError("is an object of trees and their DSNs")
+    return {name(tree): text(dsn) for tree, dsn in value.items()}
+
+
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("is true or false")
@@ -161,6 +168,10 @@ ARGUMENTS: Mapping[str, tuple[Argument, ...]] = {
     ),
     "plan": (_SPEC,),
     "trees": (),
+    "health": (
+        Argument("since", epoch, 0, recorded=False),
+        Argument("lines_since", epoch, 0, recorded=False),
+    ),
     "apply": (
         _SPEC,
         Argument("message", remark, ""),
@@ -183,9 +194,20 @@ ARGUMENTS: Mapping[str, tuple[Argument, ...]] = {
         Argument("ttl_s", seconds),
         Argument("trees", epochs, recorded=False),
     ),
+    "reporting": (
+        Argument("mark", text),
+        Argument("dsns", dsns, recorded=False),
+    ),
     "start": (_KEY, *_COMMAND),
     "stop": (_KEY, *_COMMAND),
     "restart": (_KEY, *_COMMAND),
+    "recycle": (
+        _KEY,
+        Argument("why", remark, ""),
+        Argument("incarnation", revision, None),
+        Argument("stand_in", flag, None),
+        *_COMMAND,
+    ),
     "hold": (_KEY, Argument("seconds", seconds, None), *_COMMAND),
     "release": (_KEY, *_COMMAND),
     "signal": (_KEY, Argument("signal", signal_number), *_COMMAND),

@@ -18,6 +18,8 @@ from supervision.runtime.processfields import INFINITY
 
 KIND = "celery_worker"
 RUN = str(boot.ROOT / "agents" / "sdk" / "src" / "overstory" / "_celery.py")
+OF_THE_POOL = ("scale", "recycle")
+"""What the control plane acts on, and no worker is told."""
 WATCHDOG_S = 30.0
 """A worker whose custodian is silent for so long is stopped as a whole: it hangs, or somebody stopped it with a signal."""
 GRACE_S = 2.0
@@ -55,8 +57,11 @@ def python_of(section: Mapping[str, Any]) -> str:
 
 def command_of(section: Mapping[str, Any]) -> list[str]:
     """The argv. Mingle and gossip are off: both are lossy, and a start must not wait for other workers."""
+    queues = f"--queues={','.join(section['queues'])}"
+    if section.get("looks_only"):
+        return [python_of(section), RUN, f"--app={section['app']}", "look", queues]
     command = [
-        python_of(section), RUN, f"--app={section['app']}", "worker", f"--queues={','.join(section['queues'])}",
+        python_of(section), RUN, f"--app={section['app']}", "worker", queues,
         f"--pool={section['pool']}", f"--prefetch-multiplier={section['prefetch']}", "--without-mingle",
         "--without-gossip",
     ]  # fmt: skip

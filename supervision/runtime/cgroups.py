@@ -18,6 +18,7 @@ import signal
 from collections.abc import Collection
 
 from supervision.exceptions import SupervisionError
+from supervision.runtime.sha256 import sha256_hex
 
 CGROUP2 = "cgroup2"
 _KILL_ROUNDS = 200
@@ -223,9 +224,7 @@ def _escape(key: str) -> str:
     name = key.replace("/", ":")
     if len(name) <= 200:
         return name
-    import hashlib  # loads OpenSSL, megabytes that the node does not otherwise need
-
-    return f"{hashlib.sha256(key.encode()).hexdigest()[:16]}:{name[-160:]}"
+    return f"{sha256_hex(key.encode())[:16]}:{name[-160:]}"
 
 
 def _subtree(path: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from supervision.kernel.events import (
     DeleteChild,
     HoldKey,
+    RecycleKey,
     ReleaseKey,
     RestartKey,
     StartChild,
@@ -14,9 +15,10 @@ from supervision.kernel.events import (
     TerminateChild,
 )
 from supervision.kernel.spec import ChildSpec
+from supervision.runtime import celeryworkerdoc
 from supervision.runtime.control import ControlError, Request
 from supervision.runtime.kinship import Leader
-from supervision.runtime.process_driver import MAIN, Run
+from supervision.runtime.run import MAIN, Run
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
@@ -44,6 +46,25 @@ class ChildOperations:
     def restart(self, request: Request) -> None:
         key, runner = self._operations.lasting(request)
         self._operations.kernel_call(request, runner, RestartKey(key), {"key": key})
+
+    def recycle(self, request: Request) -> None:
+        """Without a word about it, somebody stands in for a Celery worker; two of any other program may be one too many."""
+        key, runner = self._operations.lasting(request)
+        args, view = request.args, runner.kernel.child(key)
+        stand_in = args["stand_in"]
+        if stand_in is None and view is not None:
+            above = runner.kernel.child(key.rpartition("/")[0])
+            is_declared = (
+                above is not None
+                and above.spec.supervisor is not None
+                and not above.spec.supervisor.is_simple
+            )
+            stand_in = is_declared and view.spec.body.get("kind") == celeryworkerdoc.KIND
+        if stand_in:
+            self._operations.trees.refuse_too_many(1)
+        to_kernel = RecycleKey(key, args["why"], args["incarnation"], bool(stand_in))
+        result = {"key": key, "stand_in": bool(stand_in)}
+        self._operations.kernel_call(request, runner, to_kernel, result)
 
     def hold(self, request: Request) -> None:
         key, runner = self._operations.key(request)
@@ -89,12 +110,12 @@ class ChildOperations:
                 request.answer(result)
 
         def give_up() -> None:
-            run.on_reloaded.remove(answer)
+            run.on_reloaded = tuple(each for each in run.on_reloaded if each is not answer)
             words = f"{key} did not say RELOADING=1 and READY=1 within {limit_s:g} s"
             request.refuse(ControlError("unavailable", words, "/args/key"))
 
         timer = self.node.loop.call_later(limit_s, give_up)
-        run.on_reloaded.append(answer)
+        run.on_reloaded += (answer,)
 
     def start_child(self, request: Request) -> None:
         key = request.args["supervisor"]
@@ -149,7 +170,7 @@ class ChildOperations:
     def adopt_stray(self, request: Request) -> None:
         pid = request.args["pid"]
         key, _runner = self._operations.lasting(request)
-        relative = self.node.table.adopt_stray(pid, key)
+        relative = self.node.table.relatives.adopt_stray(pid, key)
         if relative is None:
             raise ControlError("not_found", f"no stray with pid {pid}", "/args/pid")
         self.node.events.stray("adopted", relative)
@@ -157,9 +178,9 @@ class ChildOperations:
 
     def end_stray(self, request: Request) -> None:
         pid = request.args["pid"]
-        for relative in self.node.table.strays():
+        for relative in self.node.table.relatives.strays():
             if relative.pid == pid:
-                self.node.table.end_relative(relative)
+                self.node.table.relatives.end_relative(relative)
                 request.answer({"pid": pid})
                 return
         raise ControlError("not_found", f"no stray with pid {pid}", "/args/pid")

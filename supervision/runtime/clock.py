@@ -1,6 +1,6 @@
 """The one place that reads a clock, and the clock tests move by hand.
 
-Two scales (DESIGN 6): `boot` (CLOCK_BOOTTIME, seconds since boot, counts suspend, survives the node's death) for every
+Two scales (ADR 4): `boot` (CLOCK_BOOTTIME, seconds since boot, counts suspend, survives the node's death) for every
 duration, deadline and intensity window; `wall` (UTC Unix seconds) only for timestamps that people read.
 """
 

@@ -7,12 +7,14 @@ the node lets go; cycles are few, so what became of them may wait for the next l
 import gc
 
 from supervision.runtime.clock import Clock
-from supervision.runtime.linux import trim_heap
+from supervision.runtime.linux import resident_bytes, trim_heap
 
 YOUNG = 2_000
 """Objects made and not freed since the last look that are worth one: less than a millisecond's work."""
 MANY = 20_000
 """So many come with a tree that was applied: what its parsing left behind is given back to the system too."""
+GREW_BYTES = 1 << 20
+"""Since memory was given back last: one answer about a thousand children leaves four times that behind, free."""
 EVERYTHING_EVERY_S = 900.0
 
 
@@ -22,6 +24,7 @@ class Collector:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._everything_at = 0.0
+        self._resident = 0
 
     def begin(self) -> None:
         """What there is now stays for good, and is never looked at again."""
@@ -36,6 +39,8 @@ class Collector:
             self._settle()
         elif young > YOUNG:
             gc.collect(1)
+        elif resident_bytes() > self._resident + GREW_BYTES:
+            self._give_back()
 
     def end(self) -> None:
         """As Python does it: this process goes on as something else."""
@@ -45,5 +50,9 @@ class Collector:
 
     def _settle(self) -> None:
         gc.collect()
-        trim_heap()
+        self._give_back()
         self._everything_at = self._clock.boot() + EVERYTHING_EVERY_S
+
+    def _give_back(self) -> None:
+        trim_heap()
+        self._resident = resident_bytes()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from supervision.exceptions import SupervisionError
 from supervision.runtime.environmentdoc import MAX_VALUE, RESERVED, SECRET_PREFIX, VARIABLE
-from supervision.runtime.launch import UserIds
+from supervision.runtime.launch_spec import UserIds
 
 MAX_FILE = 1024 * 1024
 

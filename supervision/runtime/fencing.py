@@ -1,4 +1,4 @@
-"""When a fenced tree has to be down: pure decisions about leases (DESIGN 7).
+"""When a fenced tree has to be down: pure decisions about leases (docs/fleet.md).
 
 The holder of a lease counts from the moment at which the last confirmed renewal was *sent*, on the boot clock, which goes on
 while the machine sleeps. The database counts from when it wrote, which was later. So the holder is through before anybody

@@ -120,9 +120,42 @@ class Gateway:
             "result": {"lives": [next(known) if life[0] == self.node_id else "unknown" for life in lives]}
         }
 
+    async def own_child(self, child: dict[str, Any]) -> dict[str, Any]:
+        """A process that an agent started itself. Refusal."""
+        problem = await self.node.ask("own", child=child)
+        if problem:
+            raise Refusal("not_yours", problem)
+        return {"result": {}}
+
+    async def own_children(self, key: str, incarnation: int) -> dict[str, Any]:
+        """What earlier lives of an agent left to this one. Refusal."""
+        return {"result": {"children": await self.node.ask("own_children", key=key, incarnation=incarnation)}}
+
+    async def configured(self, sender: Sender, revision: int | None, problem: str) -> dict[str, Any]:
+        """An agent took what was delivered to it, or could not. Refusal."""
+        await self.node.ask(
+            "configured", key=sender.key, incarnation=sender.incarnation, revision=revision, problem=problem
+        )
+        return {"result": {}}
+
     def gauges(self, sender: Sender, values: dict[str, float]) -> None:
         """A program's own measurements, for the sampler."""
         self.sampler.put(sender.key, sender.incarnation, values)
+
+    def counters(self, sender: Sender, totals: dict[str, float], *, again: bool) -> None:
+        """What a program has counted in all, for the sampler."""
+        self.sampler.count(
+            (sender.key, sender.incarnation),
+            sender.stream,
+            totals,
+            again=again,
+            is_connected=self._is_connected,
+        )
+
+    def _is_connected(self, stream: str) -> bool:
+        return any(
+            program.sender is not None and program.sender.stream == stream for program in self.programs
+        )
 
     def truth(self, topic: str, sender: Sender | None) -> dict[str, Any]:
         """What holds now, of a topic whose truth is here; nothing of the others, whose truth has to be asked for."""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from supervision.runtime.gateway_counters import Counted
 from supervision.runtime.gateway_wire import MAX_GAUGES, Refusal
 from supervision.runtime.helper_channel import HelperChannel
 from supervision.runtime.link import Message
@@ -78,12 +79,17 @@ class NodeLink:
 
 
 class SamplerLink:
-    """Gauges to the sampler, each second those that changed; while it is away the newest wait for it."""
+    """Gauges and counters to the sampler, each second those that changed; while it is away the newest wait for it."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._values: dict[tuple[str, int], dict[str, float]] = {}
         self._changed: set[tuple[str, int]] = set()
+        self._counted: dict[tuple[str, int], Counted] = {}
+        self._more: dict[tuple[str, int], dict[str, float]] = {}
+        """Totals that changed."""
+        self._again: dict[tuple[str, int], dict[str, float]] = {}
+        """Totals that were said before, to whom we do not know."""
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     def put(self, key: str, incarnation: int, values: dict[str, float]) -> None:
@@ -93,8 +99,29 @@ class SamplerLink:
             known.update(values)
             self._changed.add((key, incarnation))
 
+    def count(
+        self,
+        life: tuple[str, int],
+        stream: str,
+        totals: dict[str, float],
+        *,
+        again: bool,
+        is_connected: Callable[[str], bool],
+    ) -> None:
+        """What one process of a life has counted by now; `again`: it said so before, on another connection."""
+        counted = self._counted.get(life)
+        if counted is None:
+            counted = self._counted[life] = Counted()
+        known = counted.totals
+        if len(known.keys() | totals.keys()) > MAX_GAUGES:
+            totals = {name: total for name, total in totals.items() if name in known}
+        came = counted.put(stream, totals, is_connected)
+        (self._again if again else self._more).setdefault(life, {}).update(came)
+
     def forget(self, key: str, incarnation: int) -> None:
         """That life is over."""
+        for kept in (self._counted, self._more, self._again):
+            kept.pop((key, incarnation), None)
         self._values.pop((key, incarnation), None)
         self._changed.discard((key, incarnation))
 
@@ -102,7 +129,7 @@ class SamplerLink:
         """For ever."""
         while True:
             await asyncio.sleep(GAUGES_EVERY_S)
-            if self._changed or self._is_lost():
+            if self._changed or self._more or self._again or self._is_lost():
                 with contextlib.suppress(OSError):
                     await self._send()
 
@@ -116,13 +143,24 @@ class SamplerLink:
                 self._streams[1].close()
             self._streams = await asyncio.open_unix_connection(self._path)
             self._changed.update(self._values)  # a new sampler knows none of them
+            self._again = {life: dict(counted.totals) for life, counted in self._counted.items()}
         writer = self._streams[1]
         changed, self._changed = self._changed, set()
-        lives = [[key, incarnation, self._values[key, incarnation]] for key, incarnation in changed]
-        for start in range(0, len(lives), LIVES_A_LINE):
-            message = {"op": "gauges", "gauges": lives[start : start + LIVES_A_LINE]}
-            writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        self._write(writer, "gauges", {life: self._values[life] for life in changed})
+        again, self._again = self._again, {}
+        self._write(writer, "counters", again, again=True)
+        more, self._more = self._more, {}
+        self._write(writer, "counters", more)
         await writer.drain()
+
+    @staticmethod
+    def _write(
+        writer: asyncio.StreamWriter, op: str, of: dict[tuple[str, int], dict[str, float]], **more: bool
+    ) -> None:
+        lives = [[key, incarnation, values] for (key, incarnation), values in of.items()]
+        for start in range(0, len(lives), LIVES_A_LINE):
+            message = {"op": op, op: lives[start : start + LIVES_A_LINE], **more}
+            writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
 
 
 class CourierLink:

@@ -33,6 +33,8 @@ MAX_CONNECTIONS = 2000
 """Of one child with all its processes: one of them must not take every descriptor."""
 MAX_QUESTIONS = 256
 """Under way at once, of one connection."""
+MAX_OWN_NAME = 63
+MAX_PROBLEM = 500
 UNKNOWN_RETRY_S = 0.05
 UNKNOWN_RETRIES = 40
 """A process forked from a template may be quicker here than the word of it at the node."""
@@ -231,9 +233,40 @@ class Program(asyncio.Protocol):
         sender = self.sender
         self._answer_later(said, lambda: self.gateway.checkpoints.load(sender))
 
+    def _child(self, said: Said) -> None:
+        """It started a process of its own, or took one over from the life before."""
+        assert self.sender is not None  # noqa: S101
+        child = {
+            "key": self.sender.key,
+            "incarnation": self.sender.incarnation,
+            "name": wire.text(said.fields, "name", most=MAX_OWN_NAME),
+            "policy": wire.text(said.fields, "policy", most=MAX_OWN_NAME),
+            "pid": wire.number(said.fields, "pid", least=2),
+            "start_time": wire.number(said.fields, "start_time"),
+        }
+        self._answer_later(said, lambda: self.gateway.own_child(child))
+
+    def _children(self, said: Said) -> None:
+        assert self.sender is not None  # noqa: S101
+        key, incarnation = self.sender.key, self.sender.incarnation
+        self._answer_later(said, lambda: self.gateway.own_children(key, incarnation))
+
+    def _configured(self, said: Said) -> None:
+        """It took what was delivered, or could not."""
+        assert self.sender is not None  # noqa: S101
+        revision, problem = said.fields.get("revision"), said.fields.get("problem")
+        if not (revision is None or type(revision) is int) or not isinstance(problem, str):
+            raise Refusal("bad_request", "revision is a number or null, problem a text")
+        sender = self.sender
+        self._answer_later(said, lambda: self.gateway.configured(sender, revision, problem[:MAX_PROBLEM]))
+
     def _gauges(self, said: Said) -> None:
         assert self.sender is not None  # noqa: S101
         self.gateway.gauges(self.sender, wire.gauges(said.fields))
+
+    def _counters(self, said: Said) -> None:
+        assert self.sender is not None  # noqa: S101
+        self.gateway.counters(self.sender, wire.counters(said.fields), again=said.fields.get("again") is True)
 
     def _subscribe(self, said: Said) -> None:
         topic = wire.text(said.fields, "topic", most=MAX_TOPIC_CHARS)
@@ -321,6 +354,10 @@ _OPERATIONS: dict[str, Callable[[Program, Said], None]] = {
     "lives": Program._lives,
     "checkpoint.save": Program._save,
     "checkpoint.load": Program._load,
+    "child": Program._child,
+    "children": Program._children,
+    "configured": Program._configured,
     "gauges": Program._gauges,
+    "counters": Program._counters,
     "subscribe": Program._subscribe,
 }

@@ -17,7 +17,7 @@ KIND = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*", re.ASCII)
 MAX_KIND_CHARS = 100
 STREAM = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 MAX_ASK_S = 5.0
-"""DESIGN 8: with the store away a question fails by name within 5 s."""
+"""With the store away a question fails by name within 5 s."""
 MAX_GAUGES = 64
 GAUGE = re.compile(r"[a-z][a-z0-9_.]{0,63}", re.ASCII)
 
@@ -165,3 +165,12 @@ def gauges(fields: Mapping[str, Any]) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Refusal("bad_request", f"{name} is no number")
     return {name: float(value) for name, value in values.items()}
+
+
+def counters(fields: Mapping[str, Any]) -> dict[str, float]:
+    """Totals by name, as gauges are; none is below zero or without an end."""
+    totals = gauges(fields)
+    for name, total in totals.items():
+        if not 0 <= total < float("inf"):
+            raise Refusal("bad_request", f"{name} counts from zero up, not {total}")
+    return totals

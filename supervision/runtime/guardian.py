@@ -36,17 +36,20 @@ from supervision.runtime.guardian_state import (
 from supervision.runtime.identity import read_stat
 from supervision.runtime.link import Link, Message
 from supervision.runtime.log import Log
-from supervision.runtime.loop import Loop
+from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.node_process import NodeStart, exec_node, fork_node, serve
 from supervision.runtime.options import Options
 from supervision.runtime.paths import COURIER_SOCKET, LEASE_FILE, PROTOCOL, SAMPLER_SOCKET, Paths
 from supervision.runtime.processes import direct_children
+from supervision.runtime.silence import Silence, processor_of
 
 BEAT_LIMIT_S = 2.0
-"""A node silent for longer is killed and replaced; it beats every 0.5 s."""
+"""A node silent for longer is killed and replaced; it beats every 0.5 s. Waiting for a processor is no silence."""
 FIRST_BEAT_LIMIT_S = 60.0
 """A node that replays and adopts does not beat yet."""
 CHECK_EVERY_S = 0.5
+"""How often a node that does not beat is looked at; one that beats wakes us often enough by that."""
+BEAT_SLACK_S = 0.25
 QUICK_DEATH_S = 5.0
 """A node that lived for less counts towards the respawn delay."""
 MAX_RESPAWN_DELAY_S = 5.0
@@ -71,7 +74,9 @@ class Guardian:
         self.cgroup: NodeCgroup | None = None
         self.link: Link | None = None
         self.node_pid = state.node_pid
-        self.node_started = self.last_beat = self.last_check = self.clock.boot()
+        self.node_started = self.clock.boot()
+        self.silence = Silence(self.node_started)
+        self._check: Timer | None = None
         self.node_ready = self.ever_ready = False
         self.code_is_old = False
         self.exit_status = 0
@@ -108,7 +113,7 @@ class Guardian:
             self._attach_link(Link(socket.socket(fileno=self.fds["link"])))
             self.node_ready = self.ever_ready = True
         self._reap()
-        self.loop.call_later(CHECK_EVERY_S, self._check_node)
+        self._check_in(CHECK_EVERY_S)
         gc.collect()
         linux.trim_heap()
         gc.freeze()
@@ -188,7 +193,8 @@ class Guardian:
         else:
             self.node_pid = fork_node(start, let_go)
         theirs.close()
-        self.node_started = self.last_beat = self.clock.boot()
+        self.node_started = self.clock.boot()
+        self.silence = Silence(self.node_started)
         self.node_ready = False
         self._attach_link(link)
         self.log.say("node started", pid=self.node_pid)
@@ -243,20 +249,27 @@ class Guardian:
                 self._handle(message)
         self._detach_link()
 
+    def _check_in(self, seconds: float) -> None:
+        if self._check is not None:
+            self._check.cancel()
+        self._check = self.loop.call_later(seconds, self._check_node)
+
     def _check_node(self) -> None:
         """Kill a node that no longer beats. Our own lateness (we were stopped, the machine slept) is not its fault."""
         now = self.clock.boot()
-        late = now - self.last_check - CHECK_EVERY_S
-        self.last_check = now
-        self.loop.call_later(CHECK_EVERY_S, self._check_node)
+        late = now - self._check.when if self._check is not None else 0.0
+        self._check_in(CHECK_EVERY_S)
         if self.link is None or self.node_pid is None:
             return
         if late > CHECK_EVERY_S:
-            self.last_beat = now
+            self.silence.beat(now)
         self._on_link()
         limit = BEAT_LIMIT_S if self.node_ready else FIRST_BEAT_LIMIT_S
-        if self.node_pid is not None and now - self.last_beat > limit:
-            self._kill_node("silent for %.1f s" % (now - self.last_beat))
+        if self.node_pid is None:
+            return
+        silent_s = self.silence.look(now, processor_of(self.node_pid))
+        if silent_s > limit:
+            self._kill_node(f"silent for {silent_s:.1f} s")
 
     def _kill_node(self, why: str) -> None:
         self.log.say("node killed", pid=self.node_pid, why=why)
@@ -277,8 +290,10 @@ class Guardian:
             self._handle(message)
 
     def _handle(self, message: Message) -> None:
-        self.last_beat = self.clock.boot()
-        if message.op == "hello":
+        self.silence.beat(self.clock.boot())
+        if message.op == "beat":
+            self._check_in(CHECK_EVERY_S + BEAT_SLACK_S)
+        elif message.op == "hello":
             self.node_ready = self.ever_ready = True
             if self.stopping:
                 self._ask_to_stop()

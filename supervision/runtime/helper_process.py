@@ -15,10 +15,13 @@ from supervision.runtime.link import Link, Message
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.process_table import ProcessTable
+from supervision.runtime.silence import Silence, processor_of
 
 PING_EVERY_S = 1.0
 ANSWER_LIMIT_S = 1.5
-"""DESIGN 7: a helper that has not answered for 1.5 s is ended and replaced."""
+"""A helper that has not answered for 1.5 s is ended and replaced. Waiting for a processor is no silence."""
+LOOK_EVERY_S = 0.5
+"""While an answer is awaited."""
 FIRST_ANSWER_LIMIT_S = 15.0
 """An interpreter on a busy machine takes its time until it hears at all."""
 RESPAWN_DELAY_S = 0.2
@@ -75,6 +78,7 @@ class HelperProcess:
         self._pidfd = -1
         self._asked = False
         """A ping is not answered yet."""
+        self._silence = Silence(0.0)
         self._is_up = False
         self._limit: Timer | None = None
         self._closing = False
@@ -123,14 +127,19 @@ class HelperProcess:
         left so much unread that no ping fits any more."""
         if self._channel is not None and not self._asked:
             self._asked = True
-            self._limit = self._loop.call_later(
-                ANSWER_LIMIT_S if self._is_up else self._first_limit_s, self._judge
-            )
+            self._silence = Silence(self._loop.clock.boot())
+            self._limit = self._loop.call_later(LOOK_EVERY_S, self._judge)
             self.send("ping")
 
     def _judge(self) -> None:
         self._readable()  # its answer may be here, and we the one who is late
-        if self._asked:
+        if not self._asked or self.pid is None:
+            return
+        limit = ANSWER_LIMIT_S if self._is_up else self._first_limit_s
+        left = limit - self._silence.look(self._loop.clock.boot(), processor_of(self.pid))
+        if left > 0:
+            self._limit = self._loop.call_later(min(left, LOOK_EVERY_S), self._judge)
+        else:
             self._log.say("helper silent, replaced", role=self.role, pid=self.pid)
             self._kill()
 

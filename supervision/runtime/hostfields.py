@@ -23,6 +23,7 @@ from supervision.runtime.fielddoc import (
 )
 from supervision.runtime.fieldshapes import Either
 from supervision.runtime.fieldtypes import Count, Duration, PathText, Size, Text, Word
+from supervision.runtime.healthfields import HEALTH
 
 ACCOUNT = r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}\$?"
 DAY_S = 86400
@@ -186,6 +187,12 @@ HOST = (
     ),
     Field("limits", LIMITS, None, "Resource limits."),
     Field(
+        "data_directory",
+        PathText(),
+        None,
+        "Where it keeps files; how much is in it is sampled, and watched for leaks.",
+    ),
+    Field(
         "stop_signal",
         SignalName(),
         "TERM",
@@ -203,6 +210,7 @@ HOST = (
         None,
         "The process sends WATCHDOG=1 at least this often, or is killed.",
     ),
+    HEALTH,
     Field(
         "output",
         Section(

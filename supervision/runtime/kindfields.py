@@ -21,9 +21,21 @@ from supervision.runtime.fielddoc import (
     shown,
 )
 from supervision.runtime.fieldshapes import Either, ListOf
-from supervision.runtime.fieldtypes import NAME, NAME_TEXT, Count, Duration, PathText, Size, Text, Word
+from supervision.runtime.fieldtypes import (
+    NAME,
+    NAME_TEXT,
+    Count,
+    Duration,
+    Flag,
+    PathText,
+    Size,
+    Text,
+    Word,
+)
+from supervision.runtime.healthfields import check_names
 from supervision.runtime.hostfields import HOST
-from supervision.runtime.processfields import ARGV, DAY_S, INFINITY
+from supervision.runtime.probefields import ARGV
+from supervision.runtime.processfields import DAY_S, INFINITY
 
 MODULE = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
 MAX_JSON_BYTES = 64 * 1024
@@ -182,7 +194,7 @@ AGENT = Section(
         ),
         *HOST,
     ),
-    checks=(_check_agent,),
+    checks=(_check_agent, check_names),
 )
 
 
@@ -190,6 +202,19 @@ def _check_scale(values: dict[str, Any], at: str, report: Report) -> None:
     least, most = held(values, "min"), held(values, "max")
     if least is not None and most is not None and least > most:
         report.add(f"{at}/min", f"{least} is more than the maximum of {most}")
+    for index, entry in enumerate(held(values, "schedule") or ()):
+        workers = held(entry, "workers") if isinstance(entry, dict) else None
+        if workers is not None and most is not None and workers > most:
+            report.add(f"{at}/schedule/{index}/workers", f"{workers} is more than the maximum of {most}")
+
+
+def _check_schedule(values: dict[str, Any], at: str, report: Report) -> None:
+    from supervision.runtime.cronline import why_no_cron, why_no_zone  # for the few documents that have one
+
+    for name, why in (("cron", why_no_cron), ("timezone", why_no_zone)):
+        given = held(values, name)
+        if isinstance(given, str) and (words := why(given)):
+            report.add(f"{at}/{name}", words)
 
 
 def _check_time_limits(values: dict[str, Any], at: str, report: Report) -> None:
@@ -220,6 +245,12 @@ CELERY_WORKER = Section(
             "task_soft_time_limit", Duration(1, 30 * DAY_S), None, "A task that takes longer is interrupted."
         ),
         Field("arguments", ListOf(Text("text"), most=100), [], "Further arguments of `celery worker`."),
+        Field(
+            "looks_only",
+            Flag(),
+            None,
+            "It takes nothing and only tells of its queues. The control plane says so of a pool that has scaled to zero.",
+        ),
         Field(
             "recycle",
             Section(
@@ -263,7 +294,10 @@ CELERY_WORKER = Section(
                                         "When.",
                                     ),
                                     Field(
-                                        "workers", Count(0, 10_000), REQUIRED, "Fewest workers from then on."
+                                        "workers",
+                                        Count(0, 10_000),
+                                        REQUIRED,
+                                        "Fewest workers from then on, instead of `min`.",
                                     ),
                                     Field(
                                         "timezone",
@@ -272,6 +306,7 @@ CELERY_WORKER = Section(
                                         "Of `cron`.",
                                     ),
                                 ),
+                                checks=(_check_schedule,),
                             ),
                             most=100,
                         ),
@@ -293,7 +328,7 @@ CELERY_WORKER = Section(
         Field("ready_within", _READY, "90s", "A start that does not consume by then has failed."),
         *HOST,
     ),
-    checks=(_check_time_limits,),
+    checks=(_check_time_limits, check_names),
 )
 
 
@@ -301,6 +336,7 @@ CELERY_TASK = Section(
     "celery_task",
     (
         Field("app", _APP, REQUIRED, "The Celery application the task belongs to."),
+        _PYTHON,
         Field("task", Text("name of a task", r"[^\s\x00-\x1f]{1,255}"), REQUIRED, "Name of the task."),
         Field("args", Json(list), [], "Arguments."),
         Field("kwargs", Json(dict), {}, "Keyword arguments."),
@@ -319,5 +355,6 @@ CELERY_TASK = Section(
             5,
             "Attempts that may end with a dead worker before the task is `parked`.",
         ),
+        *HOST,
     ),
 )

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from supervision.runtime import agentdoc, celeryworkerdoc, processdoc
+from supervision.runtime import agentdoc, celerytaskdoc, celeryworkerdoc, processdoc
 from supervision.runtime.processdoc import ProcessBody
 
 READERS: Mapping[str, Callable[[Mapping[str, Any]], ProcessBody]] = {
     processdoc.KIND: ProcessBody.from_body,
     agentdoc.KIND: agentdoc.agent_body,
     celeryworkerdoc.KIND: celeryworkerdoc.worker_body,
+    celerytaskdoc.KIND: celerytaskdoc.task_body,
 }
 RUNNABLE = frozenset(READERS)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supervision.runtime.identity import Stat
+from supervision.runtime.own_children import OwnChild, OwnChildren, named_in
 from supervision.runtime.processes import read_mark
 from supervision.runtime.spare_files import DIRECTORY
 
@@ -38,7 +39,7 @@ class Leader:
     killed_for: str | None = None
     status: int | None = None
     status_source: str = "none"
-    victims: set[int] = field(default_factory=set)
+    victims: frozenset[int] = frozenset()
     retries: int = 0
     ended: bool = False
     template: int | None = None
@@ -49,6 +50,7 @@ class Relative:
     """A process that is not a leader: a descendant owned by `owner`, or a stray while `owner` is None.
 
     `origin`: the child it certainly came from, whether or not that life goes on. `shown`: announced as a stray.
+    `own`: what an agent said of it, where the agent started it itself or started what it descends from.
     """
 
     pid: int
@@ -61,6 +63,7 @@ class Relative:
     facts: dict[str, Any]
     shown: bool = False
     awaited_by: list[Leader] = field(default_factory=list)
+    own: OwnChild | None = None
 
     def may_descend_from(self, leader: Leader) -> bool:
         """Nobody living owns it, and nothing says that it came from elsewhere. Without a start time all may."""
@@ -92,8 +95,8 @@ def parse_mark(text: str | None, prefix: str) -> Mark | None:
 class Kinship:
     """The leaders that live or are ending, and the questions that their descendants raise."""
 
-    def __init__(self, mark_prefix: str, logs_dir: str) -> None:
-        self.mark_prefix = mark_prefix
+    def __init__(self, mark_prefix: str, logs_dir: str, own: OwnChildren) -> None:
+        self.mark_prefix, self.own = mark_prefix, own
         self.logs_dir = os.path.realpath(logs_dir)
         self._spares = os.path.join(self.logs_dir, DIRECTORY, "")
         self.leaders: dict[int, Leader] = {}
@@ -117,7 +120,24 @@ class Kinship:
         if self._lives.get((leader.key, leader.incarnation)) is leader:
             del self._lives[leader.key, leader.incarnation]
 
-    def trace(self, pid: int, stat: Stat) -> tuple[str | None, str | None]:
+    def trace(self, relative: Relative, stat: Stat) -> None:
+        """Find the owner and the origin of a process that lost its parent, and what an agent said of it."""
+        relative.own = self.own_of(relative.pid, stat)
+        relative.owner, relative.origin = self.whose(relative.pid, stat, relative.own)
+
+    def own_of(self, pid: int, stat: Stat) -> OwnChild | None:
+        """What an agent said of a process that it started, in words or by the mark."""
+        told = self.own.told(pid, stat.start_time)
+        if told is not None:
+            return told
+        mark = parse_mark(read_mark(pid), self.mark_prefix)
+        named = named_in(mark.role) if mark is not None else None
+        if mark is None or named is None:
+            return None
+        policy, name = named
+        return OwnChild(mark.key, mark.incarnation, name, policy, pid, stat.start_time)
+
+    def whose(self, pid: int, stat: Stat, own: OwnChild | None) -> tuple[str | None, str | None]:
         """(owner, origin) of a process that lost its parent: the child it belongs to, and the one it came from."""
         for number in (stat.session, stat.pgrp):
             leader = self.leaders.get(number) or self.ending.get(number)
@@ -126,6 +146,9 @@ class Kinship:
         adopted = self.adopted.get(pid)
         if adopted is not None and stat.start_time == adopted[0]:
             return adopted[1], adopted[1]
+        if own is not None:
+            lives = (own.key, own.incarnation) in self._lives
+            return (own.key if lives or self.own.outlives(own) else None), own.key
         mark = parse_mark(read_mark(pid), self.mark_prefix)
         if mark is not None:
             lives = (mark.key, mark.incarnation) in self._lives

@@ -51,6 +51,16 @@ def limit_name(number: int) -> str:
     return str(number)
 
 
+def limit_error(error: Exception, number: int, soft: int) -> LaunchError:
+    """Why the soft limit `soft` could not be had."""
+    hard = resource.getrlimit(number)[1]
+    return LaunchError(
+        getattr(error, "errno", None) or errno.EPERM,
+        "limit",
+        f"limit {limit_name(number)} cannot be {limit_text(soft)}: the hard limit is {limit_text(hard)}",
+    )
+
+
 def cwd_error(cwd: str, error: OSError) -> LaunchError:
     words = {
         errno.ENOENT: "does not exist",

@@ -213,6 +213,12 @@ def supports() -> dict[str, bool]:
     }
 
 
+def resident_bytes() -> int:
+    """What this process holds of the machine's memory (proc(5), statm)."""
+    with open("/proc/self/statm", "rb", buffering=0) as file:
+        return int(file.read(256).split()[1]) * resource.getpagesize()
+
+
 def trim_heap() -> None:
     """Give freed memory back to the system where the C library can (glibc): after a start, before the long quiet."""
     trim = getattr(_libc(), "malloc_trim", None)

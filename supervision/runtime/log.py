@@ -40,3 +40,10 @@ class Log:
         new = self._open()
         os.close(self._fd)
         self._fd = new
+
+
+def current_traceback() -> str:
+    """Of the exception that is being handled. What prints it is loaded only now: it is rare, and not small."""
+    import traceback
+
+    return traceback.format_exc()

@@ -54,6 +54,8 @@ class Loop:
         self._wake_read = -1
         self.rounds = 0
         """How often `run_once` woke."""
+        self.late_s = 0.0
+        """By how much the last timer was late: on a machine that has no processor for us, by seconds."""
 
     def watch(self, fd: int, callback: Callable[[], None], events: int = select.EPOLLIN) -> None:
         """Call `callback` while `fd` is ready; replaces the callback and mask of a watched one."""
@@ -80,6 +82,16 @@ class Loop:
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run `callback` at the end of this round; what it adds itself runs in the next one."""
         self._soon.append(callback)
+
+    @property
+    def watched(self) -> int:
+        """Descriptors that are watched."""
+        return len(self._callbacks)
+
+    @property
+    def timers(self) -> int:
+        """Callbacks that are due at some time."""
+        return sum(not timer.cancelled for _, _, timer in self._timers)
 
     def on_signal(self, *numbers: int, callback: Callable[[int], None]) -> None:
         """Deliver these signals to `callback(number)` inside the loop."""
@@ -146,6 +158,7 @@ class Loop:
     def _run_timers(self) -> None:
         now = self.clock.boot()
         while self._timers and self._timers[0][0] <= now and not self._stopped:
-            timer = heapq.heappop(self._timers)[2]
+            when, _, timer = heapq.heappop(self._timers)
             if not timer.cancelled:
+                self.late_s = now - when
                 timer.callback()

@@ -10,9 +10,9 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from typing import Any
 
+from supervision.kernel.events import EscalateKey
 from supervision.runtime import boot, linux, snapshot
 from supervision.runtime.adoption import Adoption
 from supervision.runtime.agent_driver import Forks
@@ -24,6 +24,7 @@ from supervision.runtime.desired import DesiredStore
 from supervision.runtime.evidence import Evidence
 from supervision.runtime.exits import ExitsFile
 from supervision.runtime.guardian import UNUSABLE_SETTINGS, Guardian
+from supervision.runtime.healthchecks import HealthChecks
 from supervision.runtime.helper_process import PING_EVERY_S
 from supervision.runtime.identity import boot_id, pid_namespace
 from supervision.runtime.journal import Journal, JournalFull
@@ -31,7 +32,7 @@ from supervision.runtime.kinship import Kinship
 from supervision.runtime.launch import Launcher
 from supervision.runtime.link import Link
 from supervision.runtime.listeners import Listeners
-from supervision.runtime.log import Log
+from supervision.runtime.log import Log, current_traceback
 from supervision.runtime.loop import Loop
 from supervision.runtime.node_ending import NodeEnding, PromotedError
 from supervision.runtime.node_events import NodeEvents
@@ -44,19 +45,21 @@ from supervision.runtime.nodesettings import NodeSettings, NodeSettingsError
 from supervision.runtime.operations import Operations
 from supervision.runtime.options import Options
 from supervision.runtime.output import OutputStore
+from supervision.runtime.own_children import OwnChildren
 from supervision.runtime.paths import Paths
 from supervision.runtime.process_driver import ProcessDriver
 from supervision.runtime.process_table import ProcessTable
 from supervision.runtime.processes import find_marked
 from supervision.runtime.readiness import NotifyReceiver, Probes
+from supervision.runtime.reporting import Reporting
 from supervision.runtime.templates import Templates
+from supervision.runtime.version import VERSION
 
 BEAT_EVERY_S = 0.5
 SCAN_EVERY_S = 1.0
 OUTSIDE_SCAN_EVERY_S = 5.0
 SAMPLER_TOLD_EVERY_S = 30.0
 TEMPLATES_SWEPT_EVERY_S = 10.0
-VERSION = "0.1.0"
 
 
 def shim_path() -> str | None:
@@ -73,6 +76,8 @@ def spawn_path() -> str | None:
 
 class Node:
     """See the module's docstring. Composes the parts; each part is one file of this package."""
+
+    trees: NodeTrees
 
     def __init__(self, start: NodeStart, log: Log) -> None:
         paths = Paths(start.data_dir)
@@ -95,12 +100,15 @@ class Node:
         )
         self.exits = ExitsFile(paths.exits_dir)
         self.desired = DesiredStore(paths.desired_dir)
+        self.reporting = Reporting(paths.reporting_json, self.settings.labels)
         self.output = OutputStore(paths.logs_dir)
         self.evidence = Evidence(self.journal, self.output)
         self.events = NodeEvents(self, self.evidence)
         self.cgroup = NodeCgroup.open(paths.instance_id)
         self.launcher = Launcher(linux.raise_nofile(), shim_path(), spawn_path())
-        self.kinship = Kinship(self.identity.mark_prefix, str(paths.logs_dir))
+        self.kinship = Kinship(
+            self.identity.mark_prefix, str(paths.logs_dir), OwnChildren(self.loop, self.events.own_child)
+        )
         self.table = ProcessTable(
             loop=self.loop,
             clock=self.clock,
@@ -126,9 +134,14 @@ class Node:
             environment=os.environ,
             allow=self.settings.allow,
             as_root=os.getuid() == 0,
+            reporting=lambda *life: self.trees.told_to_report(*life),
         )
         self.probes = Probes(self.loop, self.driver)
-        self.driver.probes = self.probes
+        self.health = HealthChecks(
+            self.loop, self.clock, self.driver, escalate=self._escalate, say=self.log.say
+        )
+        self.probes.health = self.health
+        self.driver.deadlines.probes = self.probes
         self.templates = Templates(
             loop=self.loop,
             launcher=self.launcher,
@@ -143,9 +156,11 @@ class Node:
         self.fencing = NodeFencing(self)
         self.helpers = NodeHelpers(self)
         self.ending = NodeEnding(self)
+        self.kinship.own.wanted = self.trees.wanted
+        self.kinship.own.exists = self.trees.has
         self.kinship.keeps = self.trees.keeps_descendants
-        self.table.wanted = self.trees.wanted
-        self.table.outsiders = self._outsiders
+        self.table.relatives.wanted = self.trees.wanted
+        self.table.relatives.outsiders = self._outsiders
         self._snapshot_asked = False
         self.operations = Operations(self)
 
@@ -262,6 +277,13 @@ class Node:
 
     # -- journal ----------------------------------------------------------------------------------------------------
 
+    def _escalate(self, key: str, incarnation: int, why: str) -> None:
+        """A child is not well, and its supervisor is to fail for it."""
+        runner = self.trees.runners.get(key.partition("/")[0])
+        if runner is None or runner.blocked or self.stopping:
+            return  # what goes on now ends it, or is on its way out
+        self.operations.call(runner, EscalateKey(key, incarnation, why), lambda _: None)
+
     def append(self, kind: str, body: dict[str, Any]) -> bool:
         """A record that no decision waits for: on a full disk it is left out and said in the log."""
         try:
@@ -291,7 +313,8 @@ class Node:
             "boot_id": boot_id(),
             "guardian_pid": self.guardian_pid,
             "adopted_strays": self.kinship.adopted,
-            "strays": self.table.strays_to_remember(),
+            "strays": self.table.relatives.strays_to_remember(),
+            "own_children": self.kinship.own.to_json(),
             "helpers": [*self.helpers.pids(), *self.templates.pids()],
             "fences": {name: [fence.epoch, fence.down] for name, fence in self.fencing.fences.items()},
             "commands": self.operations.ledger.to_json(),
@@ -310,11 +333,12 @@ class Node:
     # -- once a second ----------------------------------------------------------------------------------------------
 
     def _scan(self) -> None:
-        self.table.scan()
+        self.table.relatives.scan()
         self.listeners.store()
         self.evidence.look()
         self.collector.look()
         self.output.spares.refresh()
+        self.table.stand_by(self.output.spares.ledger)
         if self.journal.short:
             self.journal.refill()
         if self.trees.unrecorded:
@@ -323,7 +347,7 @@ class Node:
     def _scan_outside(self) -> None:
         """What escaped is in our control group; without one, only a look into every environment finds it."""
         if self.cgroup is not None or any(leader.parent == "other" for leader in self.table.leaders.values()):
-            self.table.discover_outside()
+            self.table.relatives.discover_outside()
 
 
 def run_node(start: NodeStart) -> int | Role:
@@ -339,7 +363,7 @@ def run_node(start: NodeStart) -> int | Role:
         sys.stderr.write(f"node: {error}\n")
         return UNUSABLE_SETTINGS
     except Exception:  # noqa: BLE001 the outermost loop of a process: record, and let the guardian see a death
-        log.say("node failed", error=traceback.format_exc())
+        log.say("node failed", error=current_traceback())
         return 1
 
 

@@ -65,7 +65,7 @@ class NodeEnding:
     def guardian_died(self) -> None:
         node = self.node
         node.loop.unwatch(node.guardian_pidfd)
-        node.table.guardian_died()
+        node.table.own.guardian_died()
         node.append("node", {"what": "guardian_died", "policy": node.on_guardian_death})
         node.log.say("guardian died", policy=node.on_guardian_death)
         if self.stopping or node.on_guardian_death == "stop":
@@ -86,6 +86,7 @@ class NodeEnding:
         node.write_snapshot()
         node.templates.close()
         node.helpers.close()
+        node.table.end_standby()
 
     def _guardian_state(self) -> GuardianState:
         kept = {name: fd for name, fd in self._fds_to_hand_over().items() if name != "link"}
@@ -120,6 +121,7 @@ class NodeEnding:
         node.notify.close()
         node.link.close()
         node.table.close()
+        node.kinship.own.close()
         node.loop.close()
         node.journal.close()
         node.exits.close()
@@ -188,11 +190,12 @@ class NodeEnding:
     def _end(self) -> None:
         node = self.node
         node.templates.close()
-        node.table.discover()
-        node.table.discover_outside()
-        for relative in list(node.table.relatives.values()):
-            node.table.end_relative(relative)
+        node.table.relatives.discover()
+        node.table.relatives.discover_outside()
+        for relative in list(node.table.relatives.by_pid.values()):
+            node.table.relatives.end_relative(relative)
         node.helpers.close()
+        node.table.end_standby()
         node.events.write_evidence()
         node.append("node", {"what": "stopped"})
         if node.guardian_pidfd < 0 or has_exited(node.guardian_pidfd):

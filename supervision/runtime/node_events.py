@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from supervision.runtime.evidence import Evidence
 from supervision.runtime.kinship import Leader, Relative
-from supervision.runtime.process_driver import POST_STOP, Run
+from supervision.runtime.own_children import OwnChild
+from supervision.runtime.run import POST_STOP, Run
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
@@ -74,8 +75,9 @@ class NodeEvents:
 
     def write_evidence(self) -> None:
         due, self._due = self._due, []
-        self.node.output.spares.settle()  # the last lines are looked for under the names
+        output = self.node.output
         for key, incarnation, reason, leader in due:
+            output.spares.settle_one(output.names(key, incarnation)[0])  # the last lines are looked for there
             self._evidence.record(key, incarnation, reason, leader)
 
     def identity_learnt(self, leaders: list[Leader]) -> None:
@@ -86,6 +88,12 @@ class NodeEvents:
             self.node.append("process", {"identities": identities})
             self.node.helpers.send_limits_of(leaders)
             self.node.helpers.tell_sampler_of(leaders)
+
+    def own_child(self, what: str, own: OwnChild) -> None:
+        """A process that an agent started itself: `started`, `kept` when the agent ended, `adopted` by the next life,
+        `ended`."""
+        self.node.append("process", {"key": own.key, "what": what, "own": own.to_json()})
+        self.node.operations.changed()
 
     def stray(self, what: str, relative: Relative) -> None:
         body = {"what": what, "pid": relative.pid, **relative.facts, "origin": relative.origin}

@@ -115,9 +115,9 @@ class NodeFencing:
         for leader in list(node.table.leaders.values()):
             if leader.key.partition("/")[0] == tree:
                 node.table.kill(leader, "brutal_kill")
-        left = [one for one in node.table.relatives.values() if _tree_of(one) == tree]
+        left = [one for one in node.table.relatives.by_pid.values() if _tree_of(one) == tree]
         for relative in left:
-            node.table.end_relative(relative)
+            node.table.relatives.end_relative(relative)
         runner = node.trees.runners.get(tree)
         if left or (runner is not None and not runner.is_down):
             node.loop.call_later(KILL_AGAIN_S, lambda: self._kill(tree))
@@ -167,7 +167,7 @@ class NodeFencing:
         table = self.node.table
         for leader in table.leaders.values():
             yield leader.key, leader.pid, leader.start_time or 0
-        for relative in table.relatives.values():
+        for relative in table.relatives.by_pid.values():
             key = relative.owner or relative.origin
             if key is not None:
                 yield key, relative.pid, relative.start_time

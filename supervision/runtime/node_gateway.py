@@ -8,7 +8,8 @@ from supervision.runtime.helper_process import HelperProcess
 from supervision.runtime.identity import has_exited, read_stat
 from supervision.runtime.kinship import Leader
 from supervision.runtime.link import Message
-from supervision.runtime.process_driver import MAIN, PRE_START
+from supervision.runtime.own_children import OwnChild
+from supervision.runtime.run import MAIN, PRE_START
 from supervision.runtime.tree_runner import TreeRunner
 
 if TYPE_CHECKING:
@@ -42,6 +43,42 @@ class NodeGateway:
                 message, [self.state_of(str(key), int(number)) for key, number in message.body["lives"]]
             )
 
+        elif message.op == "own":
+            self._answer(message, self._take_own(message.body["child"]))
+        elif message.op == "configured":
+            self._take_configured(message.body)
+            self._answer(message, None)
+        elif message.op == "own_children":
+            key, incarnation = str(message.body["key"]), int(message.body["incarnation"])
+            left = self.node.kinship.own.left_to(key, incarnation)
+            self._answer(message, [child.to_json() for child in left])
+
+    def _take_own(self, told: dict[str, Any]) -> str:
+        """Know a process that an agent says it started; why not, or nothing."""
+        try:
+            child = OwnChild.from_json(told)
+        except ValueError as error:
+            return str(error)
+        stat = read_stat(child.pid)
+        if stat is None or stat.is_zombie or stat.start_time != child.start_time:
+            return f"process {child.pid} has ended"
+        owner = self.who(child.pid)
+        if owner is None or owner[0] != child.key:
+            return f"process {child.pid} does not descend from {child.key}"
+        if not self.node.kinship.own.tell(child):
+            return "too many children of one agent"
+        return ""
+
+    def _take_configured(self, told: dict[str, Any]) -> None:
+        """An agent says what it made of what was delivered to it; again with each new connection."""
+        key, incarnation = str(told["key"]), int(told["incarnation"])
+        run = self.node.driver.runs.get(key)
+        config = {"revision": told["revision"], "problem": told["problem"]}
+        if run is not None and run.incarnation == incarnation and run.configured != config:
+            run.configured = config
+            self.node.append("process", {"key": key, "incarnation": incarnation, "config": config})
+            self.node.operations.changed()
+
     def _answer(self, message: Message, result: Any) -> None:
         if self.helper is not None:
             self.helper.send("answer", id=message.body["id"], result=result)
@@ -69,7 +106,7 @@ class NodeGateway:
             stat = read_stat(above)
             if stat is None:
                 return None
-            if stat.ppid in (os.getpid(), table.guardian_pid) or stat.ppid <= 1:
+            if stat.ppid in (os.getpid(), table.own.guardian_pid) or stat.ppid <= 1:
                 return self._strayed(above)
             above = stat.ppid
         return None
@@ -79,7 +116,8 @@ class NodeGateway:
         stat = read_stat(pid)
         if stat is None:
             return None
-        owner, _ = self.node.kinship.trace(pid, stat)
+        kinship = self.node.kinship
+        owner, _ = kinship.whose(pid, stat, kinship.own_of(pid, stat))
         run = self.node.driver.runs.get(owner) if owner is not None else None
         return None if run is None else (run.key, run.incarnation)
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from supervision.kernel.spec import Restart
 from supervision.runtime import boot
 from supervision.runtime.environmentdoc import SECRET_PREFIX
 from supervision.runtime.helper_process import HelperProcess
@@ -12,8 +13,8 @@ from supervision.runtime.kinship import Leader
 from supervision.runtime.link import Message
 from supervision.runtime.node_gateway import NodeGateway
 from supervision.runtime.output import DEFAULT_MAX_BYTES, DEFAULT_SEGMENTS
-from supervision.runtime.process_driver import MAIN
 from supervision.runtime.processdoc import OutputLimits, ProcessBody
+from supervision.runtime.run import MAIN
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 COURIER_FIRST_ANSWER_LIMIT_S = 60.0
 """It imports the framework and the clients of both stores before it hears, beside everything else that starts."""
+OWN = "system/@"
+"""Begins the keys of our own processes in samples; no child's id begins so."""
 STORES_VARIABLE = "OVERSTORY_STORES"
 """Set for a guardian, and so for its nodes, that is to use stores: `embedded` or `given`."""
 COURIERS_OWN = frozenset({"DATABASE_URL", "REDIS_URL", "DATABASE_URL_FILE", "REDIS_URL_FILE", "HOME", "TZ"})
@@ -68,8 +71,8 @@ class NodeHelpers:
         node = self.node
         data_dir = ("--data-dir", str(node.paths.data_dir))
         self._rotator = self._helper("rotator", data_dir, self._on_rotator, self._send_all_limits)
-        node.probes.checkers = self._helper(
-            "checkers", (), node.probes.on_message, node.probes.helper_started
+        node.probes.checkers = node.health.checkers = self._helper(
+            "checkers", (), self._on_checkers, self._checkers_started
         )
         self._sampler = self._helper(
             "sampler",
@@ -154,8 +157,22 @@ class NodeHelpers:
     # -- sampler, courier -------------------------------------------------------------------------------------------
 
     def tell_sampler(self) -> None:
-        """Every child's process. Also said from time to time, so that nothing it missed is missed for long."""
+        """Every child's process, and our own. Also said from time to time, so that nothing it missed is missed for long."""
         self._send_children(list(self.node.table.leaders.values()), whole=True)
+
+    def _own(self) -> list[list[Any]]:
+        """Our own processes, under keys that no child can have. Node and guardian are looked at without what is below them:
+        those are children, or strays."""
+        own = [
+            [f"{OWN}{helper.role}", helper.pid, helper.pid, 0, None, False]
+            for helper in self.all
+            if helper.pid is not None
+        ]
+        own.append([f"{OWN}node", os.getpid(), os.getpid(), 0, None, True])
+        guardian = self.node.guardian_pid
+        if guardian is not None:
+            own.append([f"{OWN}guardian", guardian, guardian, 0, None, True])
+        return own
 
     def tell_sampler_of(self, leaders: list[Leader]) -> None:
         """Of children that were just started."""
@@ -164,11 +181,39 @@ class NodeHelpers:
     def _send_children(self, leaders: list[Leader], *, whole: bool) -> None:
         if self._sampler is not None:
             children = [
-                [leader.key, leader.incarnation, leader.pid, leader.start_time or 0]
+                [
+                    leader.key,
+                    leader.incarnation,
+                    leader.pid,
+                    leader.start_time or 0,
+                    self._data_directory(leader),
+                    False,
+                    self._is_job(leader),
+                ]
                 for leader in leaders
                 if leader.role == MAIN
             ]
+            if whole:
+                children += self._own()
             self._sampler.send("children", children=children, whole=whole)
+
+    def _data_directory(self, leader: Leader) -> str | None:
+        run = self.node.driver.runs.get(leader.key)
+        return run.body.data_directory if run is not None else None
+
+    def _is_job(self, leader: Leader) -> bool:
+        """Whether it is a child that may end well and stay down."""
+        runner = self.node.trees.runners.get(leader.key.partition("/")[0])
+        view = runner.kernel.child(leader.key) if runner is not None else None
+        return view is not None and view.spec.restart is not Restart.PERMANENT
+
+    def _on_checkers(self, message: Message) -> None:
+        self.node.probes.on_message(message)
+        self.node.health.on_message(message)
+
+    def _checkers_started(self) -> None:
+        self.node.probes.helper_started()
+        self.node.health.helper_started()
 
     def _on_courier(self, message: Message) -> None:
         if message.op == "problem":

@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 from dataclasses import dataclass
 
 from supervision.runtime.paths import Paths
@@ -28,7 +27,7 @@ class NodeIdentity:
             body = json.loads(paths.node_json.read_text())
             known = cls(str(body["node_id"]), int(body["stream_epoch"]))
         except (OSError, ValueError, KeyError, TypeError):
-            return cls(uuid.uuid4().hex, 1)._write(paths)
+            return cls(os.urandom(16).hex(), 1)._write(paths)
         return known if has_journal else cls(known.node_id, known.stream_epoch + 1)._write(paths)
 
     def _write(self, paths: Paths) -> "NodeIdentity":

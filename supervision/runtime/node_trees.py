@@ -1,5 +1,6 @@
 """The trees of a node: their runners and revisions, from the first start until nothing of them is left."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from supervision.kernel import Kernel
@@ -9,6 +10,7 @@ from supervision.runtime.listeners import sockets_of
 from supervision.runtime.recovery import RecoveredTree
 from supervision.runtime.returning import Returning
 from supervision.runtime.tree_runner import TreeRunner
+from supervision.runtime.treefields import REPORT_ERRORS
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
@@ -147,6 +149,13 @@ class NodeTrees:
         dynamic = (view.spec for view in kernel.children() if view.dynamic)
         self.node.listeners.keep_only(runner.name, [*sockets_of(kernel.spec.children), *sockets_of(dynamic)])
 
+    def told_to_report(self, key: str, incarnation: int, *environments: Mapping[str, str]) -> dict[str, str]:
+        """What a life is given to report its errors with, unless its tree declines."""
+        desired = self.revisions.get(key.partition("/")[0])
+        if desired is None or not desired.document.get(REPORT_ERRORS, True):
+            return {}
+        return self.node.reporting.variables(key, incarnation, desired.revision, *environments)
+
     # -- what the process table asks --------------------------------------------------------------------------------
 
     def keeps_descendants(self, key: str) -> bool:
@@ -159,6 +168,11 @@ class NodeTrees:
         if body.get(str(body.get("kind")), {}).get("descendants") != "keep":
             return False
         return self.wanted(key)
+
+    def has(self, key: str) -> bool:
+        """Whether there is such a child."""
+        runner = self.runner_of(key)
+        return runner is not None and runner.kernel.child(key) is not None
 
     def wanted(self, key: str) -> bool:
         """Whether the child exists and neither it nor a supervisor above it is to be down."""

@@ -4,6 +4,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from supervision.runtime.control import ControlError, Request
+from supervision.runtime.processes import descendants
+from supervision.runtime.statuslines import StatusLines
 from supervision.runtime.tree_view import tree_view
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ class NodeView:
     def __init__(self, node: "Node", operations: "Operations") -> None:
         self.node = node
         self._operations = operations
+        self.status_lines = StatusLines()
 
     def status(self, request: Request) -> None:
         request.answer(self._node_view())
@@ -38,10 +41,25 @@ class NodeView:
             "cgroup": node.cgroup is not None,
             "trees": len(node.trees.runners),
             "children": len(node.driver.runs),
-            "strays": len(node.table.strays()),
+            "strays": len(node.table.relatives.strays()),
+            "watched": node.loop.watched,
+            "timers": node.loop.timers,
             "helpers": [{"name": h.role, "pid": h.pid, "starts": h.starts} for h in node.helpers.all],
             "templates": node.templates.to_json(),
         }
+
+    def health(self, request: Request) -> None:
+        """What is asked of running children, and what they answered after the number that is held already; status lines that
+        changed after a number of their own."""
+        lines = self.status_lines.since(request.args["lines_since"], self.node.driver.runs)
+        request.answer(
+            {
+                "at": self.node.clock.wall(),
+                "lines": lines,
+                "lines_seq": self.status_lines.seq,
+                **self.node.health.changed(request.args["since"]),
+            }
+        )
 
     def tree(self, request: Request) -> None:
         wanted, pointer = request.args["tree"], "/args/tree"
@@ -65,7 +83,7 @@ class NodeView:
                     "blocked": runner.blocked,
                     "origin": revision.origin,
                     "fenced": self.node.fencing.is_down(runner.name),
-                    "root": tree_view(runner, self.node.driver, self.node.clock),
+                    "root": tree_view(runner, self.node.driver, self.node.kinship.own, self.node.clock),
                 }
             )
         request.answer({"node": self._node_view(), "trees": trees})
@@ -79,6 +97,7 @@ class NodeView:
                 "stream_epoch": self.node.identity.stream_epoch,
                 "journal_seq": self.node.journal.next_seq - 1,
                 "local_seq": trees.local_seq,
+                "reporting": self.node.reporting.mark,
                 "trees": [
                     {
                         "name": name,
@@ -103,9 +122,18 @@ class NodeView:
         request.answer(revision.to_json())
 
     def strays(self, request: Request) -> None:
+        """Those there are, and how many processes of the users' there are beside them; 1,000 take some milliseconds."""
         now = self.node.clock.boot()
-        strays = self.node.table.strays()
-        request.answer({"strays": [{**r.facts, "pid": r.pid, "seen_s": now - r.since} for r in strays]})
+        strays = self.node.table.relatives.strays()
+        rows = [{**r.facts, "pid": r.pid, "seen_s": now - r.since} for r in strays]
+        request.answer({"strays": rows, "processes": self._count_processes()})
+
+    def _count_processes(self) -> int:
+        """What descends from us and is none of ours: children, what is below them, and strays."""
+        own = self.node.table.own
+        below = descendants(own.guardian_pid or os.getpid())
+        ours = {os.getpid(), *own.beside, *own.zombies}
+        return sum(pid not in ours for pid in below)
 
     def wait(self, request: Request) -> None:
         """Answers once `key` is in `state`; `unavailable` after `timeout_s`."""

@@ -19,7 +19,8 @@ from supervision.runtime.fielddoc import DocumentErrors, Field, Section, collect
 from supervision.runtime.fieldshapes import Either, ListOf
 from supervision.runtime.fieldtypes import Count, Flag, PathText, Size, Text, Word
 from supervision.runtime.hostfields import ACCOUNT
-from supervision.runtime.launch import LaunchError, LaunchPlan, UserIds
+from supervision.runtime.launch_errors import LaunchError
+from supervision.runtime.launch_spec import LaunchPlan, UserIds
 from supervision.runtime.placementfields import LABELS
 
 ANY = "*"

@@ -67,6 +67,8 @@ class Child:
     """`pre_start`, `main` or `post_stop`; empty while nothing of it runs."""
     descendants_ending: tuple[int, ...]
     """Pids of an ended life that must be gone before the next begins."""
+    own_children: tuple[str, ...]
+    """Names of the processes that an agent started itself."""
     blocked: str
     """What keeps its events from being recorded, such as a full disk."""
     dynamic: bool
@@ -96,6 +98,11 @@ class Child:
             stage=_text(body, "stage"),
             descendants_ending=tuple(
                 pid for pid in _list(body, "descendants_ending") if isinstance(pid, int)
+            ),
+            own_children=tuple(
+                str(own["name"])
+                for own in _list(body, "own_children")
+                if isinstance(own, dict) and "name" in own
             ),
             blocked=_text(body, "blocked"),
             dynamic=body.get("dynamic") is True,

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from supervision.runtime.child_operations import ChildOperations
 from supervision.runtime.control import ControlError, Request
 from supervision.runtime.journal import JournalFull
 from supervision.runtime.ledger import REF, Entry, Ledger, shown
+from supervision.runtime.log import current_traceback
 from supervision.runtime.node_view import NodeView
 from supervision.runtime.replies import outcome_of
 from supervision.runtime.tree_operations import TreeOperations
@@ -48,7 +48,9 @@ class Operations:
             "watch": self.watching.watch,
             "wait": self.view.wait,
             "trees": self.view.trees,
+            "health": self.view.health,
             "lease": self._lease,
+            "reporting": self._told_reporting,
         }
         self._changing: dict[str, Callable[[Request], None]] = {
             "apply": self.trees.apply,
@@ -56,6 +58,7 @@ class Operations:
             "start": self.children.start,
             "stop": self.children.stop,
             "restart": self.children.restart,
+            "recycle": self.children.recycle,
             "hold": self.children.hold,
             "release": self.children.release,
             "signal": self.children.signal,
@@ -90,7 +93,7 @@ class Operations:
         except ControlError:
             raise
         except Exception as error:
-            self.node.log.say("answer failed", op=request.op, error=traceback.format_exc())
+            self.node.log.say("answer failed", op=request.op, error=current_traceback())
             raise ControlError("internal", f"{type(error).__name__}: {error}") from error
 
     def _carry_out(self, request: Request) -> None:
@@ -224,6 +227,11 @@ class Operations:
         request.answer(
             {"fenced": [name for name in self.node.fencing.fences if self.node.fencing.is_down(name)]}
         )
+
+    def _told_reporting(self, request: Request) -> None:
+        """Where children report errors from their next start on. Not a command: nothing that runs changes."""
+        self.node.reporting.tell(request.args["mark"], request.args["dsns"])
+        request.answer({})
 
     def _shutdown(self, request: Request) -> None:
         request.answer({"stopping": True})

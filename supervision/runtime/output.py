@@ -6,6 +6,7 @@ the files lie. Reading needs no running node.
 
 import heapq
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -38,27 +39,45 @@ class OutputStore:
 
     def __init__(self, logs_dir: str | os.PathLike[str]) -> None:
         self.logs_dir = os.fspath(logs_dir)
-        self.spares = SpareFiles(self.logs_dir)
-        self._known: dict[str, str] = {}
+        self.spares = SpareFiles(self.logs_dir, self._make)
+        self._directories: dict[str, str] = {}
+        self._made: set[str] = set()
+        """Directories that are there, as far as we know."""
 
     # -- for the node -----------------------------------------------------------------------------------------------
 
     def paths(self, key: str, incarnation: int) -> tuple[str, str]:
         """(stdout, stderr) of an incarnation. Makes the child's directory at the first call; no system call afterwards."""
-        directory = self._known.get(key)
+        self.make_directory(key)
+        return self.names(key, incarnation)
+
+    def names(self, key: str, incarnation: int) -> tuple[str, str]:
+        """As `paths`, of which the directory may not be there yet."""
+        directory = self._directories.get(key)
         if directory is None:
-            directory = self.directory(key)
-            _make_directory(directory)
-            self._known[key] = directory
+            directory = self._directories[key] = self.directory(key)
         return f"{directory}/{incarnation}.out", f"{directory}/{incarnation}.err"
+
+    def make_directory(self, key: str) -> bool:
+        """The child's directory: before a process makes its own files there. No system call where we know of it; True
+        where it was made, or found, just now. OSError."""
+        return self._make(self._directories.get(key) or self.directory(key))
+
+    def _make(self, directory: str) -> bool:
+        if directory in self._made:
+            return False
+        _make_directory(directory)
+        self._made.add(directory)
+        return True
 
     def has_limits(self, key: str) -> bool:
         """Whether bounds of its own were set for the output of `key`, some time."""
         return os.path.exists(os.path.join(self.directory(key), LIMITS))
 
     def forget(self, key: str) -> None:
-        """The child was removed, or its directory was: the next `paths` makes it again."""
-        self._known.pop(key, None)
+        """The child was removed, or its directory was: the next start makes it again."""
+        directory = self._directories.pop(key, None)
+        self._made.discard(directory or self.directory(key))
 
     def tail(
         self, key: str, incarnation: int, stream: StreamName, lines: int = 20, max_bytes: int = TAIL_BYTES
@@ -121,6 +140,14 @@ class OutputStore:
         else:
             last = _merge([source.last(lines, since, until) for source in sources])
             yield from list(last)[-lines:] if lines > 0 else ()
+
+    def last_of(
+        self, keys: Iterable[str], *, lines: int, streams: Iterable[StreamName] = STREAMS
+    ) -> Iterator[OutputLine]:
+        """The last `lines` lines of these children together, in the order of time."""
+        wanted = frozenset(streams)
+        sources = [_Child(self.directory(key), key, wanted, None).last(lines, None, None) for key in keys]
+        yield from deque(_merge(sources), maxlen=lines)
 
     def follow(
         self, key: str, *, lines: int = 10, wait_s: float = 1.0, streams: Iterable[StreamName] = STREAMS

@@ -75,6 +75,10 @@ class Paths:
         return self.data_dir / "node.json"
 
     @property
+    def reporting_json(self) -> Path:
+        return self.data_dir / "reporting.json"
+
+    @property
     def node_toml(self) -> Path:
         return self.data_dir / "node.toml"
 

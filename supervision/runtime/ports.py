@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from supervision.runtime import exits
-from supervision.runtime.launch import Launcher, LaunchError, LaunchPlan
+from supervision.runtime.launch import Launcher
+from supervision.runtime.launch_errors import LaunchError
+from supervision.runtime.launch_spec import LaunchPlan
 from supervision.runtime.linux import signal_group, signal_process
 
 

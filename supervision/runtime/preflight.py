@@ -7,28 +7,32 @@ this is for the person who applies, with the exact place in the document.
 import os
 import resource
 import stat
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from supervision.runtime import agentdoc, celeryworkerdoc
+from supervision.runtime import agentdoc, celerytaskdoc, celeryworkerdoc
 from supervision.runtime.environment import EnvironmentFault, EnvironmentFile, EnvironmentSource, acting_as
+from supervision.runtime.executables import resolve_executable
 from supervision.runtime.kinds import RUNNABLE
-from supervision.runtime.launch import LaunchError, UserIds, resolve_executable
+from supervision.runtime.launch_errors import LaunchError
+from supervision.runtime.launch_spec import UserIds
 from supervision.runtime.nodesettings import AllowList
 from supervision.runtime.processdoc import KIND, limit_of
+from supervision.runtime.reporting import DSN, note
 from supervision.runtime.treedoc import TreeDocument
+from supervision.runtime.treefields import REPORT_ERRORS
 from supervision.runtime.treewalk import Declared
 
 __all__ = ["AllowList", "Finding", "preflight"]
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that stands in the way; `pointer` is the place in the document."""
+    """One thing that stands in the way, or is worth knowing (a note); `pointer` is the place in the document."""
 
     pointer: str
     severity: Severity
@@ -44,6 +48,7 @@ def preflight(
     why_no_memory: Callable[[], str] = lambda: "",
     kinds: frozenset[str] = RUNNABLE,
     why_exec: Callable[[str, tuple[str, ...]], str] = lambda python, modules: "",
+    reports: bool = False,
 ) -> list[Finding]:
     """Everything that stands in the way of running `tree` here, in the order of the document.
 
@@ -53,6 +58,7 @@ def preflight(
     environment    the node's own, for PATH and secrets; default: of this process
     why_no_memory  says why this host gives no memory limits; empty when it does. Asked only when the tree wants one
     why_exec       says why agents with these modules of this interpreter are exec'd and not forked, where that is known
+    reports        the control plane has told the node where children report their errors
     """
     host = _Host(allow, as_root, os.environ if environment is None else environment, why_no_memory, why_exec)
     for child in tree.declared():
@@ -64,9 +70,21 @@ def preflight(
                 f"this node does not run children of kind {child.kind}",
             )
         else:
-            _CHECKS.get(child.kind, _Process)(host, child, tree.document["environment"]).check()
+            for each in (child, *_tried(child)):
+                _CHECKS.get(child.kind, _Process)(host, each, tree.document["environment"]).check()
     _check_shared_sockets(tree, host)
+    if reports and tree.document[REPORT_ERRORS]:
+        host.say(f"/{REPORT_ERRORS}", note(host.silent, host.reporting), "note")
     return host.findings
+
+
+def _tried(child: Declared) -> Iterator[Declared]:
+    """What one instance of the child tries (`canary`), as if it were declared."""
+    canary = child.child.get("canary")
+    if canary is not None:
+        yield replace(
+            child, pointer=f"{child.pointer}/canary", child={**child.child, "agent": canary["agent"]}
+        )
 
 
 @dataclass(slots=True)
@@ -84,6 +102,9 @@ class _Host:
     _programs: dict[tuple[str, str | None, str, int | None], str] = field(default_factory=dict)
     _directories: dict[tuple[str, int | None], str] = field(default_factory=dict)
     _memory: str | None = None
+    silent: int = 0
+    """Processes that say no place for their errors; `reporting`: those that do. A child with instances counts once."""
+    reporting: int = 0
 
     def say(self, pointer: str, message: str, severity: Severity = "error") -> None:
         if message and (pointer, message) not in self._said:
@@ -188,7 +209,7 @@ class _Process:
 
     def _check_environment(self, user: UserIds | None) -> str | None:
         """PATH as the child will have it."""
-        made = {"PATH": self.host.environment.get("PATH")}
+        made = {name: self.host.environment.get(name) for name in ("PATH", DSN)}
         parts: list[tuple[str, EnvironmentSource]] = [
             (f"/environment/{name}", EnvironmentSource({name: value}, (), {}))
             for name, value in self.tree_environment.items()
@@ -209,6 +230,10 @@ class _Process:
                 made |= source.resolve(self.host.environment, user, self.host.allow.trusts_file)
             except EnvironmentFault as error:
                 self.host.say(pointer, str(error))
+        if made[DSN] is None:
+            self.host.silent += 1
+        else:
+            self.host.reporting += 1
         return made["PATH"]
 
     def _check_programs(self, path: str | None, user: UserIds | None) -> None:
@@ -227,7 +252,14 @@ class _Process:
         if "exec" in self.section.get("readiness", {}):
             command = self.section["readiness"]["exec"]["command"]
             programs.append((f"{self.pointer}/readiness/exec/command/0", command[0]))
-        return programs
+        return programs + self._health_programs()
+
+    def _health_programs(self) -> list[tuple[str, str]]:
+        return [
+            (f"{self.pointer}/health/{index}/exec/command/0", check["exec"]["command"][0])
+            for index, check in enumerate(self.section.get("health", ()))
+            if "exec" in check
+        ]
 
     def _check_limits(self) -> None:
         for name, bound in self.section.get("limits", {}).items():
@@ -254,12 +286,12 @@ class _Agent(_Process):
 
     def _programs(self) -> list[tuple[str, str]]:
         if "command" in self.section:
-            return [(f"{self.pointer}/command/0", self.section["command"][0])]
+            return [(f"{self.pointer}/command/0", self.section["command"][0]), *self._health_programs()]
         if "entry_point" not in self.section:
             words = "is not filled in: a tree that names a config is applied by the control plane"
             self.host.say(f"{self.pointer}/config", f"the config {self.section['config']!r} {words}")
             return []
-        return [(self._at("python"), agentdoc.python_of(self.section))]
+        return [(self._at("python"), agentdoc.python_of(self.section)), *self._health_programs()]
 
     def _check_programs(self, path: str | None, user: UserIds | None) -> None:
         super()._check_programs(path, user)
@@ -276,16 +308,28 @@ class _CeleryWorker(_Process):
     """The checks of one `celery_worker` child."""
 
     def _programs(self) -> list[tuple[str, str]]:
-        return [(self._at("python"), celeryworkerdoc.python_of(self.section))]
+        return [(self._at("python"), celeryworkerdoc.python_of(self.section)), *self._health_programs()]
 
     def _check_programs(self, path: str | None, user: UserIds | None) -> None:
         super()._check_programs(path, user)
         self.host.say(self.pointer, self.host.sdk_problem(user, celeryworkerdoc.RUN, "Celery workers"))
 
 
+class _CeleryTask(_Process):
+    """The checks of one `celery_task` child."""
+
+    def _programs(self) -> list[tuple[str, str]]:
+        return [(self._at("python"), celerytaskdoc.python_of(self.section))]
+
+    def _check_programs(self, path: str | None, user: UserIds | None) -> None:
+        super()._check_programs(path, user)
+        self.host.say(self.pointer, self.host.sdk_problem(user, celerytaskdoc.RUN, "Celery tasks"))
+
+
 _CHECKS: Mapping[str, type[_Process]] = {
     agentdoc.KIND: _Agent,
     celeryworkerdoc.KIND: _CeleryWorker,
+    celerytaskdoc.KIND: _CeleryTask,
 }
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from supervision.runtime import probe_stores
 from supervision.runtime.linux import signal_process
 from supervision.runtime.processes import kill_tree
 
@@ -66,9 +67,13 @@ async def run_probe(probe: Mapping[str, Any], around: Surroundings, leaders: Lea
             return await _tcp(_section(probe, "tcp"))
         if "http" in probe:
             return await _http(_section(probe, "http"))
+        for kind, ask in (("postgres", probe_stores.postgres), ("redis", probe_stores.redis)):
+            if kind in probe:
+                ok, detail = await ask(_section(probe, kind))
+                return Outcome(ok=ok, detail=detail)
     except (OSError, ssl.SSLError, UnicodeError) as error:
         return Outcome(ok=False, detail=_words(error))
-    raise NotAProbeError(f"neither exec nor tcp nor http: {sorted(probe)}")
+    raise NotAProbeError(f"neither exec, tcp, http, postgres nor redis: {sorted(probe)}")
 
 
 def _section(probe: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -12,10 +12,12 @@ from typing import Any, Literal, Self, get_args
 
 from supervision.runtime.environment import EnvironmentFile, EnvironmentSource, Variables
 from supervision.runtime.environmentdoc import ENVIRONMENT
+from supervision.runtime.executables import resolve_executable
 from supervision.runtime.fielddoc import DocumentError, DocumentErrors, collect
 from supervision.runtime.forking import Forking
+from supervision.runtime.healthfields import KINDS, name_of
 from supervision.runtime.hostfields import RESOURCES, UNLIMITED, signal_number
-from supervision.runtime.launch import LaunchPlan, UserIds, resolve_executable
+from supervision.runtime.launch_spec import LaunchPlan, UserIds
 from supervision.runtime.processfields import INFINITY, PROCESS, READY_WITHIN_S
 from supervision.runtime.vfork import Inherited
 
@@ -63,6 +65,37 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """What is asked of it while it runs; `settings` is what a check of this kind needs."""
+
+    name: str
+    kind: str
+    settings: Mapping[str, Any]
+    interval_s: float
+    timeout_s: float
+    rise: int
+    fall: int
+    start_period_s: float
+    on_unhealthy: str
+
+    @classmethod
+    def of_section(cls, section: Mapping[str, Any]) -> Self:
+        kind = next(each for each in KINDS if each in section)
+        asked = section[kind]
+        return cls(
+            name=name_of(section),
+            kind=kind,
+            settings=asked if isinstance(asked, Mapping) else {},
+            interval_s=section["interval"],
+            timeout_s=section["timeout"],
+            rise=section["rise"],
+            fall=section["fall"],
+            start_period_s=section["start_period"],
+            on_unhealthy=section["on_unhealthy"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SocketSpec:
     """A listening socket; address is `HOST:PORT` with an IP address (IPv6 in brackets), or the path of a unix socket."""
 
@@ -94,7 +127,8 @@ class _Found:
     """What was looked up on this host for the first start, so that a restart asks no name service and no directory."""
 
     user: UserIds | None = None
-    executables: dict[tuple[str, str | None], str] = field(default_factory=dict)
+    executables: dict[tuple[str, str | None], str] | None = None
+    """By name and search path: where a program without a slash in its name was found."""
     done: bool = False
 
 
@@ -108,6 +142,7 @@ class ProcessBody:
     output                None: the node's own bounds
     watchdog_reason       what the end of one that missed its watchdog is called
     told                  variables by which the node tells it more than it tells every child
+    tells_reason          it says with OVERSTORY_REASON= why it ends, where the exit status has no room for that
     forking               how it comes out of a template; None: it is exec'd
     """
 
@@ -131,8 +166,11 @@ class ProcessBody:
     watchdog_s: float | None
     sockets: tuple[SocketSpec, ...]
     output: OutputLimits | None
+    data_directory: str | None = None
+    health: tuple[HealthCheck, ...] = ()
     watchdog_reason: str = "watchdog"
     told: Mapping[str, str] = field(default_factory=dict)
+    tells_reason: bool = False
     forking: Forking | None = None
     _found: _Found = field(default_factory=_Found, compare=False, repr=False)
 
@@ -157,6 +195,7 @@ class ProcessBody:
         *,
         watchdog_reason: str = "watchdog",
         told: Mapping[str, str] | None = None,
+        tells_reason: bool = False,
         forking: Forking | None = None,
     ) -> Self:
         """Of a `process` section in normal form, or of one that another kind's was made into."""
@@ -184,14 +223,23 @@ class ProcessBody:
             watchdog_s=section.get("watchdog"),
             sockets=tuple(SocketSpec(**each) for each in section["sockets"]),
             output=None if output is None else OutputLimits(**output),
+            data_directory=section.get("data_directory"),
+            health=tuple(HealthCheck.of_section(each) for each in section.get("health", ())),
             watchdog_reason=watchdog_reason,
             told=told or {},
+            tells_reason=tells_reason,
             forking=forking,
         )
 
     @property
     def probe(self) -> Probe | None:
         return self.readiness if isinstance(self.readiness, Probe) else None
+
+    @property
+    def heartbeat_s(self) -> float | None:
+        """How often it is told to send WATCHDOG=1: by its watchdog, or by the shortest check of its heartbeat."""
+        within = [float(one.settings["within"]) for one in self.health if one.kind == "heartbeat"]
+        return min([*within, *([self.watchdog_s] if self.watchdog_s is not None else [])], default=None)
 
     @property
     def uses_notify(self) -> bool:
@@ -243,14 +291,10 @@ class ProcessBody:
         search = environment.get("PATH")
         if search is None and inherited is not None:
             search = inherited.variables.get("PATH")
-        place = (words[0], search)
-        executable = self._found.executables.get(place)
-        if executable is None:
-            if "/" in words[0]:  # what is wrong with it the exec says
-                executable = os.path.join(self.cwd, words[0])
-            else:
-                executable = resolve_executable(words[0], search, self.cwd)
-            self._found.executables[place] = executable
+        if "/" in words[0]:  # what is wrong with it the exec says
+            executable = words[0] if words[0][0] == "/" else os.path.join(self.cwd, words[0])
+        else:
+            executable = self._search(words[0], search)
         soft, hard = self._limits_here() if self.limits else ({}, {})
         return LaunchPlan(
             argv=list(words),
@@ -268,6 +312,14 @@ class ProcessBody:
             sockets=sockets,
             inherited=inherited,
         )
+
+    def _search(self, name: str, path: str | None) -> str:
+        known = self._found.executables
+        if known is None:
+            known = self._found.executables = {}
+        if (name, path) not in known:
+            known[name, path] = resolve_executable(name, path, self.cwd)
+        return known[name, path]
 
     def _limits_here(self) -> tuple[dict[int, int], dict[int, tuple[int, int]]]:
         """(soft, hard): a soft limit above our own hard one needs the hard one raised with it."""

@@ -14,6 +14,7 @@ from supervision.runtime.clock import SystemClock
 from supervision.runtime.identity import Stat, read_stat
 
 MARK = "OVERSTORY_MARK"
+NODE_COMM, STANDBY_COMM = "overstory-node", "overstory-exec"
 _FIRST_READ = 1 << 14
 # A first read this short was the whole file: the kernel fills a page (4096 or more, but for one number) before it stops.
 _WHOLE = 2048
@@ -143,7 +144,7 @@ def find_marked(prefix: str) -> dict[str, list[int]]:
         mark = read_mark(pid, prefix)
         if mark is not None:
             found.setdefault(mark, []).append(pid)
-        elif _may_be_about_to_exec(pid):
+        elif may_be_about_to_exec(pid):
             undecided.append(pid)
     for _ in range(_RETRIES):
         if not undecided:
@@ -154,7 +155,7 @@ def find_marked(prefix: str) -> dict[str, list[int]]:
             mark = read_mark(pid, prefix)
             if mark is not None:
                 found.setdefault(mark, []).append(pid)
-            elif _may_be_about_to_exec(pid):
+            elif may_be_about_to_exec(pid):
                 still.append(pid)
         undecided = still
     return found
@@ -177,18 +178,28 @@ def read_mark(pid: int, prefix: str = "") -> str | None:
     return mark if mark.startswith(prefix) else None
 
 
-def _may_be_about_to_exec(pid: int) -> bool:
+def may_be_about_to_exec(pid: int) -> bool:
     """Whether `pid` may be a spawn that its parent did not live to see through.
 
     Young, and either in the middle of exec (no environment yet) or forked without exec by a process that is gone: a
-    fork has its forker's arguments until it execs, so a parent with other arguments is one that inherited it.
+    fork has its forker's arguments until it execs, so a parent with other arguments is one that inherited it. One that
+    stood by may be of any age; while its node lives it is only waiting.
     """
     stat = read_stat(pid)
-    if stat is None or stat.is_kernel_thread or stat.is_zombie or _age(stat) >= _YOUNG_S:
+    if stat is None or stat.is_kernel_thread or stat.is_zombie:
+        return False
+    if stat.comm == STANDBY_COMM and not _read(f"/proc/{pid}/environ", 1):
+        return _lost_its_node(stat)
+    if _age(stat) >= _YOUNG_S:
         return False
     if stat.is_between_fork_and_exec:
         return _read(f"/proc/{pid}/cmdline") != _read(f"/proc/{stat.ppid}/cmdline")
     return not _read(f"/proc/{pid}/environ", 1)
+
+
+def _lost_its_node(stat: Stat) -> bool:
+    parent = read_stat(stat.ppid)
+    return parent is None or parent.comm != NODE_COMM
 
 
 def _age(stat: Stat) -> float:

@@ -6,20 +6,28 @@ within a unit.
 """
 
 import itertools
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from supervision.runtime import notify
+from supervision.runtime.healthchecks import HealthChecks
 from supervision.runtime.helper_process import HelperProcess
 from supervision.runtime.identity import read_stat
-from supervision.runtime.launch import LaunchError
+from supervision.runtime.launch_errors import LaunchError
 from supervision.runtime.link import Message
 from supervision.runtime.loop import Loop, Timer
-from supervision.runtime.process_driver import MAIN, NOT_READY, ProcessDriver, Run
+from supervision.runtime.process_driver import ProcessDriver
 from supervision.runtime.processdoc import Notify, Probe
+from supervision.runtime.run import MAIN, Run
+from supervision.runtime.run_deadlines import NOT_READY
 
 STATUS_CHARS = 200
+REASON = re.compile(
+    r"normal|shutdown|timeout|lost|oom|signal\(\d{1,3}\)|exception\([\w.]{1,200}\)|start_failed\([^\n]{1,300}\)"
+)
+"""What a child may say of its end: the words of docs/glossary.md."""
 ANSWER_SLACK_S = 5.0
 """A probe whose answer is later than its own time-out by this (the helper was replaced) is asked again."""
 
@@ -67,17 +75,21 @@ class NotifyReceiver:
         if "STATUS" in fields:
             run.status_text = fields["STATUS"][:STATUS_CHARS]
             self.on_status(run)
-        if fields.get("WATCHDOG") == "1" and run.watchdog is not None:
-            self.driver.pet(run)
+        if fields.get("WATCHDOG") == "1" and run.watchdog is None:
+            run.petted_at = self.driver.clock.boot()
+        elif fields.get("WATCHDOG") == "1":
+            self.driver.deadlines.pet(run)
         if fields.get("WATCHDOG") == "trigger" and run.leader is not None:
             self.driver.table.kill(run.leader, run.body.watchdog_reason)
+        if run.body.tells_reason and REASON.fullmatch(fields.get("OVERSTORY_REASON", "")):
+            run.told_reason = fields["OVERSTORY_REASON"]
         if fields.get("RELOADING") == "1" and run.stage == MAIN:
             run.is_reloading = True
         elif fields.get("READY") == "1" and run.stage == MAIN:
             if run.is_reloading:
-                self.driver.reloaded(run)
+                self.driver.deadlines.reloaded(run)
             if isinstance(run.body.readiness, Notify):  # a probe, or its end, decides for the others
-                self.driver.mark_ready(run)
+                self.driver.deadlines.mark_ready(run)
 
 
 class Probes:
@@ -86,6 +98,7 @@ class Probes:
     def __init__(self, loop: Loop, driver: ProcessDriver) -> None:
         self.loop, self.driver = loop, driver
         self.checkers: HelperProcess | None = None
+        self.health: HealthChecks | None = None
         self._ids = itertools.count(1)
         self._asked: dict[int, Run] = {}
         self._timers: dict[Run, Timer] = {}
@@ -95,7 +108,17 @@ class Probes:
         if probe is not None:
             self._timers[run] = self.loop.call_later(probe.start_period_s, lambda: self._ask(run))
 
+    def ready(self, run: Run) -> None:
+        self._stop(run)
+        if self.health is not None:
+            self.health.begin(run)
+
     def end(self, run: Run) -> None:
+        self._stop(run)
+        if self.health is not None:
+            self.health.end(run)
+
+    def _stop(self, run: Run) -> None:
         timer = self._timers.pop(run, None)
         if timer is not None:
             timer.cancel()
@@ -116,7 +139,7 @@ class Probes:
         if run is None:
             return
         if message.body.get("ok"):
-            self.driver.mark_ready(run)
+            self.driver.deadlines.mark_ready(run)
         else:
             run.status_text = f"{NOT_READY}{message.body.get('detail', '')}"[:STATUS_CHARS]
             self._again(run)
@@ -145,7 +168,7 @@ class Probes:
         settings: dict[str, Any] = {"probe": probe.to_json(), "deadline_s": probe.timeout_s}
         if probe.kind == "exec":  # as the child itself would run it
             settings["cwd"] = run.body.cwd
-            settings["environment"] = self.driver.environment(run)
+            settings["environment"] = self.driver.plans.environment(run)
             user = run.body.user_ids()
             if user is not None:
                 settings["user"] = {"uid": user.uid, "gid": user.gid, "groups": list(user.groups)}

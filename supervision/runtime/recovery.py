@@ -24,6 +24,7 @@ from supervision.runtime.carrying import Carry
 from supervision.runtime.evidence import NORMAL_ENDS
 from supervision.runtime.fencing import Fence
 from supervision.runtime.ledger import Entry, take_call, take_record, take_reply
+from supervision.runtime.own_children import OwnChild
 from supervision.runtime.treedoc import parse_tree
 
 FORKING = "forking"
@@ -86,6 +87,8 @@ class Recovered:
     """pid -> (start time, key) of strays that an operator gave to a child."""
     strays: dict[int, tuple[int, float]] = field(default_factory=dict)
     """pid -> (start time, boot clock) of strays that were announced."""
+    own_children: dict[int, OwnChild] = field(default_factory=dict)
+    """By pid, what agents said they started and what lives on without them."""
     helpers: set[int] = field(default_factory=set)
     """Pids of the dead node's helpers."""
     removing: set[str] = field(default_factory=set)
@@ -113,7 +116,9 @@ class Recovered:
         try:
             if kind == "step":
                 self._step(record)
-            elif kind == "process":
+            elif kind == "process" and "own" in record:
+                self._own_child(record["own"], record["what"])
+            elif kind == "process" and "config" not in record:
                 self._identities(record)
             elif kind == "tree":
                 self._tree(record)
@@ -217,6 +222,13 @@ class Recovered:
             self.adopted_strays[pid] = (record["start_time"], record["key"])
         elif record["what"] == "found":
             self.strays[pid] = (record["start_time"], record["b"])
+
+    def _own_child(self, told: Mapping[str, Any], what: str) -> None:
+        own = OwnChild.from_json(told)
+        if what == "ended":
+            self.own_children.pop(own.pid, None)
+        else:
+            self.own_children[own.pid] = own
 
     def _identities(self, record: Mapping[str, Any]) -> None:
         if "pid" in record:  # a later stage of the same incarnation
@@ -352,6 +364,9 @@ def from_snapshot(body: Mapping[str, Any]) -> Recovered:
     }
     recovered.adopted_strays = {
         int(pid): (value[0], value[1]) for pid, value in body["adopted_strays"].items()
+    }
+    recovered.own_children = {
+        int(pid): OwnChild.from_json(value) for pid, value in body.get("own_children", {}).items()
     }
     recovered.fences = {name: Fence(*value) for name, value in body.get("fences", {}).items()}
     recovered.commands = {name: Entry.from_json(value) for name, value in body.get("commands", {}).items()}

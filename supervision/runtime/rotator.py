@@ -26,7 +26,7 @@ from supervision.runtime.paths import Paths
 from supervision.runtime.rotation import ChildOutput, Limits
 from supervision.runtime.rotation_files import can_punch, ignore_lease_breaks
 from supervision.runtime.rotation_watch import Directories
-from supervision.runtime.spare_files import DIRECTORY, make_pairs
+from supervision.runtime.spare_files import DIRECTORY, MADE_AT_ONCE, MADE_WHEN_BUSY, make_pairs
 
 PERIOD_S = 0.5
 SYNC_PERIOD_S = 1.0
@@ -54,6 +54,8 @@ class Rotator:
             SimpleQueue()
         )  # audit: ignore[SUP501] one per spawn, taken at each look
         self._rounds = 0
+        self._whole_at: int | None = None
+        """When the spare files last changed, if all were there then."""
         self._emptied: set[str] = set()
         self._trouble: dict[str, str] = {}
         if self.mode == "grow":
@@ -67,11 +69,12 @@ class Rotator:
         """Look at every directory in which something changed."""
         self._take_limits()
         pending = self._directories.changed()
+        is_quiet = not any(self._is_childs(directory) for directory in pending)
         while pending:
             for directory in pending:
                 self._look_at(directory)
             pending = self._directories.changed() if self._directories.fresh else []
-        self._make_spares()
+        self._make_spares(MADE_AT_ONCE if is_quiet else MADE_WHEN_BUSY)
         self._rounds += 1
         if self._rounds % TIDY_EVERY == 0:
             self.tidy()
@@ -95,9 +98,17 @@ class Rotator:
                 self._say(f"{directory}: {what}")
             self._directories.again(directory)
 
-    def _make_spares(self) -> None:
+    def _is_childs(self, directory: str) -> bool:
+        return directory != self.logs_dir and not os.path.basename(directory).startswith(".")
+
+    def _make_spares(self, at_most: int) -> None:
+        directory = os.path.join(self.logs_dir, DIRECTORY)
         try:
-            make_pairs(self.logs_dir)
+            changed_at = os.stat(directory).st_mtime_ns if os.path.isdir(directory) else 0
+            if changed_at == self._whole_at:
+                return  # a listing of thousands of names would tell the same
+            whole = make_pairs(self.logs_dir, at_most=at_most)
+            self._whole_at = changed_at if whole else None
             self._trouble.pop(DIRECTORY, None)
         except OSError as error:  # children make their own files meanwhile
             what = error.strerror or str(error)

@@ -8,8 +8,10 @@ The socket (`sampler.sock` in the runtime directory, 0600) takes and gives JSON 
     {"op": "history", "key", "seconds"}      the samples of one child
     {"op": "minutes", "since"}               each whole minute that began at Unix second `since` or later, summed up
     {"op": "gauges", "gauges": [[key, incarnation, {name: value}]]}    from the gateway: what programs measure themselves
-A frame is columnar: {"at", "key": [...], "incarnation": [...], "cpu": [...], ...}. null is "not known". Its last column is
-`gauges`: the program's own newest values by name, or null.
+    {"op": "counters", "counters": [[key, incarnation, {name: total}]], "again": true}    and what they count
+A frame is columnar: {"at", "key": [...], "incarnation": [...], "cpu": [...], ...}. null is "not known". Its last columns are
+`pid`, `image` (another number after each exec), `disk_left` (on the file system of its data directory), `job` (it ends by
+itself), `states` (sockets by state) and `gauges` (the program's own newest values by name).
 """
 
 import argparse
@@ -26,15 +28,21 @@ from supervision.runtime.clock import Clock, SystemClock
 from supervision.runtime.helper_channel import HelperChannel
 from supervision.runtime.linux import raise_nofile
 from supervision.runtime.paths import SAMPLER_SOCKET
+from supervision.runtime.sampler_disk import DiskUse
 from supervision.runtime.sampler_gauges import Gauges
 from supervision.runtime.sampler_processes import SampledProcesses
 from supervision.runtime.sampler_ring import MINUTE_FIELDS, SECONDS, Ring, Sample
 
 PERIOD_S = 1.0
-COLUMNS = ("cpu", "rss", "pss", "fds", "threads", "children")
+COLUMNS = (
+    "cpu", "rss", "pss", "fds", "threads", "children",
+    "zombies", "uss", "sockets", "read", "written", "switches", "disk",
+)  # fmt: skip
+MORE = ("pid", "image", "disk_left", "job", "states", "gauges")
+ROUNDED = {"cpu": 4, "read": 0, "written": 0, "switches": 1}
 MAX_UNSENT = 4 * 1024 * 1024
 """A follower that leaves so much unread misses frames."""
-GAUGES = "gauges"
+GAUGES, COUNTERS = "gauges", "counters"
 MAX_REQUEST = 1024 * 1024
 
 
@@ -45,13 +53,16 @@ class Sampler:
         self.processes = processes
         self._clock = clock
         self.gauges = Gauges()
+        self.disk = DiskUse(clock)
         self.rings: dict[str, Ring] = {}
         self.frame: dict[str, Any] = {"at": clock.wall(), "key": [], "incarnation": []} | {
-            column: [] for column in (*COLUMNS, GAUGES)
+            column: [] for column in (*COLUMNS, *MORE)
         }
 
     def look(self) -> None:
         """One round."""
+        for child in self.processes.children.values():
+            child.disk, child.disk_left = self.disk.of(child.key)
         samples = self.processes.look()
         for key, sample in samples.items():
             self._ring(key).put(sample)
@@ -77,8 +88,15 @@ class Sampler:
         }
         for column in COLUMNS:
             frame[column] = [getattr(sample, column) for sample in samples.values()]
+        for column, digits in ROUNDED.items():
+            frame[column] = [None if value is None else round(value, digits) for value in frame[column]]
+        children = self.processes.children
+        frame["pid"] = [children[key].pid for key in samples]
+        frame["image"] = [children[key].image for key in samples]
+        frame["disk_left"] = [children[key].disk_left for key in samples]
+        frame["job"] = [children[key].is_job for key in samples]
+        frame["states"] = [self.processes.socket_states(key) for key in samples]
         frame[GAUGES] = [self.gauges.of(key, self.rings[key].incarnation) for key in samples]
-        frame["cpu"] = [None if value is None else round(value, 4) for value in frame["cpu"]]
         return frame
 
     def history(self, key: str, seconds: float) -> dict[str, Any]:
@@ -103,11 +121,22 @@ class Sampler:
                 key: minute for key, ring in self.rings.items() if (minute := ring.minute(begin)) is not None
             }
             values = [
-                [*(getattr(minute, name) for name in MINUTE_FIELDS), self.gauges.minute(key, begin)]
+                [*(getattr(minute, name) for name in MINUTE_FIELDS), *self._told(key, begin)]
                 for key, minute in rows.items()
             ]
             found.append({"at": begin, "keys": list(rows), "rows": values})
-        return {"fields": [*MINUTE_FIELDS, GAUGES], "minutes": found}
+        return {"fields": [*MINUTE_FIELDS, "incarnation", "image", "states", GAUGES], "minutes": found}
+
+    def _told(self, key: str, begin: int) -> tuple[Any, ...]:
+        """What stands beside the figures: life, image and sockets by state as they are now, and the gauges."""
+        child = self.processes.children.get(key)
+        living = child is not None and child.incarnation == self.rings[key].incarnation
+        return (
+            self.rings[key].incarnation,
+            child.image if child is not None and living else None,
+            self.processes.socket_states(key) if living else None,
+            self.gauges.minute(key, begin),
+        )
 
 
 class SamplerServer:
@@ -126,6 +155,7 @@ class SamplerServer:
             self._path.unlink()
         server = await asyncio.start_unix_server(self._client, self._path, limit=MAX_REQUEST)
         self._path.chmod(0o600)
+        self.sampler.disk.start()
         ticking = asyncio.create_task(self._tick())
         ticking.add_done_callback(lambda _: self._closed.set())
         await self._closed.wait()
@@ -142,8 +172,13 @@ class SamplerServer:
             return
         for message in messages:
             if message.op == "children":
-                children = [(str(k), int(i), int(p), int(s)) for k, i, p, s in message.body["children"]]
-                self.sampler.processes.set_children(children, whole=bool(message.body.get("whole")))
+                whole, told = bool(message.body.get("whole")), message.body["children"]
+                children = [(str(k), int(i), int(p), int(s)) for k, i, p, s, *_ in told]
+                alone = {str(row[0]) for row in told if len(row) > 5 and row[5]}
+                jobs = {str(row[0]) for row in told if len(row) > 6 and row[6]}
+                self.sampler.processes.set_children(children, whole=whole, alone=alone, jobs=jobs)
+                directories = {str(k): str(more[0]) for k, _, _, _, *more in told if more and more[0]}
+                self.sampler.disk.watch(directories, whole=whole)
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -188,6 +223,11 @@ class SamplerServer:
         elif op == GAUGES:
             for key, incarnation, values in request["gauges"]:
                 self.sampler.gauges.put(str(key), int(incarnation), values)
+        elif op == COUNTERS:
+            for key, incarnation, totals in request["counters"]:
+                self.sampler.gauges.count(
+                    str(key), int(incarnation), totals, again=request.get("again") is True
+                )
         else:
             raise ValueError(op)
 

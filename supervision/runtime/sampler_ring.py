@@ -7,6 +7,7 @@ import math
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 SECONDS = 900
 _UNKNOWN = 0xFFFFFFFF
@@ -19,8 +20,11 @@ class Sample:
 
     at        Unix seconds
     cpu       of one core, 1.0 is all of it
-    rss, pss  bytes; pages that are shared count in rss for each process that has them
-    children  processes beside the child's own
+    rss, pss, uss   bytes; pages that are shared count in rss for each process that has them, in uss for none
+    children  living processes beside the child's own; zombies are those that ended and were not reaped
+    sockets   open ones, in whatever state
+    read, written   bytes from and to storage in a second; switches: of the main threads, in a second
+    disk      bytes in its data directory
     """
 
     at: float
@@ -30,52 +34,79 @@ class Sample:
     fds: int | None
     threads: int | None
     children: int | None
+    zombies: int | None = None
+    uss: int | None = None
+    sockets: int | None = None
+    read: float | None = None
+    written: float | None = None
+    switches: float | None = None
+    disk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """`n` samples of one minute; a value is None where none of them had it."""
+    """`n` samples of one minute; a value is None where none of them had it. pss, uss, disk: as they were read last."""
 
     n: int
-    cpu_avg: float | None
-    cpu_max: float | None
-    rss_avg: int | None
-    rss_max: int | None
-    pss: int | None
-    fds_max: int | None
-    threads_max: int | None
-    children_max: int | None
+    cpu_avg: float | None = None
+    cpu_max: float | None = None
+    rss_avg: int | None = None
+    rss_max: int | None = None
+    rss_min: int | None = None
+    pss: int | None = None
+    uss: int | None = None
+    fds_max: int | None = None
+    fds_min: int | None = None
+    threads_max: int | None = None
+    threads_min: int | None = None
+    children_max: int | None = None
+    children_min: int | None = None
+    zombies_max: int | None = None
+    zombies_min: int | None = None
+    sockets_max: int | None = None
+    sockets_min: int | None = None
+    read_avg: float | None = None
+    written_avg: float | None = None
+    switches_avg: float | None = None
+    disk: int | None = None
 
 
 MINUTE_FIELDS = tuple(field.name for field in fields(Minute))
+_WHOLE = ("fds", "threads", "children", "zombies", "sockets")
+_BYTES = ("rss", "pss", "uss", "disk")
+_REAL = ("cpu", "read", "written", "switches")
+_VALUES = tuple(field.name for field in fields(Sample) if field.name != "at")
 
 
 class Ring:
-    """SECONDS samples of one incarnation; 25 KB."""
+    """SECONDS samples of one incarnation; 50 KB."""
 
-    __slots__ = ("_at", "_children", "_cpu", "_fds", "_pss", "_rss", "_threads", "incarnation", "newest")
+    __slots__ = ("_at", "_columns", "incarnation", "newest")
 
     def __init__(self, incarnation: int, size: int = SECONDS) -> None:
         self.incarnation = incarnation
         self.newest = 0
         """Unix second of the newest sample."""
         self._at = array("L", bytes(8 * size))
-        self._cpu = array("f", bytes(4 * size))
-        self._rss, self._pss, self._fds, self._threads, self._children = (
-            array("I", bytes(4 * size)) for _ in range(5)
-        )
+        self._columns: dict[str, array[float]] = {
+            name: array("f" if name in _REAL else "I", bytes(4 * size)) for name in _VALUES
+        }
 
     def put(self, sample: Sample) -> None:
         """At most one for each second; one that comes later in the same second replaces it."""
         second = int(sample.at)
         place = second % len(self._at)
         self._at[place] = second
-        self._cpu[place] = math.nan if sample.cpu is None else sample.cpu
-        self._rss[place] = _UNKNOWN if sample.rss is None else min(sample.rss // _KIB, _UNKNOWN - 1)
-        self._pss[place] = _UNKNOWN if sample.pss is None else min(sample.pss // _KIB, _UNKNOWN - 1)
-        self._fds[place] = _UNKNOWN if sample.fds is None else sample.fds
-        self._threads[place] = _UNKNOWN if sample.threads is None else sample.threads
-        self._children[place] = _UNKNOWN if sample.children is None else sample.children
+        columns = self._columns
+        for name in _WHOLE:
+            value = getattr(sample, name)
+            columns[name][place] = _UNKNOWN if value is None else value
+        for name in _BYTES:
+            value = getattr(sample, name)
+            columns[name][place] = _UNKNOWN if value is None else min(value // _KIB, _UNKNOWN - 1)
+        for name in _REAL:
+            value = getattr(sample, name)
+            columns[name][place] = math.nan if value is None else value
         self.newest = max(self.newest, second)
 
     def samples(self, since: float, until: float) -> Iterator[Sample]:
@@ -86,43 +117,50 @@ class Ring:
         ):
             place = second % size
             if self._at[place] == second:
-                cpu = self._cpu[place]
-                yield Sample(
-                    float(second),
-                    None if math.isnan(cpu) else round(cpu, 4),
-                    _bytes(self._rss[place]),
-                    _bytes(self._pss[place]),
-                    _known(self._fds[place]),
-                    _known(self._threads[place]),
-                    _known(self._children[place]),
-                )
+                yield self._sample(second, place)
+
+    def _sample(self, second: int, place: int) -> Sample:
+        values: dict[str, Any] = {}
+        for name, column in self._columns.items():
+            value = column[place]
+            if name in _REAL:
+                values[name] = None if math.isnan(value) else round(value, 4)
+            elif value == _UNKNOWN:
+                values[name] = None
+            else:
+                values[name] = int(value) * _KIB if name in _BYTES else int(value)
+        return Sample(at=float(second), **values)
 
     def minute(self, begin: int) -> Minute | None:
         """The minute that began at Unix second `begin`; None without a sample in it."""
-        found = list(self.samples(begin, begin + 60))
-        if not found:
+        size = len(self._at)
+        places = [
+            second % size
+            for second in range(max(begin, self.newest - size + 1), min(begin + 60, self.newest + 1))
+            if self._at[second % size] == second
+        ]
+        if not places:
             return None
-        cpu = [sample.cpu for sample in found if sample.cpu is not None]
-        rss = [sample.rss for sample in found if sample.rss is not None]
-        pss = [sample.pss for sample in found if sample.pss is not None]
+        found: dict[str, list[Any]] = {}
+        for name, column in self._columns.items():
+            values = [column[place] for place in places]
+            if name in _REAL:
+                found[name] = [value for value in values if not math.isnan(value)]
+            else:
+                scale = _KIB if name in _BYTES else 1
+                found[name] = [int(value) * scale for value in values if value != _UNKNOWN]
+        made: dict[str, Any] = {}
+        for name in ("rss", *_WHOLE):
+            made[f"{name}_max"] = max(found[name], default=None)
+            made[f"{name}_min"] = min(found[name], default=None)
+        for name in _REAL:
+            made[f"{name}_avg"] = round(sum(found[name]) / len(found[name]), 4) if found[name] else None
+        for name in ("pss", "uss", "disk"):
+            made[name] = found[name][-1] if found[name] else None
+        rss, cpu = found["rss"], found["cpu"]
         return Minute(
-            n=len(found),
-            cpu_avg=round(sum(cpu) / len(cpu), 4) if cpu else None,
-            cpu_max=max(cpu, default=None),
+            n=len(places),
             rss_avg=sum(rss) // len(rss) if rss else None,
-            rss_max=max(rss, default=None),
-            pss=pss[-1] if pss else None,
-            fds_max=max((sample.fds for sample in found if sample.fds is not None), default=None),
-            threads_max=max((sample.threads for sample in found if sample.threads is not None), default=None),
-            children_max=max(
-                (sample.children for sample in found if sample.children is not None), default=None
-            ),
+            cpu_max=round(max(cpu), 4) if cpu else None,
+            **made,
         )
-
-
-def _known(value: int) -> int | None:
-    return None if value == _UNKNOWN else value
-
-
-def _bytes(kib: int) -> int | None:
-    return None if kib == _UNKNOWN else kib * _KIB

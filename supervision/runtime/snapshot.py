@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from supervision.runtime.desired import DesiredTree
-from supervision.runtime.process_driver import Run
 from supervision.runtime.recovery import Recovered, RecoveredProcess, RecoveredTree
+from supervision.runtime.run import Run
 from supervision.runtime.tree_runner import TreeRunner
 
 VERSION = 1
@@ -76,6 +76,7 @@ def of_recovered(state: Recovered) -> dict[str, Any]:
         "guardian_pid": state.guardian_pid,
         "adopted_strays": {str(pid): [*value] for pid, value in state.adopted_strays.items()},
         "strays": {str(pid): [*value] for pid, value in state.strays.items()},
+        "own_children": {str(pid): own.to_json() for pid, own in state.own_children.items()},
         "helpers": sorted(state.helpers),
         "fences": {name: [fence.epoch, fence.down] for name, fence in state.fences.items()},
         "commands": {command_id: entry.to_json() for command_id, entry in state.commands.items()},

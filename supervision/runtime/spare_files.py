@@ -2,8 +2,9 @@
 other system calls together (measured on ext4: 0.15 ms, and 0.4 to 2 ms where many files were removed in the last minutes).
 
 The rotator keeps pairs of empty files in `logs/.spare`. A process that starts opens such a pair, and a moment later, off
-the restart path, the node gives both files the names of the incarnation (`settle`). Where no pair is left, or none was
-ever made, the process makes its own files; nothing depends on a spare but the time.
+the restart path, the node gives both files the names of the incarnation (`settle`), and makes the child's directory where
+there is none yet. Where no pair is left, or none was ever made, the process makes its own files; nothing depends on a spare
+but the time.
 
 Before its exec the process writes into a slot of `logs/.spare/taken` which incarnation it is, by which pair, and its pid.
 So a node that was killed in between leaves enough to its successor: what the files are to be called, and that the start
@@ -12,19 +13,24 @@ makes them.
 """
 
 import contextlib
+import itertools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 DIRECTORY = ".spare"
-PAIRS = 64
-"""For as many restarts at once; what goes beyond makes its own files. The rotator makes a quarter of them in each round."""
+PAIRS = 1024
+"""For as many starts at once, as a tree of a thousand children that begins; what goes beyond makes its own files."""
 FEW = PAIRS // 2
 """From here on the node looks for new ones."""
 SLOT_BYTES = 512
-NOTE_BYTES = SLOT_BYTES - 16
-"""Before it stands the pid."""
-MADE_AT_ONCE = 16
+NOTE_BYTES = SLOT_BYTES - 40
+"""Before it stands the pid, in it perhaps the time at which that process began."""
+MADE_AT_ONCE = 64
+"""In one round of the rotator in which no child's directory changed."""
+MADE_WHEN_BUSY = 8
+"""In one of the others: making a file keeps those waiting that children make themselves."""
 _LEDGER = "taken"
 _OUT, _ERR = "out.", "err."
 
@@ -42,17 +48,22 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Taking:
-    """What a process said that took a pair."""
+    """What a process said that took a pair. `start_time`: its own, of one that stood by before (standby.py)."""
 
     key: str
     incarnation: int
     pid: int
     name: str
+    start_time: int | None = None
+
+    def is_by(self, start_time: int, since: int) -> bool:
+        """Whether it may be by a process of that start time, where the start was decided at `since`. Both in clock ticks."""
+        return start_time == self.start_time if self.start_time is not None else start_time >= since
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Owed:
-    """A pair that has not got its name yet."""
+    """A pair that has not got its name yet. Not frozen: one is made on the way to each start."""
 
     name: str
     out: str
@@ -60,15 +71,27 @@ class _Owed:
 
 
 class SpareFiles:
-    """The node's side. Never raises: a spare that cannot be had is one that is not there."""
+    """The node's side. Never raises: a spare that cannot be had is one that is not there.
 
-    def __init__(self, logs_dir: str) -> None:
+    `make_directory` is called before names are given in that directory; its OSError is a name that cannot be given yet.
+    """
+
+    def __init__(
+        self, logs_dir: str, make_directory: Callable[[str], object] = lambda directory: None
+    ) -> None:
+        self._make_directory = make_directory
         self._directory = os.path.join(logs_dir, DIRECTORY)
         self.ledger_path = os.path.join(self._directory, _LEDGER)
         self._ledger = -1
         self._slot = 0
         self._known: list[str] = []
-        self._owed: list[_Owed] = []
+        self._owed: dict[str, _Owed] = {}
+        """By the name that the standard output is to have."""
+
+    @property
+    def ledger(self) -> int:
+        """Descriptor of the file where those that take pairs say so; -1 before there are any."""
+        return self._ledger
 
     def take(self, key: str, incarnation: int, out: str, err: str) -> Pair | None:
         """A pair that is to become `out` and `err`, for the first process of an incarnation; None when there is none.
@@ -77,21 +100,41 @@ class SpareFiles:
             return None
         name = self._known.pop()
         note = f"{name} {incarnation} {key}\n"
-        if len(note.encode("utf-8", "surrogateescape")) > NOTE_BYTES:
+        if len(note) > NOTE_BYTES // 4 and len(note.encode("utf-8", "surrogateescape")) > NOTE_BYTES:
             return None
-        self._owed.append(_Owed(name, out, err))
+        self._owed[out] = _Owed(name, out, err)
         self._slot = (self._slot + 1) % PAIRS
         at = self._slot * SLOT_BYTES
         return Pair(self._path(_OUT, name), self._path(_ERR, name), self._ledger, self.ledger_path, at, note)
 
     def not_taken(self, out: str) -> None:
         """Whoever started made its own files after all."""
-        self._owed = [one for one in self._owed if one.out != out]
+        self._owed.pop(out, None)
 
-    def settle(self) -> None:
-        """Give what was taken its names, and look for new pairs when few are left. Off the restart path."""
-        self._owed = [one for one in self._owed if not self._name(one)]
+    def spoil(self, out: str) -> None:
+        """Whoever started may have taken the pair, and is gone: it is nobody's, and no spare any more."""
+        owed = self._owed.pop(out, None)
+        if owed is None:
+            return
+        for which in (_ERR, _OUT):
+            with contextlib.suppress(OSError):
+                os.unlink(self._path(which, owed.name))
+
+    def settle(self, *, at_most: int | None = None) -> bool:
+        """Give what was taken its names, `at_most` so many pairs now, and look for new pairs when few are left. Off the
+        restart path. False when there is more to do."""
+        for owed in list(itertools.islice(self._owed.values(), at_most)):
+            del self._owed[owed.out]
+            if not self._name(owed):
+                self._owed[owed.out] = owed  # behind the others
         self.refresh()
+        return not self._owed
+
+    def settle_one(self, out: str) -> None:
+        """Give one pair its names now: somebody is about to look for them."""
+        owed = self._owed.get(out)
+        if owed is not None and self._name(owed):
+            del self._owed[out]
 
     def refresh(self) -> None:
         """Look for new pairs when few are left. Not while names are owed: those pairs are there, and taken."""
@@ -116,9 +159,17 @@ class SpareFiles:
         found = [taking for taking in map(_taking, slots) if taking is not None]
         return {(taking.key, taking.incarnation): taking for taking in found}
 
+    def nameless(self) -> frozenset[str]:
+        """Names of pairs of which a file is still here: spares, and those that a dead node had no time to name."""
+        try:
+            files = os.listdir(self._directory)
+        except OSError:
+            return frozenset()
+        return frozenset(name.removeprefix(_OUT).removeprefix(_ERR) for name in files)
+
     def owe(self, taking: Taking, out: str, err: str) -> None:
         """Do at the next `settle` what a dead node may have left undone."""
-        self._owed.append(_Owed(taking.name, out, err))
+        self._owed[out] = _Owed(taking.name, out, err)
 
     def forget_takings(self) -> None:
         """The journal is new, and its numbers begin again: what was said of old ones would be taken for theirs."""
@@ -134,6 +185,7 @@ class SpareFiles:
     def _name(self, owed: _Owed) -> bool:
         """False while the disk is full: both are tried again."""
         try:
+            self._make_directory(os.path.dirname(owed.out))
             for spare, name in (
                 (self._path(_OUT, owed.name), owed.out),
                 (self._path(_ERR, owed.name), owed.err),
@@ -159,11 +211,13 @@ def _give_name(spare: str, name: str) -> None:
 
 
 def _taking(slot: bytes) -> Taking | None:
-    """Of `PID NAME INCARNATION KEY` and a newline; None for a slot that nobody used."""
+    """Of `PID NAME INCARNATION KEY`, or `PID NAME@START INCARNATION KEY`, and a newline; None for a slot that nobody
+    used."""
     fields = slot.partition(b"\n")[0].decode("utf-8", "surrogateescape").split(" ", 3)
     if len(fields) != 4 or not (fields[0].isdecimal() and fields[2].isdecimal()):
         return None
-    return Taking(fields[3], int(fields[2]), int(fields[0]), fields[1])
+    name, _, since = fields[1].partition("@")
+    return Taking(fields[3], int(fields[2]), int(fields[0]), name, int(since) if since.isdecimal() else None)
 
 
 def pairs_in(directory: str) -> list[str]:
@@ -173,15 +227,18 @@ def pairs_in(directory: str) -> list[str]:
     return [name for name in found if _ERR + name in names]
 
 
-def make_pairs(logs_dir: str, *, at_most: int = MADE_AT_ONCE) -> None:
-    """The rotator's side: bring the pairs up to PAIRS, no more than `at_most` of them now. OSError on a full disk.
+def make_pairs(logs_dir: str, *, at_most: int = MADE_AT_ONCE) -> bool:
+    """The rotator's side: bring the pairs up to PAIRS, no more than `at_most` of them now. OSError on a full disk. True when
+    they were all there.
 
     A name is never used twice, so that what a dead node's processes said of one stays true.
     """
     directory = os.path.join(logs_dir, DIRECTORY)
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    for _ in range(min(at_most, PAIRS - len(pairs_in(directory)))):
+    missing = PAIRS - len(pairs_in(directory))
+    for _ in range(min(at_most, missing)):
         name = os.urandom(8).hex()
         for which in (_ERR, _OUT):
             path = os.path.join(directory, which + name)
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    return missing <= 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from supervision.runtime.forking import TemplateKey
-from supervision.runtime.launch import LaunchPlan, UserIds
+from supervision.runtime.launch_spec import LaunchPlan, UserIds
 
 Source = Literal["template", "spare"]
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from supervision.runtime import template_policy as policy
 from supervision.runtime.forking import TemplateKey
-from supervision.runtime.launch import UserIds
+from supervision.runtime.launch_spec import UserIds
 from supervision.runtime.template_order import Forked, ForkOrder, Source
 
 

@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol
 
 from supervision.runtime import agentdoc
 from supervision.runtime.forking import TemplateKey
-from supervision.runtime.launch import Launcher, LaunchPlan, UserIds
+from supervision.runtime.launch import Launcher
+from supervision.runtime.launch_spec import LaunchPlan, UserIds
 from supervision.runtime.link import Link, Message
 from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.template_order import Forked, ForkOrder, kill

@@ -17,7 +17,9 @@ from typing import Any, Protocol
 
 from supervision.runtime import template_policy as policy
 from supervision.runtime.forking import TemplateKey
-from supervision.runtime.launch import Launcher, LaunchError, UserIds
+from supervision.runtime.launch import Launcher
+from supervision.runtime.launch_errors import LaunchError
+from supervision.runtime.launch_spec import UserIds
 from supervision.runtime.loop import Loop, Timer
 from supervision.runtime.template_order import ForkOrder
 from supervision.runtime.template_process import TemplateProcess

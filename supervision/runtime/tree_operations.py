@@ -65,6 +65,7 @@ class TreeOperations:
             as_root=os.getuid() == 0,
             why_no_memory=self.node.why_no_memory,
             why_exec=self.node.templates.why_exec,
+            reports=bool(self.node.reporting.mark),
         )
         return [{"pointer": f.pointer, "severity": f.severity, "message": f.message} for f in found]
 

@@ -4,11 +4,12 @@ from typing import Any
 
 from supervision.kernel import ChildView
 from supervision.runtime.clock import Clock
+from supervision.runtime.own_children import OwnChildren
 from supervision.runtime.process_driver import ProcessDriver
 from supervision.runtime.tree_runner import TreeRunner
 
 
-def tree_view(runner: TreeRunner, driver: ProcessDriver, clock: Clock) -> dict[str, Any]:
+def tree_view(runner: TreeRunner, driver: ProcessDriver, own: OwnChildren, clock: Clock) -> dict[str, Any]:
     """The root supervisor with everything below it, nested; times are Unix seconds."""
     offset = clock.wall() - clock.boot()
     nodes: dict[str, dict[str, Any]] = {}
@@ -17,7 +18,7 @@ def tree_view(runner: TreeRunner, driver: ProcessDriver, clock: Clock) -> dict[s
         item = (
             supervisor_view(view, runner, offset)
             if view.spec.is_supervisor
-            else child_view(view, runner, driver, offset)
+            else child_view(view, runner, driver, own, offset)
         )
         nodes[view.key] = item
         if view.supervisor is None:
@@ -46,7 +47,9 @@ def supervisor_view(view: ChildView, runner: TreeRunner, offset: float) -> dict[
     return item
 
 
-def child_view(view: ChildView, runner: TreeRunner, driver: ProcessDriver, offset: float) -> dict[str, Any]:
+def child_view(
+    view: ChildView, runner: TreeRunner, driver: ProcessDriver, own: OwnChildren, offset: float
+) -> dict[str, Any]:
     run = driver.runs.get(view.key)
     leader = run.leader if run is not None else None
     body = view.spec.body
@@ -62,6 +65,8 @@ def child_view(view: ChildView, runner: TreeRunner, driver: ProcessDriver, offse
         "started_by": run.started_by if run is not None else "",
         "why_exec": run.why_exec if run is not None else "",
         "dynamic": view.dynamic,
+        "configured": run.configured if run is not None else None,
+        "own_children": [child.to_json() for child in own.of(view.key)],
         "descendants_ending": sorted(leader.victims) if leader is not None else [],
         "blocked": "journal full" if runner.blocked else "",
     }

@@ -7,6 +7,7 @@ strict tables each time. Its normal form, with every default filled in, reads as
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from supervision.kernel.backoff import Backoff
@@ -26,16 +27,20 @@ from supervision.kernel.spec import (
 from supervision.runtime import celeryworkerdoc
 from supervision.runtime.delivered import DELIVERED, taken_out
 from supervision.runtime.fielddoc import DocumentError, DocumentErrors, Report, collect, held
+from supervision.runtime.sha256 import sha256_hex
 from supervision.runtime.treedependencies import Dependencies
 from supervision.runtime.treefields import KINDS, MAX_CHILDREN, TREE
 from supervision.runtime.treewalk import Declared, declared
 
+_NO_CODES: frozenset[int] = frozenset()
+"""One for all: each empty set made anew is 200 bytes."""
+
 __all__ = ["Declared", "DocumentError", "DocumentErrors", "TreeDocument", "parse_tree"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TreeDocument:
-    """A valid tree.
+    """A valid tree. What is derived of it is made once: an apply asks for it several times.
 
     document  the normal form, JSON; not to be changed
     spec      what the kernel runs; a worker's body is `{"kind": KIND, KIND: {what differs from the defaults}}`
@@ -45,9 +50,9 @@ class TreeDocument:
     spec: SupervisorSpec
     document: dict[str, Any]
 
-    @property
+    @cached_property
     def sparse(self) -> dict[str, Any]:
-        """The document without what equals its default."""
+        """The document without what equals its default; not to be changed."""
         made: dict[str, Any] = TREE.sparse(self.document)
         return made
 
@@ -57,13 +62,11 @@ class TreeDocument:
         made: dict[str, Any] = TREE.sparse(self.document, human=True)
         return made
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hex SHA-256 of what the document says. It has no defaults in it: a release that adds a field changes no digest."""
-        import hashlib  # OpenSSL is a megabyte and 2 ms: not for a node that only adopts
-
         canonical = json.dumps(self.sparse, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return sha256_hex(canonical.encode())
 
     def declared(self) -> Iterator[Declared]:
         """Every child, in start order, a supervisor before its children."""
@@ -149,13 +152,30 @@ class _Specs:
         if "supervisor" in child:
             inner = self._supervisor(child["supervisor"], f"{path}/")
             return [ChildSpec(child["id"], type=ChildType.SUPERVISOR, supervisor=inner, **common)]
-        common["success_exit_codes"] = frozenset(child["success_exit_codes"])
+        common["success_exit_codes"] = frozenset(child["success_exit_codes"]) or _NO_CODES
         common["body"] = self._body(child)
         common["readiness"] = _announces(child)
         instances = child.get("instances")
+        if instances is None and "scale" in child[child["kind"]]:
+            instances = child[child["kind"]]["scale"]["min"]  # until the control plane says how many
+        tried = self._tried(child, common)
         if instances is None:
-            return [ChildSpec(child["id"], **common)]
-        return [ChildSpec(f"{child['id']}@{number}", **common) for number in range(1, instances + 1)]
+            return [ChildSpec(child["id"], **tried.get(None, common))]
+        return [
+            ChildSpec(f"{child['id']}@{number}", **tried.get(number, common))
+            for number in range(1, instances + 1)
+        ]
+
+    def _tried(self, child: Mapping[str, Any], common: Mapping[str, Any]) -> dict[int | None, dict[str, Any]]:
+        """What the instance of a canary has instead, by its number. Its end is a verdict: it counts in no intensity, and
+        takes nobody along; a significant one has to count as it always does."""
+        canary = child.get("canary")
+        if canary is None:
+            return {}
+        tried = {**common, "body": self._body({**child, "agent": canary["agent"]})}
+        if not child["significant"]:
+            tried["restart"] = Restart.TEMPORARY
+        return {canary.get("instance"): tried}
 
     def _body(self, child: Mapping[str, Any]) -> dict[str, Any]:
         kind = child["kind"]
@@ -163,9 +183,11 @@ class _Specs:
         body: dict[str, Any] = {"kind": kind, kind: section}
         if kind == "agent" and (delivered := taken_out(section)):
             body[DELIVERED] = delivered
-        if kind == celeryworkerdoc.KIND and "soft_shutdown" not in section:
+        if kind == celeryworkerdoc.KIND:
+            for name in celeryworkerdoc.OF_THE_POOL:  # a worker lives on when they change
+                section.pop(name, None)
             soft = celeryworkerdoc.soft_shutdown_s(child["shutdown"])
-            section |= {} if soft is None else {"soft_shutdown": soft}
+            section |= {"soft_shutdown": soft} if soft is not None and "soft_shutdown" not in section else {}
         if self._environment and "environment" in KINDS[kind].by_name:
             if section.get("environment_files"):
                 body["tree_environment"] = dict(self._environment)  # files stand between the two

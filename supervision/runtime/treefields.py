@@ -13,6 +13,7 @@ from supervision.runtime.fielddoc import INVALID, REQUIRED, Definitions, Field, 
 from supervision.runtime.fieldshapes import Either, ListOf, Nested
 from supervision.runtime.fieldtypes import NAME, NAME_TEXT, Count, Duration, Flag, Real, Text, Word
 from supervision.runtime.kindfields import AGENT, CELERY_TASK, CELERY_WORKER
+from supervision.runtime.leakfields import ON_LEAK
 from supervision.runtime.placementfields import PLACEMENT, ROLLOUT
 from supervision.runtime.processfields import DAY_S, INFINITY, PROCESS
 
@@ -22,6 +23,7 @@ MAX_CHILDREN = 10_000
 """Children of one tree, instances counted."""
 
 BRUTAL_KILL = "brutal_kill"
+REPORT_ERRORS = "report_errors"
 KINDS: Mapping[str, Section] = {
     "process": PROCESS,
     "agent": AGENT,
@@ -145,6 +147,27 @@ def _check_scaled(values: dict[str, Any], at: str, report: Report) -> None:
         report.add(f"{at}/instances", "`scale` says how many there are")
 
 
+def _check_canary(values: dict[str, Any], at: str, report: Report) -> None:
+    canary = held(values, "canary")
+    if not isinstance(canary, dict):
+        return
+    if held(values, "kind") != "agent":
+        report.add(f"{at}/canary", "only an agent has one")
+    number, instances = held(canary, "instance"), held(values, "instances")
+    if (number is None) != (instances is None):
+        report.add(f"{at}/canary/instance", "exactly a child with `instances` says which of them")
+    elif number is not None and instances is not None and number > instances:
+        report.add(f"{at}/canary/instance", f"there are {instances} instances")
+
+
+CANARY = Section(
+    "canary",
+    (
+        Field("instance", Count(1, MAX_CHILDREN), None, "Which of the `instances`."),
+        Field("agent", AGENT, REQUIRED, "What it runs instead of the child's own section."),
+    ),
+)
+
 WORKER = Section(
     "child",
     (
@@ -165,9 +188,17 @@ WORKER = Section(
             None,
             "So many of them, `id@1` to `id@n`. Default: one, called `id`.",
         ),
+        ON_LEAK,
         *(Field(kind, section, None, _KIND_MEANINGS[kind]) for kind, section in KINDS.items()),
+        Field(
+            "canary",
+            CANARY,
+            None,
+            "One instance that tries another `agent` section, and is not restarted meanwhile: how the control plane "
+            "applies a config to one instance first.",
+        ),
     ),
-    checks=(_check_kind, _check_completes, _check_scaled),
+    checks=(_check_kind, _check_completes, _check_scaled, _check_canary),
     elsewhere={
         **{each.name: "it belongs in `process`" for each in PROCESS.fields},
         "strategy": "it belongs in `supervisor`",
@@ -195,7 +226,7 @@ SUPERVISOR_CHILD = Section(
     ),
     elsewhere={
         **{each.name: "a supervisor runs no process itself" for each in PROCESS.fields},
-        **dict.fromkeys((*KINDS, "kind"), "a supervisor runs no process itself"),
+        **dict.fromkeys((*KINDS, "kind", "canary", "on_leak"), "a supervisor runs no process itself"),
         "instances": "only processes have instances",
         "success_exit_codes": "a supervisor has no exit code",
         **dict.fromkeys(
@@ -344,6 +375,12 @@ TREE = Section(
         Field("tree", NAME_TEXT, REQUIRED, "Name of the tree."),
         Field("on_failure", ON_FAILURE, {}, "What happens when the root supervisor gives up."),
         Field("environment", ENVIRONMENT, {}, "Variables of every process of the tree."),
+        Field(
+            REPORT_ERRORS,
+            Flag(),
+            True,
+            "Whether processes that say no other place report their errors to the tree's project.",
+        ),
         Field("placement", PLACEMENT, {}, "Which nodes run it."),
         Field("rollout", ROLLOUT, {}, "How a new revision reaches them."),
         Field("supervisor", _NESTED, REQUIRED, "The root supervisor."),

@@ -16,11 +16,29 @@ class SampleRow(models.Model):
     cpu_max = models.FloatField(null=True)
     rss_avg = models.BigIntegerField(null=True)
     rss_max = models.BigIntegerField(null=True)
+    rss_min = models.BigIntegerField(null=True)
     pss = models.BigIntegerField(null=True, help_text="The last one that was read.")
+    uss = models.BigIntegerField(null=True, help_text="What is its alone, when it was read last.")
     fds_max = models.PositiveIntegerField(null=True)
+    fds_min = models.PositiveIntegerField(null=True)
     threads_max = models.PositiveIntegerField(null=True)
+    threads_min = models.PositiveIntegerField(null=True)
     children_max = models.PositiveIntegerField(null=True)
-    gauges = models.JSONField(null=True, help_text="The program's own, by name: avg, max, last.")
+    children_min = models.PositiveIntegerField(null=True)
+    zombies_max = models.PositiveIntegerField(null=True)
+    zombies_min = models.PositiveIntegerField(null=True)
+    sockets_max = models.PositiveIntegerField(null=True)
+    sockets_min = models.PositiveIntegerField(null=True)
+    states = models.JSONField(null=True, help_text="Sockets by state, when they were looked at last.")
+    read_avg = models.FloatField(null=True, help_text="Bytes from storage in a second.")
+    written_avg = models.FloatField(null=True, help_text="Bytes to storage in a second.")
+    switches_avg = models.FloatField(null=True, help_text="Context switches in a second.")
+    disk = models.BigIntegerField(null=True, help_text="Bytes in its data directory.")
+    incarnation = models.PositiveIntegerField(null=True)
+    image = models.PositiveIntegerField(
+        null=True, help_text="Names what its process runs: another number after each exec."
+    )
+    gauges = models.JSONField(null=True, help_text="The program's own, by name: avg, max, min, last.")
 
     class Meta:
         abstract = True

@@ -1,11 +1,13 @@
 """Writes of samples: minutes from the nodes, hours from minutes, and what is too old goes."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 
+from supervision.exceptions import SupervisionError
 from supervision.samples.models import SampleHour, SampleMinute
 
 MINUTES_KEPT = timedelta(days=2)
@@ -16,57 +18,81 @@ BATCH = 1000
 DELETED_AT_ONCE = 10_000
 
 
-def record_minutes(*, node_id: str, fields: Sequence[str], minutes: Iterable[Mapping[str, Any]]) -> int:
-    """Store minutes as a sampler sums them up; one that is there already is left. How many were offered.
+class BadSampleError(SupervisionError):
+    """A sample holds a value that nothing can use."""
+
+    def __init__(self, key: str, at: datetime, name: str, value: object) -> None:
+        super().__init__(f"{name} of {key} at {at:%Y-%m-%d %H:%M} is {value}: not a number of zero or more")
+        self.name = name
+
+
+def record_minutes(
+    *, node_id: str, fields: Sequence[str], minutes: Iterable[Mapping[str, Any]]
+) -> tuple[int, list[BadSampleError]]:
+    """Store minutes as a sampler sums them up; one that is there already is left. How many were offered, and which were
+    refused: NaN, infinite or negative values are none. One that is refused stops no other.
 
     `fields` names the values of each row; a minute is `{"at": Unix seconds, "keys": [...], "rows": [[...], ...]}`.
     """
-    rows = [
-        SampleMinute(
-            node_id=node_id,
-            key=key,
-            at=datetime.fromtimestamp(minute["at"], UTC),
-            **dict(zip(fields, row, strict=True)),
-        )
-        for minute in minutes
-        for key, row in zip(minute["keys"], minute["rows"], strict=True)
-    ]
+    rows, refused = [], []
+    for minute in minutes:
+        at = datetime.fromtimestamp(minute["at"], UTC)
+        for key, row in zip(minute["keys"], minute["rows"], strict=True):
+            values = dict(zip(fields, row, strict=True))
+            try:
+                check(key, at, values)
+            except BadSampleError as error:
+                refused.append(error)
+                continue
+            rows.append(SampleMinute(node_id=node_id, key=key, at=at, **values))
     SampleMinute.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
-    return len(rows)
+    return len(rows), refused
 
 
-_ROLL_UP = """
-INSERT INTO supervision_samplehour
-    (node_id, key, at, n, cpu_avg, cpu_max, rss_avg, rss_max, pss, fds_max, threads_max, children_max, gauges)
-SELECT node_id,
-       key,
-       date_trunc('hour', at, 'UTC'),
-       sum(n),
-       sum(cpu_avg * n) / nullif(sum(n) FILTER (WHERE cpu_avg IS NOT NULL), 0),
-       max(cpu_max),
-       (sum(rss_avg * n) / nullif(sum(n) FILTER (WHERE rss_avg IS NOT NULL), 0))::bigint,
-       max(rss_max),
-       (array_agg(pss ORDER BY at DESC) FILTER (WHERE pss IS NOT NULL))[1],
-       max(fds_max),
-       max(threads_max),
-       max(children_max),
-       (array_agg(gauges ORDER BY at DESC) FILTER (WHERE gauges IS NOT NULL))[1]
+def check(key: str, at: datetime, values: Mapping[str, Any]) -> None:
+    """Raises BadSampleError for the first value that is no number of zero or more. Gauges may be negative, not NaN."""
+    for name, value in values.items():
+        if name == "gauges":
+            for gauge, sums in (value or {}).items():
+                for each in sums.values():
+                    if not math.isfinite(each):
+                        raise BadSampleError(key, at, f"gauge {gauge}", each)
+        elif isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
+            raise BadSampleError(key, at, name, value)
+
+
+_LAST = "(array_agg({0} ORDER BY at DESC) FILTER (WHERE {0} IS NOT NULL))[1]"
+_MEAN = "sum({0} * n) / nullif(sum(n) FILTER (WHERE {0} IS NOT NULL), 0)"
+_OF_AN_HOUR = {
+    "n": "sum(n)",
+    **{name: _MEAN.format(name) for name in ("cpu_avg", "read_avg", "written_avg", "switches_avg")},
+    "rss_avg": f"({_MEAN.format('rss_avg')})::bigint",
+    **{
+        name: f"max({name})"
+        for name in (
+            "cpu_max", "rss_max", "fds_max", "threads_max", "children_max", "zombies_max", "sockets_max",
+        )
+    },
+    **{
+        name: f"min({name})"
+        for name in ("rss_min", "fds_min", "threads_min", "children_min", "zombies_min", "sockets_min")
+    },
+    **{
+        name: _LAST.format(name)
+        for name in ("pss", "uss", "states", "disk", "incarnation", "image", "gauges")
+    },
+}  # fmt: skip
+"""Each column of an hour, of those of its minutes."""
+_ROLL_UP = f"""
+INSERT INTO supervision_samplehour (node_id, key, at, {", ".join(_OF_AN_HOUR)})
+SELECT node_id, key, date_trunc('hour', at, 'UTC'), {", ".join(_OF_AN_HOUR.values())}
 FROM supervision_sampleminute
 WHERE at >= %(since)s
   AND at < %(until)s
 GROUP BY node_id, key, date_trunc('hour', at, 'UTC')
 ON CONFLICT (node_id, key, at) DO UPDATE
-SET n = EXCLUDED.n,
-    cpu_avg = EXCLUDED.cpu_avg,
-    cpu_max = EXCLUDED.cpu_max,
-    rss_avg = EXCLUDED.rss_avg,
-    rss_max = EXCLUDED.rss_max,
-    pss = EXCLUDED.pss,
-    fds_max = EXCLUDED.fds_max,
-    threads_max = EXCLUDED.threads_max,
-    children_max = EXCLUDED.children_max,
-    gauges = EXCLUDED.gauges
-"""
+SET {", ".join(f"{name} = EXCLUDED.{name}" for name in _OF_AN_HOUR)}
+"""  # noqa: S608 - constants
 """Hours of whole minutes; made again they are the same, or know more."""
 
 

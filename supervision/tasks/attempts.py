@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 
 from supervision.tasks.deciding import BUDGET_WINDOW_S, History, Policy, Verdict, after_attempt
+from supervision.tasks.filing import file_attempts, file_parked
 from supervision.tasks.holders import read_holder
 from supervision.tasks.models import TaskAttempt, TaskRun
 from supervision.tasks.states import Outcome, RunState, is_ended
@@ -151,6 +152,9 @@ def settle(run: TaskRun, attempt: TaskAttempt, ending: Ending, now: datetime) ->
         run.due_at = now + timedelta(seconds=verdict.delay_s)
         run.claimed_until = None
     run.save()
+    file_attempts([(run, attempt)], now)
+    if verdict.state == RunState.PARKED:
+        file_parked(run, now)
     return verdict
 
 
@@ -160,6 +164,7 @@ def park(run: TaskRun, reason: str, now: datetime) -> None:
     running.update(outcome=Outcome.LOST, reason=reason[:300], ended_at=now)
     run.reason = reason[:300]
     _end_without_attempt(run, RunState.PARKED, "lost as often as it may be", now)
+    file_parked(run, now)
 
 
 def _take_from_holder(run: TaskRun, now: datetime) -> bool:

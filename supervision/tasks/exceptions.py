@@ -17,3 +17,7 @@ class TaskStateError(TaskError):
 
 class NoSuchRequestError(TaskError):
     """There is no such request to a worker."""
+
+
+class NoSuchPoolError(TaskError):
+    """There is no such pool of workers."""

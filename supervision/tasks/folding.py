@@ -81,6 +81,13 @@ def whole(body: Body, name: str) -> int:
     return min(max(value, 0), MAX_ATTEMPT * 1000) if is_number and value is not None else 0
 
 
+def whole_or_none(body: Body, name: str) -> int | None:
+    """A whole number from 0 on that a column can hold; None for what is none."""
+    value = body.get(name)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and value is not None and 0 <= value < 2**62 else None
+
+
 def seconds(body: Body, name: str) -> float | None:
     value = body.get(name)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e11:
@@ -107,6 +114,7 @@ def new_run(body: Body, now: datetime) -> TaskRun:
 def note_place(run: TaskRun, body: Body) -> None:
     """Where it is, as far as that is told."""
     run.name = run.name or text(body, "name", MAX_NAME)
+    run.app = text(body, "app", MAX_APP) or run.app
     run.queue = text(body, "queue", MAX_QUEUE) or run.queue
     holder = read_holder(text(body, "holder", MAX_HOLDER))
     if holder is not None and not run.key:

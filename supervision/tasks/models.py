@@ -164,6 +164,9 @@ class TaskWorker(models.Model):
     queues = models.JSONField(default=list)
     running = models.PositiveIntegerField(default=0)
     tasks_total = models.BigIntegerField(default=0)
+    memory_bytes = models.BigIntegerField(
+        null=True, help_text="What it and its pool children use, shared pages counted once."
+    )
     consumes = models.BooleanField(default=True)
     stalled_queue = models.CharField(max_length=MAX_QUEUE, blank=True)
     started_at = models.DateTimeField()
@@ -247,7 +250,8 @@ class WorkerRequest(models.Model):
 
 
 class PoolScale(models.Model):
-    """How many workers a `celery_worker` child with `scale` should have, and why; also a recycling that is under way."""
+    """What is wanted of a pool, a child of kind `celery_worker`, beside what its tree's document says: how many workers, and
+    why; that it is drained; that every worker is replaced; which one is recycled."""
 
     tree = models.CharField(max_length=64)
     path = models.CharField(max_length=MAX_KEY, help_text="Of the child in its tree's document.")
@@ -255,8 +259,15 @@ class PoolScale(models.Model):
     by_hand = models.PositiveIntegerField(null=True, help_text="What an operator asked for; none: automatic.")
     reason = models.CharField(max_length=300, blank=True)
     changed_at = models.DateTimeField()
+    drained_at = models.DateTimeField(null=True, help_text="Since when it is to have no worker.")
+    roll_before = models.DateTimeField(
+        null=True, help_text="Workers that began before it are replaced, one after the other."
+    )
+    roll_reason = models.CharField(max_length=300, blank=True)
     recycling = models.JSONField(
-        default=dict, help_text="The worker that is being replaced, and how far that is."
+        default=dict,
+        blank=True,
+        help_text="`now`: the worker that is being replaced; `last`: the one before.",
     )
 
     class Meta:

@@ -46,6 +46,18 @@ def withdraw_run(*, run_id: str, by: str, now: datetime) -> str:
     return run.state
 
 
+@transaction.atomic
+def give_up_run(*, run_id: str, reason: str, message: str, now: datetime) -> bool:
+    """Its own starter waits no longer for a worker to begin it: it has failed. Whether it had not begun."""
+    run = TaskRun.objects.select_for_update().filter(pk=run_id).first()
+    if run is None or is_ended(run.state) or run.state == RunState.RUNNING or not run.is_supervised:
+        return False
+    run.state, run.ended_at, run.changed_at, run.due_at = RunState.FAILED, now, now, None
+    run.reason, run.message = reason[:300], message[:1000]
+    run.save(update_fields=["state", "ended_at", "changed_at", "due_at", "reason", "message"])
+    return True
+
+
 def _revoke(run: TaskRun, *, by: str, now: datetime) -> None:
     if is_ended(run.state):
         raise TaskStateError(f"the task has ended: it is {run.state}")

@@ -12,11 +12,12 @@ from django.utils import timezone
 from supervision.journal.columns import storable
 from supervision.programs.handlers import ProgramEvent, on_program_event
 from supervision.programs.questions import Question, QuestionRefused, on_question
-from supervision.tasks import attempts, operating, starting, workers
+from supervision.tasks import attempts, children, operating, starting, workers
 from supervision.tasks.admitting import PoolFullError
 from supervision.tasks.attempts import Ending
+from supervision.tasks.children import ChildTask
 from supervision.tasks.exceptions import TaskError
-from supervision.tasks.folding import MAX_TRACEBACK, Body, seconds, text, whole
+from supervision.tasks.folding import MAX_TRACEBACK, Body, seconds, text, whole, whole_or_none
 from supervision.tasks.models import MAX_APP, MAX_HOLDER, MAX_ID, MAX_NAME, MAX_QUEUE
 from supervision.tasks.starting import PoolCannotKillError, Start
 from supervision.tasks.states import Outcome
@@ -54,6 +55,40 @@ def _start(asked: object, asker: str) -> Start:
         key=text(asked, "key", 2300), tree=asker.partition("/")[0], parent=text(asked, "parent", MAX_ID),
         spec=storable(dict(asked["spec"])),
     )  # fmt: skip
+
+
+def start_child(question: Question) -> Answer:
+    """`name`, `app`, `queue`, `digest`, `spec`: of the child that asks. Its key is its node's word, never its own."""
+    body = question.body
+    if not isinstance(body.get("spec"), dict):
+        raise QuestionRefused("bad_request", "`spec` is an object")
+    task = ChildTask(
+        key=question.key, node_id=question.node.pk, name=text(body, "name", MAX_NAME), app=text(body, "app", MAX_APP),
+        queue=text(body, "queue", MAX_QUEUE), digest=text(body, "digest", 64), spec=storable(dict(body["spec"])),
+    )  # fmt: skip
+    try:
+        return children.start_child_task(task=task, now=timezone.now()).to_json()
+    except PoolCannotKillError as error:
+        raise QuestionRefused("pool_cannot_kill", str(error)) from None
+    except TaskError as error:
+        raise QuestionRefused("task_refused", str(error)) from None
+
+
+def state(question: Question) -> Answer:
+    """`id`."""
+    return children.state_of(text(question.body, "id", MAX_ID))
+
+
+def give_up(question: Question) -> Answer:
+    """`ids`, `reason`, `message`: those that nobody has begun have failed; which."""
+    reason, message = text(question.body, "reason", 300), text(question.body, "message", 1000)
+    now = timezone.now()
+    given_up = [
+        each
+        for each in _ids(question.body)
+        if operating.give_up_run(run_id=each, reason=reason, message=message, now=now)
+    ]
+    return {"given_up": given_up}
 
 
 def begin(question: Question) -> Answer:
@@ -116,8 +151,9 @@ def report(question: Question) -> Answer:
     told = workers.Report(
         holder=text(body, "holder", MAX_HOLDER), worker=text(body, "worker", 255), app=text(body, "app", MAX_APP),
         pool=text(body, "pool", 40), concurrency=whole(body, "concurrency"), running=whole(body, "running"),
-        tasks_total=whole(body, "tasks_total"), unacked=unacked if isinstance(unacked, int) else None,
-        queues=queues if isinstance(queues, Mapping) else {},
+        tasks_total=whole(body, "tasks_total"), memory_bytes=whole_or_none(body, "memory_bytes"),
+        unacked=unacked if isinstance(unacked, int) else None,
+        queues=queues if isinstance(queues, Mapping) else {}, looks_only=body.get("looks_only") is True,
     )  # fmt: skip
     return workers.take_report(report=told, now=timezone.now()).to_json()
 
@@ -145,6 +181,9 @@ def record(events: Sequence[ProgramEvent]) -> None:
 
 ANSWERS: Mapping[str, Callable[[Question], Answer]] = {
     "task.start": start,
+    "task.start_child": start_child,
+    "task.state": state,
+    "task.give_up": give_up,
     "task.begin": begin,
     "task.end": end,
     "task.outcomes": outcomes,

@@ -1,6 +1,6 @@
 """The states of a task and of its attempts, and which may follow which. Pure.
 
-DESIGN 6 has the words. `parked` and `failed` are the dead letters: with reason and traceback, to be replayed.
+docs/tasks.md has the words. `parked` and `failed` are the dead letters: with reason and traceback, to be replayed.
 """
 
 from enum import StrEnum

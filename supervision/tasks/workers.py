@@ -39,7 +39,8 @@ TOLD_TO_ALL = timedelta(seconds=2.5)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a worker tells. `queues`: name to {length, oldest_s}; `unacked`: messages that any worker of the broker holds."""
+    """What a worker tells. `queues`: name to {length, oldest_s}; `unacked`: messages that any worker of the broker holds;
+    `looks_only`: it is no worker, and stands in for a pool that has none."""
 
     holder: str
     worker: str = ""
@@ -48,8 +49,10 @@ class Report:
     concurrency: int = 0
     running: int = 0
     tasks_total: int = 0
+    memory_bytes: int | None = None
     unacked: int | None = None
     queues: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    looks_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,14 @@ def take_report(*, report: Report, now: datetime) -> Errands:
         "node_id": holder.node_id[:32], "key": holder.key, "tree": holder.tree[:64], "incarnation": holder.incarnation,
         "pid": holder.pid, "name": report.worker[:255], "app": app, "pool": report.pool[:40],
         "concurrency": report.concurrency, "queues": sorted(name[:MAX_QUEUE] for name in report.queues)[:100],
-        "running": report.running, "tasks_total": report.tasks_total, "seen_at": now,
+        "running": report.running, "tasks_total": report.tasks_total, "memory_bytes": report.memory_bytes,
+        "seen_at": now,
     }  # fmt: skip
     expire_requests(now=now)
-    TaskWorker.objects.update_or_create(
-        holder=report.holder, defaults=values, create_defaults={**values, "started_at": now}
-    )
+    if not report.looks_only:
+        TaskWorker.objects.update_or_create(
+            holder=report.holder, defaults=values, create_defaults={**values, "started_at": now}
+        )
     _store_queues(app, report, now)
     return Errands(
         _publish(app, report, now), _revoked(app, report.holder, now), _requests(app, report.holder, now)
@@ -106,9 +111,11 @@ def _store_queues(app: str, report: Report, now: datetime) -> None:
 def _publish(app: str, report: Report, now: datetime) -> list[dict[str, Any]]:
     if report.unacked == 0:
         _due_again(app, report, now)
+    # Only what its own queues are for: two applications of one name may have two brokers.
     due = TaskRun.objects.select_for_update(skip_locked=True).filter(
-        Q(claimed_until=None) | Q(claimed_until__lt=now), app=app, due_at__lte=now, state__in=sorted(WAITING)
-    )
+        Q(claimed_until=None) | Q(claimed_until__lt=now), app=app, due_at__lte=now, state__in=sorted(WAITING),
+        queue__in=["", *report.queues],
+    )  # fmt: skip
     runs = list(due.order_by("due_at", "pk")[:PUBLISH_AT_ONCE])
     for run in runs:
         run.claimed_until = now + CLAIM

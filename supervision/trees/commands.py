@@ -24,6 +24,7 @@ from supervision.trees.notices import OPERATION, notify, notify_desired
 
 DEADLINE_S: Mapping[str, float] = {
     Verb.RESTART: 60.0,
+    Verb.RECYCLE: 60.0,
     Verb.STOP: 60.0,
     Verb.TERMINATE: 60.0,
     Verb.DELETE_CHILD: 60.0,
@@ -98,7 +99,7 @@ def _targets(verb: Verb, key: str, node_id: str | None, args: dict[str, Any]) ->
     is_supervisor = found[0][1]
     if verb is Verb.START_CHILD and not is_supervisor:
         raise IllegalTransitionError(f"{key} is no supervisor: it has no children to start")
-    if verb in (Verb.SIGNAL, Verb.RELOAD) and is_supervisor:
+    if verb in (Verb.SIGNAL, Verb.RELOAD, Verb.RECYCLE) and is_supervisor:
         raise IllegalTransitionError(f"{key} is a supervisor: it has no process of its own")
     return [(node, key) for node, _ in found]
 

@@ -117,6 +117,15 @@ class Rollout(models.Model):
     max_unavailable = models.PositiveIntegerField(default=1)
     ready_deadline_s = models.FloatField(default=60.0)
     auto_rollback = models.BooleanField(default=True)
+    places = models.PositiveIntegerField(
+        null=True, help_text="So many places take the revision; all where it is null."
+    )
+    observe_s = models.FloatField(
+        default=0.0, db_default=0.0, help_text="How long the watched child has to stay ready."
+    )
+    watch = models.JSONField(
+        default=dict, db_default={}, help_text="Of a trial: `key` of the child, `after` and `may_end`."
+    )
     state = models.CharField(max_length=12, choices=RolloutState.choices, default=RolloutState.RUNNING)
     reason = models.TextField(default="", blank=True)
     progress = models.JSONField(default=dict)
@@ -150,6 +159,7 @@ class Verb(models.TextChoices):
     START = "start", "start"
     STOP = "stop", "stop"
     RESTART = "restart", "restart"
+    RECYCLE = "recycle", "recycle"
     TERMINATE = "terminate", "terminate"
     HOLD = "hold", "hold"
     RELEASE = "release", "release"

@@ -2,6 +2,9 @@
 
 At most `max_unavailable` places are on their way at a time. One that is not ready by its deadline, whose node refuses the
 revision, or where a supervisor gives up, makes the rollout fail; the places that have not begun keep what they have.
+
+A trial is a rollout to some of the places that watches one child there: it is over when that child has been ready for as
+long as it is observed, and fails with the first end of that child.
 """
 
 from collections.abc import Sequence
@@ -21,21 +24,26 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One placement as the rollout sees it. `since`: when it was told to take the revision; `words`: what is missing."""
+    """One placement as the rollout sees it. `since`: when it was told to take the revision; `words`: what is missing;
+    `ready_at`: since when it is ready, where that is observed."""
 
     id: int
     node: str
     standing: Standing
     since: float = 0.0
     words: str = ""
+    ready_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the rollout may do. Seconds."""
+    """What the rollout may do. Seconds. `places`: so many of them take the revision at all, None for every one;
+    `observe_s`: so long one has to stay ready."""
 
     max_unavailable: int
     ready_deadline_s: float
+    places: int | None = None
+    observe_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +63,19 @@ def advance(places: Sequence[Place], bounds: Bounds, now: float) -> Advance:
     failed = _failure(places, bounds, now)
     if failed:
         return Advance(done=False, reason=failed)
-    coming = sum(place.standing is Standing.COMING for place in places)
+    coming = sum(place.standing is Standing.COMING or _is_observed(place, bounds, now) for place in places)
     old = [place.id for place in places if place.standing is Standing.OLD]
+    if bounds.places is not None:
+        old = old[: max(0, bounds.places - (len(places) - len(old)))]
     if not old and not coming:
         return Advance(done=True)
     return Advance(move=tuple(old[: max(0, bounds.max_unavailable - coming)]))
+
+
+def _is_observed(place: Place, bounds: Bounds, now: float) -> bool:
+    """Ready, but not for long enough yet."""
+    ready_at = place.ready_at
+    return place.standing is Standing.READY and ready_at is not None and now - ready_at < bounds.observe_s
 
 
 def _failure(places: Sequence[Place], bounds: Bounds, now: float) -> str:

@@ -1,5 +1,6 @@
 """Rollouts in the rows: what `supervision.trees.rolling` decides, done one transaction at a time, and the way back."""
 
+import copy
 import logging
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from supervision.trees.notices import notify_desired
 from supervision.trees.readiness import Readiness, readiness_of
 from supervision.trees.rolling import Advance, Bounds, Place, Standing, advance
 from supervision.trees.services import SUPERSEDED, RolloutOptions, rollback_tree
+from supervision.trees.trials import READY_AT, Watch, standing, watched
 
 CONTROLLER = Actor.system("controller")
 log = logging.getLogger(__name__)
@@ -43,17 +45,17 @@ def _advance(tree: Tree, rollout: Rollout) -> bool:
     """One step under the tree's lock; whether it ended."""
     now = database_now()
     target = TreeRevision.objects.defer("document", "resolved").get(pk=rollout.to_revision_id)
-    before = dict(rollout.progress)
+    before = copy.deepcopy(rollout.progress)
     placements = list(
         Placement.objects.filter(tree=tree).exclude(state=PlacementState.REMOVING).select_related("node")
     )
     moved = [placement.node_id for placement in placements if placement.revision_id == target.pk]
     found = readiness_of({(node_id, tree.name): target.digest for node_id in moved})
     places = [
-        _place(placement, rollout, target, found.get((placement.node_id, tree.name)))
+        _place(placement, rollout, target, found.get((placement.node_id, tree.name)), now.timestamp())
         for placement in placements
     ]
-    bounds = Bounds(rollout.max_unavailable, rollout.ready_deadline_s)
+    bounds = Bounds(rollout.max_unavailable, rollout.ready_deadline_s, rollout.places, rollout.observe_s)
     step = advance(places, bounds, now.timestamp())
     for pk in step.move:
         Placement.objects.filter(pk=pk).update(revision=target, problem="")
@@ -67,17 +69,26 @@ def _advance(tree: Tree, rollout: Rollout) -> bool:
     return step.done is not None
 
 
-def _place(placement: Placement, rollout: Rollout, target: TreeRevision, found: Readiness | None) -> Place:
+def _place(
+    placement: Placement, rollout: Rollout, target: TreeRevision, found: Readiness | None, now: float
+) -> Place:
     node = placement.node
     if placement.revision_id != target.pk or found is None:
         return Place(placement.pk, node.name, Standing.OLD)
     told = rollout.progress.setdefault(str(placement.pk), {"at": rollout.started_at.timestamp()})
+    at = float(told["at"])
     if node.state == NodeState.DOWN:
-        return Place(placement.pk, node.name, Standing.AWAY)
+        away = Standing.COMING if rollout.watch else Standing.AWAY
+        return Place(placement.pk, node.name, away, at, "the node is down")
     if placement.problem:
         return Place(placement.pk, node.name, Standing.FAILED, words=f"refused: {placement.problem}")
-    standing, words = _standing(found, told)
-    return Place(placement.pk, node.name, standing, float(told["at"]), words)
+    if rollout.watch:
+        watch = Watch.from_json(rollout.watch)
+        seen = watched(placement.node_id, target.digest, watch)
+        is_at, words = standing(watch, seen, told, now)
+        return Place(placement.pk, node.name, is_at, at, words, told.get(READY_AT))
+    is_at, words = _standing(found, told)
+    return Place(placement.pk, node.name, is_at, at, words)
 
 
 def _standing(found: Readiness, told: dict[str, float]) -> tuple[Standing, str]:

@@ -34,7 +34,7 @@ class DesiredPlacement:
 
     @property
     def is_fenced(self) -> bool:
-        """Whether the node ends it when it cannot renew its lease (DESIGN 6, fence): singletons by default."""
+        """Whether the node ends it when it cannot renew its lease (docs/fleet.md): singletons by default."""
         placement = self.document.get("placement") or {}
         fence = placement.get("fence")
         return bool(placement.get("singleton", False)) if fence is None else bool(fence)

@@ -16,18 +16,35 @@ from supervision.trees.exceptions import IllegalTransitionError, NotFoundError, 
 from supervision.trees.models import Placement, PlacementState, Rollout, RolloutState, Tree, TreeRevision
 from supervision.trees.notices import notify_desired
 from supervision.trees.resolving import REVISION, Resolved, resolve
+from supervision.trees.trials import Watch
 
 SUPERSEDED = "superseded by revision"
 """How the reason of a rollout begins that ended because another revision came."""
+CANARY = "canary"
+"""Source of a revision that was made for a trial: no way back leads to it unless somebody names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutOptions:
-    """How a revision reaches its places; None means what the document says."""
+    """How a revision reaches its places; None means what the document says.
+
+    back_to  the revision that a roll-back goes to, where it is not the head before; None: that
+    trial    it is tried on one child of the first place, and goes no further
+    """
 
     max_unavailable: int | None = None
     ready_deadline_s: float | None = None
     auto_rollback: bool | None = None
+    back_to: TreeRevision | None = None
+    trial: "Trial | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is watched, and for how many seconds it has to stay ready."""
+
+    watch: Watch
+    observe_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +135,19 @@ def follow(
     kept = {name: int(pin[REVISION]) for name, pin in head.pins.items()}
     resolved = resolve(parsed, {**kept, **names})
     return _apply(tree, parsed, resolved, message, actor, rollout or RolloutOptions(), "config")
+
+
+def try_out(
+    *, tree: Tree, resolved: Resolved, message: str, actor: Actor, rollout: RolloutOptions
+) -> Applied:
+    """`resolved` differs from what the tree runs in one child, which is watched (`rollout.trial`): a revision of its own,
+    for the first place alone, that is gone back from by itself when it fails.
+
+    The caller holds the tree's lock, and tells the audit log. Raises NotFoundError.
+    """
+    if tree.head is None:
+        raise NotFoundError(f"there is no tree {tree.name!r}")
+    return _apply(tree, stored(tree.head.document), resolved, message, actor, rollout, CANARY)
 
 
 def delete_tree(*, name: str, actor: Actor, reason: str = "", expected_version: int | None = None) -> Tree:
@@ -294,6 +324,7 @@ def _begin_rollout(
     under_way = tree.rollouts.filter(state=RolloutState.RUNNING).select_related("to_revision").first()
     if under_way is not None and under_way.to_revision.source != "rollback":
         before = under_way.from_revision or before
+    before = options.back_to or before
     _end_rollouts(tree, f"{SUPERSEDED} {revision.number}")
     placements = list(tree.placements.exclude(state=PlacementState.REMOVING).order_by("replica", "id"))
     if not placements:
@@ -303,6 +334,7 @@ def _begin_rollout(
     first = [placement.pk for placement in placements[:most]]
     Placement.objects.filter(pk__in=first).update(revision=revision, problem="")
     deadline_s, rolls_back = options.ready_deadline_s, options.auto_rollback
+    trial = options.trial
     return Rollout.objects.create(
         tree=tree,
         from_revision=before,
@@ -310,6 +342,9 @@ def _begin_rollout(
         max_unavailable=most,
         ready_deadline_s=float(declared.get("ready_deadline", 300)) if deadline_s is None else deadline_s,
         auto_rollback=bool(declared.get("auto_rollback", False)) if rolls_back is None else rolls_back,
+        places=None if trial is None else len(first),
+        observe_s=0.0 if trial is None else trial.observe_s,
+        watch={} if trial is None else trial.watch.to_json(),
         started_at=timezone.now(),
     )
 
@@ -338,7 +373,8 @@ def _rollback_target(tree: Tree, to_number: int | None) -> TreeRevision:
             raise NotFoundError(f"{tree.name} has no revision {to_number}")
         return target
     head = tree.head
-    target = revisions.exclude(digest=head.digest).filter(number__lt=head.number).first() if head else None
+    earlier = revisions.exclude(source=CANARY).filter(number__lt=head.number) if head else revisions.none()
+    target = earlier.exclude(digest=head.digest).first() if head else None
     if target is None:
         raise IllegalTransitionError(f"{tree.name} has no revision before its head to go back to")
     return target

@@ -5,6 +5,7 @@ Engine, courier, stores, web and page are real, and one instance serves every te
 
 import os
 import re
+import secrets
 import signal
 import socket
 import tempfile
@@ -15,7 +16,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import NARROW, WIDE, Site
+from tests.support import tour
+from tests.support.browser import NARROW, WIDE, Site, Watched
 from tests.support.chromium import browser as chromium
 from tests.support.chromium import is_live, kill_to_pixel, pid_shown
 from tests.support.foreground import RUNNING, up
@@ -48,6 +50,20 @@ supervisor:
       - {id: a, process: {command: [/bin/sleep, "100000"]}}
       - {id: b, process: {command: [/bin/sleep, "100000"]}}
 """
+LONG = "a-process-with-a-name-of-sixty-three-letters-as-long-as-one-may"
+LONG_TREE = "a-tree-whose-name-is-long-too-and-fills-a-line-of-a-telephone"
+LONG_PARENT = "and-a-supervisor-in-it-that-somebody-named-with-care-and-love"
+LONG_KEY = f"{LONG_TREE}/{LONG_PARENT}/{LONG}"
+DEEP = f"""version: 1
+tree: {LONG_TREE}
+supervisor:
+  children:
+  - id: {LONG_PARENT}
+    supervisor:
+      children:
+      - {{id: {LONG}, process: {{command: [/bin/sh, -c, "echo 'Ünïcode 日本語 ÄÖÜ'; exec sleep 100000"]}}}}
+      - {{id: {LONG[:-4]}-2nd, process: {{command: [/bin/sleep, "100000"]}}}}
+"""
 GENEROUS_MS = 60_000
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOURS = ["color-contrast", "link-in-text-block"]
@@ -55,22 +71,48 @@ PAGES = [
     "/",
     "/tree",
     "/processes",
+    "/tree?if=crash&key=shop/web",
+    "/process/shop/web?tab=what-if",
+    "/logs?q=tree:shop",
     "/process/shop/web",
+    "/process/lab/jobs",
+    f"/process/{LONG_KEY}",
+    f"/logs?q=tree:{LONG_TREE}",
     "/process/shop/web?tab=live",
     "/process/shop/web?tab=logs",
     "/process/shop/web?tab=config",
     "/process/shop/web?tab=audit",
     "/act/stop/shop/web",
+    "/tree?at=-5s",
+    "/processes?at=-5s&q=tree:shop",
+    "/?at=-5s",
+    "/agents",
+    "/workers",
+    "/health",
+    "/leaks",
+    "/errors",
+    "/monitors",
     "/trees",
     "/trees/shop",
     "/trees/new",
     "/trees/shop/history",
     "/nodes",
     "/alerts",
+    "/rules",
+    "/runbooks/README",
+    "/past?at=-5s&until=",
+    "/configs/new",
+    "/rules/new",
+    "/errors/releases",
+    "/errors/transactions",
+    "/rules/issues",
+    "/rules/issues/new",
+    "/objectives/new",
     "/findings",
     "/remediation",
     "/audit",
     "/settings",
+    "/views",
     "/welcome",
     "/problems/",
 ]
@@ -86,7 +128,7 @@ def site() -> Iterator[Site]:
             found = re.search(r"http://127\.0\.0\.1:\d+", said)
             assert found is not None
             site = Site(browser, instance, found.group())
-            for number, text in enumerate((TREE, LAB)):
+            for number, text in enumerate((TREE, LAB, DEEP)):
                 tree_file = Path(name) / f"{number}.yaml"
                 tree_file.write_text(text)
                 site.manage("apply", "--yes", str(tree_file))
@@ -95,8 +137,22 @@ def site() -> Iterator[Site]:
             yield site
 
 
+def test_no_page_has_a_fault_that_axe_finds_or_overflows(site: Site) -> None:
+    """Every other page light and wide, the others dark and narrow; that none is too wide at 360 px, of all."""
+    found: list[str] = []
+    for paths, size, theme in ((PAGES[::2], WIDE, "light"), (PAGES[1::2], NARROW, "dark")):
+        with site.visit(size=size, theme=theme, bypass_csp=True) as visit:
+            for path in paths:
+                found += faults(visit.open(path), path, {"type": "tag", "values": RULES})
+                visit.resize(NARROW)
+                found += overflow(visit, path)
+                visit.resize(size)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_no_page_has_a_fault_that_axe_finds_or_overflows(site: Site, size: tuple[int, int]) -> None:
+def test_every_page_in_both_themes_and_widths(site: Site, size: tuple[int, int]) -> None:
     """Every rule in one theme; in the other the one that colours decide."""
     themes = ("light", "dark") if size == WIDE else ("dark", "light")
     found: list[str] = []
@@ -107,9 +163,14 @@ def test_no_page_has_a_fault_that_axe_finds_or_overflows(site: Site, size: tuple
             found += faults(page, path, {"type": "tag", "values": RULES})
             visit.turn(themes[1])
             found += faults(page, path, {"type": "rule", "values": COLOURS})
-            if visit.overflow_px() > 0:
-                found.append(f"{path}: {visit.overflow_px()} px too wide")
+            found += overflow(visit, path)
     assert not found, "\n".join(found)
+
+
+def overflow(visit: Watched, path: str) -> list[str]:
+    """What is wider than the window."""
+    pixels = visit.overflow_px()
+    return [f"{path}: {pixels} px too wide"] if pixels > 0 else []
 
 
 def faults(page: Page, path: str, rules: dict[str, object]) -> list[str]:
@@ -249,6 +310,11 @@ def test_an_admin_plans_applies_and_rolls_back_a_tree(site: Site) -> None:
         visit.until("document.querySelectorAll('.grid-row[data-id]').length === 0")
 
 
+def test_the_readmes_own_program_is_written_changed_and_taken_away(site: Site, tmp_path: Path) -> None:
+    with site.visit() as visit:
+        tour.write_change_and_delete(visit, site, tmp_path)
+
+
 def test_keys_move_and_find(site: Site) -> None:
     with site.visit() as visit:
         page = visit.open("/")
@@ -268,6 +334,91 @@ def test_keys_move_and_find(site: Site) -> None:
         assert "Overview" in page.inner_text("dialog")
 
 
+def test_single_keys_can_be_switched_off(site: Site) -> None:
+    with site.visit() as visit:
+        page = visit.open("/settings")
+        page.select_option("#keys", "off")
+        page.click("form:has(#keys) button:has-text('Save')")
+        page.wait_for_selector("html[data-keys=off]")
+        for key in ("g", "p", "?"):
+            page.keyboard.press(key)
+        page.keyboard.press("Control+k")
+        page.wait_for_selector("dialog[open] .palette-item, dialog[open] input")
+        assert page.url.endswith("/settings")
+        assert "Single keys can be switched off" not in page.inner_text("body")
+
+
+def test_a_page_that_is_paused_says_so_and_moves_nothing_until_it_goes_on(site: Site) -> None:
+    with site.visit() as visit:
+        page = visit.open("/processes?q=tree:lab")
+        is_live(page)
+        shown = pid_shown(page, site.row("lab/web"))
+        page.click("h1")
+        page.keyboard.press("Space")
+        page.wait_for_selector("[data-live-pill][data-live=paused]")
+        os.kill(shown, signal.SIGKILL)
+        new = wait_for(
+            lambda: pid if (pid := site.pid_of("lab/web")) not in (None, shown) else None, timeout=60
+        )
+        assert pid_shown(page, site.row("lab/web")) == shown
+        page.click("[data-live-pill]")
+        cell = page.locator(f'[data-id="{site.row("lab/web")}"] .cell-pid')
+        expect(cell).to_have_text(str(new), timeout=GENEROUS_MS)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_names_are_told_apart_however_long_their_paths_are(site: Site, size: tuple[int, int]) -> None:
+    with site.visit(size=size) as visit:
+        page = visit.open(f"/processes?q=tree:{LONG_TREE}")
+        names = page.locator(".grid-row[data-id] .cell-name .name")
+        expect(names).to_have_count(2)
+        for name in names.all():
+            box = name.bounding_box()
+            assert box is not None
+            assert box["width"] > 120
+
+
+def test_a_supervisor_shows_what_happened_below_it(site: Site) -> None:
+    with site.visit() as visit:
+        page = visit.open("/process/shop/jobs")
+        expect(page.locator(".timeline li").filter(has_text="shop/jobs/mail").first).to_contain_text(
+            "running"
+        )
+
+
+def test_who_may_only_look_finds_no_button_that_does_something(site: Site) -> None:
+    with site.visit() as visit:
+        page = visit.open("/settings")
+        page.fill("form:has-text('show a login link') [name=name]", "vera")
+        page.click("button:has-text('show a login link')")
+        link = page.inner_text("#login-link")
+    with site.visit(anonymous=True) as visit:
+        page = visit.page
+        page.goto(link)
+        page.click("button[type=submit]")
+        page.wait_for_selector("nav.rail")
+        visit.open("/process/lab/web")
+        assert page.locator(".page-actions a").count() == 0
+        visit.open("/processes?q=tree:lab")
+        page.wait_for_selector(".grid-row[data-id]")
+        assert page.locator("[data-bulk], .grid-row input[type=checkbox]").count() == 0
+        assert page.locator("nav.rail a[data-title=Audit]").count() == 0
+        refused = page.goto(site.origin + "/act/stop/lab/web")
+        assert refused is not None
+        assert refused.status == 403
+        expect(page.locator("main")).to_contain_text("Your role does not allow this")
+
+
+def test_what_a_button_does_is_shown_as_a_request_that_works_in_a_terminal(site: Site) -> None:
+    with site.visit() as visit:
+        page = visit.open("/act/hold/lab/web")
+        page.click("summary:has-text('As a request')")
+        expect(page.locator("form[data-action=hold]")).to_contain_text("curl")
+        visit.open("/processes")
+        page.click("summary:has-text('Show as curl')")
+        expect(page.locator(".requests code").first).to_contain_text("/api/v1/")
+
+
 def test_a_name_in_the_tree_opens_beside_it(site: Site) -> None:
     with site.visit() as visit:
         page = visit.open("/tree")
@@ -279,7 +430,8 @@ def test_a_name_in_the_tree_opens_beside_it(site: Site) -> None:
 
 
 def test_what_the_server_does_not_confirm_is_marked(site: Site) -> None:
-    with site.visit() as visit:
+    with site.visit() as visit, site.visit() as other:
+        workers = other.open("/workers")
         page = visit.open("/processes?q=tree:system")
         page.wait_for_selector('.grid-row[data-id]:has(a[title="system/web@2"])')
         pids = []
@@ -292,10 +444,12 @@ def test_what_the_server_does_not_confirm_is_marked(site: Site) -> None:
             page.wait_for_selector("html[data-stale-rows]")
             assert "Last confirmed" in page.inner_text("[data-stale-banner]")
             page.wait_for_selector("[data-live-pill]:not([data-live=live])")
+            workers.wait_for_selector("[data-live-region=task-counts][data-old]", timeout=60_000)
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
         page.wait_for_selector("html:not([data-stale-rows])", timeout=60_000)
+        workers.wait_for_selector("[data-live-region=task-counts]:not([data-old])", timeout=60_000)
 
 
 def test_a_filter_is_understood_as_it_is_typed_and_kept_in_the_address(site: Site) -> None:
@@ -307,6 +461,56 @@ def test_a_filter_is_understood_as_it_is_typed_and_kept_in_the_address(site: Sit
         assert "q=tree%3Ashop+name%3A%7Eworker" in page.url
         page.fill("[data-filter-input]", "state:broken")
         assert "at character 7" in page.inner_text("[data-filter-error]")
+
+
+def test_a_filter_is_kept_under_a_name_and_found_again(site: Site) -> None:
+    name = f"Lab {secrets.token_hex(4)}"
+    with site.visit() as visit:
+        page = visit.open("/processes")
+        page.fill("[data-filter-input]", "tree:lab state:running")
+        page.click("[data-sort=restarts] a")
+        page.click("details[data-columns] > summary")
+        page.uncheck("details[data-columns] input[value=pid]")
+        page.wait_for_selector(".grid-head .cell-pid", state="hidden")
+        page.click("details[data-views] > summary")
+        page.fill("details[data-views] input[name=name]", name)
+        page.click("details[data-views] button:has-text('Save view')")
+        page.wait_for_selector(f".notice:has-text('{name} is saved')")
+        visit.open("/tree")
+        page.keyboard.press("Control+k")
+        page.keyboard.type(name)
+        page.wait_for_selector(f".palette-item:has-text('{name}')")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/processes?q=tree%3Alab+state%3Arunning&sort=*restarts&hide=pid")
+        expect(page.locator("[data-views-name]")).to_have_text(name)
+        page.fill("[data-filter-input]", "tree:shop")
+        expect(page.locator("[data-views-name]")).to_have_text("Views")
+        row = visit.open("/views").locator(f"li:has-text('{name}')")
+        row.locator("summary").click()
+        row.get_by_role("button", name="Delete").click()
+        page.wait_for_selector(f".notice:has-text('{name} is deleted')")
+        assert not visit.faults
+
+
+def test_what_a_filter_accepts_is_held_in_stages_after_it_was_counted(site: Site) -> None:
+    keys = [f"shop/worker@{number}" for number in (1, 2, 3)]
+    with site.visit() as visit:
+        page = visit.open("/processes?q=tree:shop%20name:~worker")
+        page.wait_for_selector('.grid-row[data-id]:has(a[title="shop/worker@3"])')
+        page.check(".grid-head input[type=checkbox]")
+        expect(page.locator("[data-bulk-count]")).to_have_text("3")
+        page.click("[data-bulk] button[value=hold]")
+        dialog = page.locator("dialog[open]")
+        expect(dialog.locator("h2")).to_have_text("Hold 3 processes?")
+        expect(dialog).to_contain_text("Nothing beside them is touched")
+        dialog.locator("select").select_option("1")
+        dialog.locator("#bulk-reason").fill("held in a browser")
+        dialog.get_by_role("button", name="Hold").click()
+        expect(dialog).to_have_count(0, timeout=GENEROUS_MS)
+        observed = site.instance.observed()
+        assert all(getattr(observed.find(key), "held", False) for key in keys)
+    for key in keys:
+        site.manage("release", key)
 
 
 def test_the_theme_that_was_chosen_stays(site: Site) -> None:

@@ -3,17 +3,21 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.support.celery_lab import PROGRAMS, CeleryLab, celery_lab
+from tests.support.celery_contenders import Slots
+from tests.support.celery_lab import PROGRAMS, SDK, CeleryLab, celery_lab
 from tests.support.engine import Engine, alive, tree
 from tests.support.waiting import wait_for
 
 SLOW = 120
+EVERY_S = 1.5
+"""Of the task that beat fires."""
 
 
 @dataclass(slots=True)
@@ -115,10 +119,38 @@ def test_a_worker_that_takes_nothing_while_its_queue_grows_is_unhealthy(pool: Po
     pool.engine.call("delete", tree="deaf")
 
 
+def test_what_looks_for_a_pool_without_workers_takes_nothing_and_gives_way_to_a_worker(pool: Pool) -> None:
+    environment = {"QUEUE": "idle"}
+    looks = pool.worker("idle", queues=["idle"], instances=1, looks_only=True, environment=environment)
+    pool.engine.apply(tree("idle", looks))
+    first = pool.engine.wait_state("idle/idle@1", "running", timeout=SLOW)
+    assert "looks at idle" in str(first)
+    pool.lab.shop.nap.apply_async((6,), queue="idle")
+    works = pool.worker("idle", queues=["idle"], instances=1, environment=environment)
+    pool.engine.apply(tree("idle", works))
+    pool.engine.wait_incarnation("idle/idle@1", first["incarnation"], timeout=SLOW)
+    pool.lab.wait_lines("end", 6)
+    pool.engine.call("delete", tree="idle")
+
+
 def test_a_worker_that_stands_still_is_unhealthy(pool: Pool) -> None:
-    pool.engine.apply(tree("still", pool.worker("still", queues=["still"], watchdog="2s"), intensity=100))
+    asked = [{"consumes": True, "interval": "100ms", "fall": 1, "rise": 1}]
+    still = pool.worker("still", queues=["still"], watchdog="4s", health=asked)
+    pool.engine.apply(tree("still", still, intensity=100))
     first = pool.engine.wait_state("still/still", "running", timeout=SLOW)
+
+    def consumes(state: str) -> str:
+        """What the check answered, once it is in the state."""
+        checks = pool.engine.call("health", since=0)["checks"]
+        wanted = ("still/still", "consumes", state)
+        return next(
+            (one["detail"] for one in checks if (one["key"], one["kind"], one["state"]) == wanted), ""
+        )
+
+    assert "takes tasks" in wait_for(lambda: consumes("healthy"), timeout=SLOW)
     os.kill(first["pid"], signal.SIGSTOP)
+    said = wait_for(lambda: consumes("unresponsive"), timeout=SLOW, every=0.05)  # before its watchdog ends it
+    assert said.startswith("takes nothing")
     pool.engine.wait_incarnation("still/still", first["incarnation"], timeout=SLOW)
     assert pool.reason("still/still") == "unhealthy"
     pool.engine.call("delete", tree="still")
@@ -141,3 +173,37 @@ def test_with_another_broker_workers_are_supervised_and_recovery_is_off_aloud(po
     pool.engine.wait_incarnation("files/files", first["incarnation"], timeout=SLOW)
     assert pool.reason("files/files") == "signal(9)"
     pool.engine.call("delete", tree="files")
+
+
+@pytest.mark.parametrize(
+    ("kills", "bound_s"), [(2, 30.0), pytest.param(50, 3.0, id="long", marks=pytest.mark.soak)]
+)
+def test_a_beat_that_is_killed_fires_the_slot_it_missed(
+    pool: Pool, kills: int, bound_s: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each slot once. `late_s`: from when a slot was due, just after a kill, until it or one after it is fired."""
+    environment = {
+        "BROKER": pool.lab.broker, "RUNS": str(pool.lab.runs), "SUPERVISE": "1", "EVERY_S": str(EVERY_S),
+        "PYTHONPATH": f"{SDK}:{PROGRAMS}",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "celery", "-A", "shop", "beat", "-S", "celery.beat.Scheduler"]
+    beat = {"id": "b", "process": {"command": command, "environment": environment}}
+    late_s: list[float] = []
+    with Slots(pool.lab) as slots:
+        pool.engine.apply(tree("beat", beat, intensity=1000))
+        wait_for(lambda: slots.seen, timeout=SLOW, what="it fires")
+        for _ in range(kills):
+            before = slots.newest
+            due = before / 1000 + EVERY_S
+            wait_for(lambda: time.time() > due - 0.2, timeout=SLOW, what="the next slot is near")  # noqa: B023
+            os.kill(pool.pid("beat/b"), signal.SIGKILL)
+            wait_for(lambda: slots.newest > before, timeout=SLOW, what="it fires again")  # noqa: B023  called here
+            late_s.append(time.time() - due)
+        pool.engine.call("delete", tree="beat")
+        wait_for(lambda: "beat/b" not in pool.engine.views(), timeout=SLOW, what="it has ended")
+        fired = len(slots.seen)
+        wait_for(lambda: len(pool.lab.lines("end", 0)) >= fired, timeout=SLOW, what="each firing runs")
+    assert len(pool.lab.lines("end", 0)) == fired, "no slot twice"
+    with capsys.disabled():
+        print(f"\nbeat killed {kills} times, late by {sorted(round(each, 2) for each in late_s)} s")
+    assert sorted(late_s)[int(len(late_s) * 0.95)] < bound_s

@@ -1,6 +1,6 @@
 """Two hosts on one machine against one PostgreSQL and one Redis: placement, lost hosts, fences, drains, revisions.
 
-The clocks of DESIGN 7 are the real ones: a lost host is taken over from 8 s after its last renewal.
+The clocks of docs/fleet.md are the real ones: a lost host is taken over from 8 s after its last renewal.
 """
 
 import signal

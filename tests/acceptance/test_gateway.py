@@ -173,6 +173,45 @@ def test_gauges_reach_the_samples_and_outlive_sampler_and_gateway(engine: Engine
     wait_for(lambda: sampled() == {"queue_length": 13.0, "rate": 0.5}, timeout=15)
 
 
+def test_counters_reach_the_samples_never_go_back_and_begin_anew_with_each_life(
+    engine: Engine, talker: Talker
+) -> None:
+    def sampled() -> dict[str, float]:
+        with contextlib.suppress(OSError, ValueError), socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(5)
+            sock.connect(str(engine.paths.runtime_dir / SAMPLER_SOCKET))
+            sock.sendall(b'{"op":"follow"}\n')
+            frame = json.loads(sock.makefile("rb").readline())
+            found = dict(zip(frame["key"], frame["gauges"], strict=True)).get("t/a") or {}
+            return {name: value for name, value in found.items() if name in ("orders", "late")}
+        return {}
+
+    for _ in range(5):
+        talker.ask("channel.count({'orders': 2})")
+    wait_for(lambda: sampled() == {"orders": 10}, timeout=15)
+    other = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from overstory import channel; "
+        "channel.default().count({'orders': 5})"  # it ends at once, and what it counted stays
+    )
+    argv = [sys.executable, "-I", "-S", "-c", other, str(SDK)]
+    assert talker.ask(f"__import__('subprocess').run({argv!r}).returncode") == 0
+    wait_for(lambda: sampled() == {"orders": 15}, timeout=15)
+    os.kill(helper(engine, "gateway"), signal.SIGKILL)
+    talker.ask("channel.count({'late': 1})")
+    wait_for(lambda: sampled() == {"orders": 15, "late": 1}, timeout=15)
+    os.kill(helper(engine, "sampler"), signal.SIGKILL)
+    talker.ask("channel.count({'late': 1})")
+    wait_for(lambda: sampled().get("late") == 2, timeout=15)
+    with pytest.raises(AssertionError, match="never goes back"):
+        talker.ask("channel.count({'orders': -1})")
+    before = engine.child("t/a")
+    os.kill(before["pid"], signal.SIGKILL)
+    engine.wait_incarnation("t/a", before["incarnation"])
+    talker.wait()
+    talker.ask("channel.count({'orders': 1})")
+    wait_for(lambda: sampled() == {"orders": 1}, timeout=15)
+
+
 def test_hostile_bytes_close_a_connection_and_nothing_else(engine: Engine, talker: Talker) -> None:
     hostile = [
         b"nonsense\n", b'{"op":"event","n":1,"kind":"x"}\n', b'{"op":"hello"}\n', b"\x00" * 4096 + b"\n",

@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from supervision.fleet.models import Node
 from supervision.trees.models import Placement
 from tests.controlplane.controller.controllers import controllers
+from tests.support.django_on import django_on
 from tests.support.fleet import TAKE_OVER_S, WAIT_S, Fleet, Host, Watch, apply, hosts, token_tree
 from tests.support.network import Network, RemoteStores, network, remote_stores
 from tests.support.stores import short_directory
@@ -28,19 +28,12 @@ def link() -> Iterator[Network]:
 @pytest.fixture
 def rows(link: Network, django_db_blocker: DjangoDbBlocker) -> Iterator[RemoteStores]:
     """The stores in the near network; Django's connection of this test reaches them by their socket."""
-    connection = connections["default"]
-    connection.close()
-    kept = dict(connection.settings_dict)
-    with short_directory() as directory, remote_stores(directory, link) as stores:
-        connection.settings_dict.update(
-            NAME="overstory", USER="overstory", HOST=str(directory), PORT="", OPTIONS={}
-        )
-        try:
-            with django_db_blocker.unblock():
-                yield stores
-        finally:
-            connection.close()
-            connection.settings_dict.update(kept)
+    with (
+        short_directory() as directory,
+        remote_stores(directory, link) as stores,
+        django_on(directory, django_db_blocker),
+    ):
+        yield stores
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
 from controlplane.embedded.connections import Connections
-from controlplane.serving.database import MOST
+from controlplane.operations.checks import FRESH_S
+from controlplane.serving.database import GRACE_S, MOST, WAIT_S
 from supervision.runtime.client import ControlClient
 from supervision.runtime.paths import Paths
 from tests.support.foreground import ROOT, RUNNING, Up, up
@@ -169,6 +172,54 @@ def test_a_killed_web_process_refuses_no_connection(platform: Platform) -> None:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
     assert platform.ask("GET", "/api/v1/me")[0] == 200, "it waited until one of them was back"
+
+
+def test_while_the_database_is_away_every_request_is_told_so_at_once_and_its_return_is_noticed(
+    platform: Platform,
+) -> None:
+    def ask(_number: int = 0) -> int:
+        # Nobody waits for a connection, which would take WAIT_S: one that hangs is a TimeoutError here.
+        return Writers(platform.port, platform.token, count=0).ask(
+            "GET", "/api/v1/trees", timeout_s=WAIT_S / 2
+        )[0]
+
+    platform.control("hold", key="system/postgres")
+    pid = platform.pids()["system/postgres"]
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    try:
+        time.sleep(GRACE_S + FRESH_S)  # who comes sooner waits for a server that may only restart
+        wait_for(lambda: platform.ask("GET", "/api/v1/trees")[0] == 503, timeout=60, what="it is missed")
+        with ThreadPoolExecutor(20) as pool:
+            assert set(pool.map(ask, range(60))) == {503}
+    finally:
+        platform.control("release", key="system/postgres")
+    seen: list[int] = []
+    wait_for(lambda: seen.append(ask()) or seen[-1] == 200, timeout=60, what="it is back")  # type: ignore[func-returns-value]
+    assert set(seen) <= {200, 503}
+
+
+def test_who_waits_for_a_database_that_was_stopped_is_told_so_and_its_return_is_noticed(
+    platform: Platform,
+) -> None:
+    def ask(_number: int = 0) -> int:
+        return Writers(platform.port, platform.token, count=0).ask("GET", "/api/v1/trees", timeout_s=60)[0]
+
+    wait_for(lambda: ask() == 200, timeout=60)
+    postmaster = psutil.Process(platform.pids()["system/postgres"])
+    stopped = [postmaster, *postmaster.children(recursive=True)]
+    with ThreadPoolExecutor(20) as pool:
+        under_way = [pool.submit(ask, number) for number in range(20)]
+        try:
+            for process in stopped:
+                process.suspend()
+            answers = {one.result() for one in [*under_way, *(pool.submit(ask) for _ in range(20))]}
+        finally:
+            for process in stopped:
+                process.resume()
+    assert 503 in answers
+    assert answers <= {200, 503}
+    wait_for(lambda: ask() == 200, timeout=60, what="it is back")
 
 
 def test_an_upgrade_touches_no_child(platform: Platform) -> None:

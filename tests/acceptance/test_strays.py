@@ -10,7 +10,7 @@ import pytest
 
 from supervision.runtime.cgroups import NodeCgroup
 from supervision.runtime.node import OUTSIDE_SCAN_EVERY_S
-from supervision.runtime.process_table import STRAY_GRACE_S
+from supervision.runtime.relatives import STRAY_GRACE_S
 from tests.support.brood import Brood, Member
 from tests.support.engine import Engine, alive, tree
 from tests.support.waiting import elapsed, wait_for
@@ -71,8 +71,9 @@ def test_a_scrubbed_double_fork_of_a_living_child_is_shown_as_a_stray_and_ended_
     shown = wait_for(lambda: engine.call("strays")["strays"], timeout=10, what="the stray is shown")
     assert [one["pid"] for one in shown] == [stray.pid]
     assert shown[0]["command"][0] == "brood"
+    assert engine.call("strays")["processes"] == 2
     wait_for(lambda: not alive(stray.pid), timeout=10 * STRAY_GRACE_S)
-    wait_for(lambda: not engine.call("strays")["strays"], timeout=10)
+    wait_for(lambda: engine.call("strays") == {"strays": [], "processes": 1}, timeout=10)
     records = [r for r in engine.records("stray") if r["pid"] == stray.pid]
     assert [r["what"] for r in records] == ["found", "ended"]
     assert records[1]["b"] - records[0]["b"] >= STRAY_GRACE_S

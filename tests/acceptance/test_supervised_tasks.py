@@ -69,6 +69,16 @@ def document(broker: str, items: int) -> dict[str, Any]:
                     },
                 },
                 {
+                    "id": "beat",
+                    "process": {
+                        "command": [
+                            *(sys.executable, "-m", "celery", "-A", "shop"),
+                            *("beat", "-S", "celery.beat.Scheduler"),
+                        ],
+                        "environment": environment,
+                    },
+                },
+                {
                     "id": "mapper",
                     "restart": "temporary",
                     "depends_on": ["worker"],
@@ -200,7 +210,26 @@ def test_the_worker_and_its_queue_are_told(short: Shop) -> None:
     assert short.rows("SELECT name FROM supervision_taskqueue") == [("shop",)]
 
 
+def test_an_entry_of_its_beat_is_a_monitored_job_by_itself(short: Shop) -> None:
+    """A real beat, a real worker, and nothing said of monitors: the entry has one, and its runs are check-ins."""
+
+    def told() -> list[tuple[Any, ...]]:
+        return short.rows(
+            "SELECT m.slug, m.status, e.tree FROM supervision_monitor AS m "
+            "JOIN supervision_errorproject AS e ON e.id = m.project_id"
+        )
+
+    wait_for(
+        lambda: told() == [("tidy-up", "ok", "shop")],
+        timeout=120,
+        every=0.5,
+        what=f"a monitor that is ok: {told()}",
+    )
+
+
 @pytest.mark.soak
-def test_ten_thousand_items() -> None:
+def test_ten_thousand_items(capsys: pytest.CaptureFixture[str]) -> None:
     with shop(LONG, 1800) as made:
         check_stream(made, LONG)
+        with capsys.disabled():
+            print(f"\n{made.said['stream']}")

@@ -1,11 +1,14 @@
 """kill -9 and SIGSTOP of guardian and node: children keep running under the same pids, and nothing remains after a stop."""
 
+import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from supervision.runtime import boot
+from supervision.runtime.silence import processor_of
 from tests.support.engine import Engine, alive, child, python, tree
 from tests.support.waiting import wait_for
 
@@ -62,6 +65,40 @@ def test_a_stopped_node_is_replaced() -> None:
         wait_for(lambda: not alive(old), timeout=20)
         wait_for(lambda: engine.wait_answer()["pid"] != old, timeout=30)
         assert pids(engine) == before
+
+
+@contextlib.contextmanager
+def starved(pid: int) -> Iterator[None]:
+    """The process gets next to nothing of its processor: it waits for seconds at a time."""
+    cpu = {min(os.sched_getaffinity(0))}
+    with contextlib.ExitStack() as stack:
+        for _ in range(24):
+            other = subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"], start_new_session=True)
+            stack.callback(other.wait)
+            stack.callback(other.kill)
+            os.sched_setaffinity(other.pid, cpu)
+        os.sched_setaffinity(pid, cpu)
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        autogroup = Path(f"/proc/{pid}/autogroup")  # sessions share the processors, not their processes
+        if autogroup.exists():
+            autogroup.write_text("19")
+        yield
+
+
+def waited_s(pid: int) -> float:
+    had = processor_of(pid)
+    return had.waited_s if had is not None else float("inf")
+
+
+def test_a_node_that_only_waits_for_a_processor_is_not_replaced() -> None:
+    with Engine() as engine:
+        engine.apply(tree("t", *CHILDREN))
+        wait_for(lambda: all_running(engine), timeout=30)
+        node = engine.node_pid()
+        before = waited_s(node)
+        with starved(node):
+            wait_for(lambda: waited_s(node) > before + 6.0, timeout=60)
+        assert engine.wait_answer()["pid"] == node, engine.log()[-2000:]
 
 
 def test_a_guardian_killed_with_kill_9_is_replaced_by_the_node_and_no_child_notices() -> None:

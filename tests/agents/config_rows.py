@@ -20,7 +20,7 @@ ADA = Actor(ActorKind.USER, "1", "ada")
 
 def put(name: str = "crawler", *, namespace: str = "shop", **document: Any) -> ConfigApplied:
     """A revision of the config; `message` and `expected` are the service's."""
-    options = {key: document.pop(key) for key in ("message", "expected", "rollout") if key in document}
+    options = {key: document.pop(key) for key in ("message", "expected", "canary") if key in document}
     full = {"entry_point": "shop.agents:Crawler", **document}
     return services.put_config(
         namespace=namespace, name=name, document=full, actor=ADA, **{"message": "", **options}

@@ -7,7 +7,7 @@ from controlplane.reachable import Reachable, ReachableError
 
 def test_without_a_word_it_is_on_loopback() -> None:
     assert Reachable.from_environment({}) == Reachable(
-        "http://127.0.0.1:8400", "", ("localhost", "127.0.0.1", "[::1]"), False
+        "http://127.0.0.1:8400", "", ("localhost", "127.0.0.1", "[::1]"), False, "http://127.0.0.1:8400", ""
     )
     assert Reachable.from_environment({"OVERSTORY_PORT": "9000"}).public_url == "http://127.0.0.1:9000"
 

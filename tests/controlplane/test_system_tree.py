@@ -71,3 +71,11 @@ def test_one_that_fails_for_ever_takes_nothing_with_it(simulated: Simulated, chi
     assert max(waits) <= 10
     assert simulated.started == [child]
     assert simulated.other == []
+
+
+def test_all_that_are_killed_one_after_the_other_are_restarted_one_by_one(simulated: Simulated) -> None:
+    for _ in range(3):
+        for child in LASTING:
+            simulated.fail(f"system/{child}")
+            assert simulated.started == [child]
+    assert simulated.other == []

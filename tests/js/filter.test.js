@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { FilterError, formatTerms, parse, predicate } from "../../static/js/lib/filter.js";
+import { FilterError, columnsOfTerms, dependsOnTime, formatTerms, parse, predicate, predicateOfRows } from "../../static/js/lib/filter.js";
 
 const CASES = JSON.parse(readFileSync(new URL("../data/filter_cases.json", import.meta.url)));
 
@@ -10,6 +10,20 @@ for (const { list, filter, ids } of CASES.matches) {
     const accepts = predicate(parse(filter, CASES.lists[list]), CASES.lists[list]);
     const found = CASES.rows[list].filter((row) => accepts((column) => row[column], CASES.now)).map((row) => row.id);
     assert.deepEqual(found, ids);
+  });
+
+  test(`${list}: ${filter} accepts the same of a table in columns, and names what that depends on`, () => {
+    const rows = CASES.rows[list];
+    const names = new Set(rows.flatMap((row) => Object.keys(row)));
+    const columns = Object.fromEntries([...names].map((name) => [name, rows.map((row) => row[name] ?? null)]));
+    const terms = parse(filter, CASES.lists[list]);
+    const acceptsRow = predicateOfRows(terms, CASES.lists[list], columns);
+    const found = (now) => rows.filter((_, row) => acceptsRow(row, now)).map((row) => row.id);
+    assert.deepEqual(found(CASES.now), ids);
+    if (!dependsOnTime(terms, CASES.lists[list])) assert.deepEqual(found(CASES.now + 1e9), ids);
+    const asked = columnsOfTerms(terms, CASES.lists[list]);
+    for (const name of names) if (!asked.has(name)) columns[name].fill("another");
+    assert.deepEqual(found(CASES.now), ids, "no other column matters");
   });
 }
 

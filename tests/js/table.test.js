@@ -43,6 +43,17 @@ test("masks of more than 31 columns are read right", () => {
   assert.ok(!table.touches(mask, ["c1", "c32", "none"]));
 });
 
+test("the same mask means other columns after a snapshot with others", () => {
+  const table = new Table();
+  table.reset(snapshot());
+  table.apply({ e: "one", a: 5, b: 6, u: [["a", 0b010, 7]] });
+  assert.ok(table.touches(0b010, ["pid"]) && !table.touches(0b010, ["rss"]));
+  table.reset({ e: "two", seq: 0, cols: ["state", "rss"], ids: ["a"], v: [["running"], [1]] });
+  table.apply({ e: "two", a: 0, b: 1, u: [["a", 0b010, 2]] });
+  assert.deepEqual(table.row("a"), { state: "running", rss: 2 });
+  assert.ok(table.touches(0b010, ["rss"]) && !table.touches(0b010, ["pid"]));
+});
+
 test("thousands of random changes leave what a plain map would hold", () => {
   const table = new Table();
   table.reset({ e: "x", seq: 0, cols: ["v"], ids: [], v: [[]] });

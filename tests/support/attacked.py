@@ -20,8 +20,8 @@ from tests.support.leftovers import descendants
 from tests.support.waiting import wait_for
 from tests.support.writers import Writers, make_token
 
-CHILDREN = ("web@1", "web@2", "worker", "beat", "controller", "postgres", "redis")
-HELPERS = ("courier", "sampler", "rotator", "checkers")
+CHILDREN = ("web@1", "web@2", "worker", "beat", "digester", "controller", "postgres", "redis")
+HELPERS = ("courier", "sampler", "rotator", "checkers", "gateway")
 BACKEND = "a backend of postgres"
 TARGETS = (*CHILDREN, *HELPERS, BACKEND)
 GAPS = """
@@ -56,9 +56,7 @@ class Platform:
     def pids(self, target: str) -> list[int]:
         """The process, with everything below it where that belongs to it."""
         if target in HELPERS:
-            with ControlClient(Paths(self.data).control_socket) as client:
-                helpers = client.call("status", timeout_s=30)["helpers"]
-            return [int(each["pid"]) for each in helpers if each["name"] == target and each["pid"]]
+            return [pid for name, pid in self.helpers() if name == target]
         key = "system/postgres" if target == BACKEND else f"system/{target}"
         found = [child.pid for child in self.started.observed().processes() if child.key == key]
         if not found or found[0] is None:
@@ -68,12 +66,23 @@ class Platform:
             return [random.choice(backends)] if backends else []
         return [found[0]]
 
-    def kill(self, target: str) -> None:
-        for pid in self.pids(target):
-            os.kill(pid, signal.SIGKILL)
+    def helpers(self) -> list[tuple[str, int]]:
+        """Those that run, by name."""
+        with ControlClient(Paths(self.data).control_socket) as client:
+            told = client.call("status", timeout_s=30)["helpers"]
+        return [(each["name"], int(each["pid"])) for each in told if each["pid"]]
 
-    def stop_for(self, target: str, seconds: float) -> None:
-        stopped = self.pids(target)
+    def kill(self, target: str) -> bool:
+        """Whether it was there to be killed."""
+        found = self.pids(target)
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(found)
+
+    def stop_for(self, seconds: float, *targets: str) -> None:
+        """All of them at once."""
+        stopped = [pid for target in targets for pid in self.pids(target)]
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         time.sleep(seconds)  # sleeping as the one who pulled the plug
@@ -88,7 +97,7 @@ class Platform:
             return connection.execute(query.encode(), arguments).fetchall()
 
     def agrees(self) -> bool:
-        """Whether every tree runs as its newest revision says, and the system tree stands."""
+        """Whether every tree runs as its newest revision says, and the system tree and all helpers stand."""
         try:
             stands = self.rows(STANDS)
         except psycopg.Error:
@@ -96,6 +105,8 @@ class Platform:
         ours = {child.key: child for child in self.started.observed().processes()}
         system = [child for key, child in ours.items() if key.startswith("system/")]
         if not all(child.state in ("running", "completed") for child in system):
+            return False
+        if not {name for name, _pid in self.helpers()}.issuperset(HELPERS):
             return False
         return bool(stands) and all(
             wanted == revision and state == "running" and pid == ours[f"{name}/a"].pid

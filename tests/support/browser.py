@@ -64,6 +64,10 @@ class Watched:
         self.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
         self.page.evaluate(TRANSITIONS_END)
 
+    def resize(self, size: tuple[int, int]) -> None:
+        """The window, in CSS pixels: width, height."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+
     def overflow_px(self) -> int:
         """How far the page can be scrolled sideways."""
         return int(
@@ -82,7 +86,7 @@ class Site:
         self.node = instance.observed().node.node_id
         context = browser.new_context()
         page = context.new_page()
-        page.goto(origin + self._login_path())
+        page.goto(self._login_link())
         assert page.locator("button[type=submit]").count() == 1, page.inner_text("body")
         page.click("button[type=submit]")
         page.wait_for_selector("nav.rail")
@@ -107,8 +111,9 @@ class Site:
         member = self.instance.observed().find(key)
         return getattr(member, "pid", None)
 
-    def _login_path(self) -> str:
-        found = re.search(r"/login/link/\S+", self.manage("login_link"))
+    def _login_link(self) -> str:
+        """As a second terminal gets it, which was not told of the port."""
+        found = re.search(rf"{re.escape(self.origin)}/login/link/\S+", self.manage("login_link"))
         assert found is not None
         return found.group()
 

@@ -1,128 +1,75 @@
-"""Kills under load: pool children, workers, the broker. What is lost, what runs twice, and how soon it runs again.
+"""Kills under load: pool children, workers, hosts, the broker. What is lost, what runs twice, and how soon it runs again.
 
-The same rounds for workers of a tree and for plain Celery as its documentation says against losing tasks, whose workers are
-started again at once when they end. One round: a burst of short tasks and one long one, the probe; what runs the probe dies.
+One round: a burst of short tasks and one that runs until it is let go, the probe; what runs the probe dies. The same rounds
+for the hosts of a fleet and for plain Celery as its documentation says against losing tasks.
 """
 
 import contextlib
-import os
-import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, Protocol
 
-from supervision.runtime.journal_reader import read
-from tests.support.celery_lab import PROGRAMS, CeleryLab
-from tests.support.engine import Engine, tree
+from django.utils import timezone
+
+from supervision.tasks import operating
+from supervision.tasks.models import TaskAttempt, TaskRun
+from tests.support.celery_contenders import Contender, Fault, Joined, Plain
+from tests.support.celery_lab import CeleryLab
+from tests.support.fleet import ADA, other
 from tests.support.waiting import wait_for
 
-Fault = Literal["child", "worker", "broker"]
-WORKERS, CONCURRENCY = 3, 2
-PROBE_S = 0.6
-QUIET_S = 90.0
-
-
-class Contender(Protocol):
-    """Who runs the workers."""
-
-    def settled(self) -> None:
-        """Return when all workers consume."""
-
-    def tend(self) -> None:
-        """Called while the experiment waits."""
+SHORT_S = 0.005
+ODD = 25
+"""One in so many raises, one in so many is retried twice."""
 
 
 @dataclass(slots=True)
 class Found:
-    """What came of it. `waits`: seconds from a kill to the probe's second start; None: not within the patience."""
+    """What came of it. `waits`: seconds from a kill to the probe's second start, `beat`: from the loss of beat's host to a
+    firing elsewhere; None: not within the patience. `never begun`: probes that no worker was left to take."""
 
     tasks: int = 0
     lost: list[int] = field(default_factory=list)
     repeated: int = 0
     waits: dict[str, list[float | None]] = field(default_factory=dict)
 
-    def p95(self, fault: str) -> float:
+    def p95(self, what: str) -> float:
         """Infinite when one in twenty was not seen to run again."""
-        waits = sorted(float("inf") if wait is None else wait for wait in self.waits[fault])
+        waits = sorted(float("inf") if wait is None else wait for wait in self.waits[what])
         return waits[min(len(waits) - 1, int(len(waits) * 0.95))]
 
-
-class Supervised:
-    """Workers of a tree on one node."""
-
-    def __init__(self, lab: CeleryLab, engine: Engine) -> None:
-        self.lab, self.engine = lab, engine
-        section = {
-            "app": "shop", "cwd": str(PROGRAMS), "python": sys.executable, "concurrency": CONCURRENCY,
-            "environment": {"BROKER": lab.broker, "RUNS": str(lab.runs)},
-        }  # fmt: skip
-        child = {"id": "w", "instances": WORKERS, "celery_worker": section}
-        engine.apply(tree("chaos", child, intensity=1000, period="60s"))
-
-    def settled(self) -> None:
-        for number in range(1, WORKERS + 1):
-            self.engine.wait_state(f"chaos/w@{number}", "running", timeout=QUIET_S)
-
-    def tend(self) -> None:
-        """The node does."""
-
-    def told(self) -> dict[str, Counter[str]]:
-        """Events by task id: how often each kind, `task.ended` with its state."""
-        made: dict[str, Counter[str]] = {}
-        for record in read(str(self.engine.data_dir / "spool")):
-            body = record.get("body") or {}
-            kind = str(record.get("what", ""))
-            if kind.startswith("task."):
-                word = f"{kind} {body['state']}" if kind == "task.ended" else kind
-                made.setdefault(str(body["id"]), Counter())[word] += 1
-        return made
+    def __str__(self) -> str:
+        words = [f"{self.tasks} tasks, lost {len(self.lost)}, run to their end again {self.repeated}"]
+        for what, waits in self.waits.items():
+            seen = sorted(wait for wait in waits if wait is not None)
+            half = f"{seen[len(seen) // 2]:.2f}" if seen else "-"
+            words.append(
+                f"{what}: {len(seen)} of {len(waits)} again, p50 {half}, p95 {self.p95(what):.2f}, "
+                f"most {max(seen, default=0):.2f} s"
+            )
+        return "; ".join(words)
 
 
-class Plain:
-    """Celery alone, its workers started again at once."""
-
-    def __init__(self, lab: CeleryLab) -> None:
-        self.lab = lab
-        self._lives = dict.fromkeys((f"p{number}" for number in range(WORKERS)), 0)
-        for name in self._lives:
-            self._start(name)
-
-    def _start(self, name: str) -> None:
-        self._lives[name] += 1
-        plain = {"SUPERVISE": "", "OVERSTORY_CHILD": "", "AS_DOCUMENTED": "1"}
-        self.lab.worker(name, concurrency=CONCURRENCY, incarnation=self._lives[name], **plain)
-
-    def settled(self) -> None:
-        for name, lives in self._lives.items():
-            self.tend()
-            self.lab.ready(name, times=lives)
-
-    def tend(self) -> None:
-        for name, lives in list(self._lives.items()):
-            if self.lab.processes[f"{name}.{lives}"].poll() is not None:
-                self._start(name)
-
-
+@dataclass(slots=True)
 class Chaos:
-    """One contender's rounds."""
+    """One contender's rounds. `expected`: how each task is to end, by its id."""
 
-    def __init__(self, lab: CeleryLab, contender: Contender, *, patience_s: float = 30.0) -> None:
-        self.lab, self.contender, self.patience_s = lab, contender, patience_s
-        self.found = Found()
-        self.ids: dict[str, int] = {}
-        self._next = 0
+    lab: CeleryLab
+    contender: Contender
+    patience_s: float = 30.0
+    found: Found = field(default_factory=Found)
+    expected: dict[str, str] = field(default_factory=dict)
+    _numbers: dict[int, str] = field(default_factory=dict)
 
     def run(self, fault: Fault, rounds: int, *, burst: int) -> None:
         for _ in range(rounds):
             self._round(fault, burst)
 
     def finish(self) -> Found:
-        """Wait until no task is left that anybody works on, and count."""
-        numbers = set(self.ids.values())
+        """Wait until no task is left that anybody works on, and count those whose last line is to be seen."""
+        endless = ("parked", "revoked")
+        numbers = {each for each, task_id in self._numbers.items() if self.expected[task_id] not in endless}
 
         def quiet() -> bool:
             self.contender.tend()
@@ -130,44 +77,83 @@ class Chaos:
 
         with contextlib.suppress(AssertionError):
             wait_for(quiet, timeout=self.patience_s, every=0.2, what="all are done")
-        ended = Counter(line.number for line in self.lab.lines("end"))
-        self.found.tasks = len(numbers)
+        ended = Counter(line.number for line in self.lab.lines("end") if line.number)
+        self.found.tasks = len(self._numbers)
         self.found.lost = sorted(numbers - ended.keys())
-        self.found.repeated = sum(count - 1 for count in ended.values())
+        self.found.repeated = sum(ended[number] - 1 for number in numbers & ended.keys())
         return self.found
+
+    def story(self, task_id: str) -> str:
+        """What is known of a task, for who has to find out why it is lost."""
+        number = next(each for each, known in self._numbers.items() if known == task_id)
+        attempts = TaskAttempt.objects.filter(run_id=task_id).values_list(
+            "number", "outcome", "reason", "holder"
+        )
+        rows = list(TaskRun.objects.filter(pk=task_id).values("name", "state", "attempt", "lost", "message"))
+        lines = [line for what in ("start", "end") for line in self.lab.lines(what, number)]
+        return f"{task_id}: {rows} {list(attempts)} {lines} {self.lab.whereabouts(task_id)}"
+
+    def stories(self) -> str:
+        """Of all that are lost."""
+        return "\n".join(self.story(self._numbers[number]) for number in self.found.lost)
 
     def _round(self, fault: Fault, burst: int) -> None:
         self.contender.settled()
-        self._publish(burst // 2, 0.005)
-        (probe,) = self._publish(1, PROBE_S)
-        self._publish(burst - burst // 2 - 1, 0.005)
-        first = self.lab.wait_lines("start", probe)[0]
-        died_at = self._strike(fault, first.pid)
-        if fault == "broker":
-            self._wait(lambda: bool(self.lab.lines("end", probe)))
+        self._publish(burst // 2)
+        unwanted = self._send("hold")[1] if isinstance(self.contender, Joined) else ""
+        probe, task_id = self._send("hold")
+        if not self._wait(lambda: bool(self.lab.lines("start", probe))):
+            self.found.waits.setdefault("never begun", []).append(None)
             return
-        again = self._wait(lambda: len(self.lab.lines("start", probe)) > 1)
-        at = self.lab.lines("start", probe)[1].at - died_at if again else None
-        self.found.waits.setdefault(fault, []).append(at)
+        first = self.lab.lines("start", probe)[0]
+        holder = self.lab.holder_of(task_id)
+        if fault == "host" and isinstance(self.contender, Joined):
+            self.contender.send_beat_to(self.contender.host_of(holder))
+        self._publish(burst - burst // 2 - 1)
+        self._strike(fault, probe, first.pid, holder)
+        if unwanted:
+            self._revoke(unwanted)
 
-    def _strike(self, fault: Fault, pid: int) -> float:
+    def _strike(self, fault: Fault, probe: int, pid: int, holder: str) -> None:
         if fault == "broker":
             self.lab.kill_redis()
             self.lab.start_redis()
-            return time.time()
-        victim = pid if fault == "child" else _parent(pid)
-        died_at = time.time()
-        os.kill(victim, signal.SIGKILL)
-        return died_at
+            self.lab.release(probe)
+            self._wait(lambda: bool(self.lab.lines("end", probe)))
+            return
+        died_at = self.contender.kill(fault, pid, holder)
+        self.lab.release(probe)
+        again = self._wait(lambda: len(self.lab.lines("start", probe)) > 1)
+        at = self.lab.lines("start", probe)[1].at - died_at if again else None
+        self.found.waits.setdefault(fault, []).append(at)
+        if fault == "host" and isinstance(self.contender, Joined):
+            self._beat(self.contender, holder, died_at)
 
-    def _publish(self, count: int, seconds: float) -> list[int]:
-        numbers = []
-        for _ in range(count):
-            self._next += 1
-            result = self.lab.shop.nap.delay(self._next, seconds)
-            self.ids[result.id] = self._next
-            numbers.append(self._next)
-        return numbers
+    def _revoke(self, task_id: str) -> None:
+        """It runs, or did in a worker that died: a row is there, or comes."""
+        wait_for(TaskRun.objects.filter(pk=task_id).exists, timeout=60, every=0.1, what=f"a row of {task_id}")
+        operating.revoke_run(run_id=task_id, actor=ADA, reason="not wanted", now=timezone.now())
+        self.expected[task_id] = "revoked"
+
+    def _beat(self, joined: Joined, holder: str, died_at: float) -> None:
+        elsewhere = other(joined.host_of(holder))
+        fired = self._wait(lambda: joined.beat_is_on(elsewhere))
+        self.found.waits.setdefault("beat", []).append(time.time() - died_at if fired else None)
+
+    def _publish(self, count: int) -> None:
+        for number in range(count):
+            self._send(
+                {1: "fail", 2: "flaky"}.get(number % ODD, "nap"), *([SHORT_S] if number % ODD > 2 else [])
+            )
+        if not isinstance(self.contender, Plain):
+            self._send("poison")  # with plain Celery it would run for ever
+
+    def _send(self, name: str, *arguments: float) -> tuple[int, str]:
+        number = len(self._numbers) + 1
+        task_id = getattr(self.lab.shop, name).delay(number, *arguments).id
+        self._numbers[number] = task_id
+        self.expected[task_id] = {"fail": "failed", "poison": "parked"}.get(name, "done")
+        return number, task_id
 
     def _wait(self, probe: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + self.patience_s
@@ -177,8 +163,3 @@ class Chaos:
                 return False
             time.sleep(0.01)
         return True
-
-
-def _parent(pid: int) -> int:
-    text = Path(f"/proc/{pid}/stat").read_text()
-    return int(text.rpartition(")")[2].split()[1])

@@ -89,6 +89,29 @@ class CeleryLab:
             "copies": sum(broker.hlen(key) for key in broker.keys("overstory.copies.*")),
         }
 
+    def holder_of(self, task_id: str) -> str:
+        """Who holds its message; empty while nobody does."""
+        for tag, message in self.redis.hgetall("unacked").items():
+            if f'"id": "{task_id}"'.encode() in message:
+                return (self.redis.hget("overstory.holders", tag) or b"").decode()
+        return ""
+
+    def whereabouts(self, task_id: str) -> dict[str, Any]:
+        """Where in the broker the task's message is."""
+        broker, mark = self.redis, f'"id": "{task_id}"'.encode()
+        return {
+            "queued": sum(mark in message for message in broker.lrange("celery", 0, -1)),
+            "held by": self.holder_of(task_id),
+            "unacked": [tag for tag, message in broker.hgetall("unacked").items() if mark in message],
+            "copy": bool(broker.hexists("overstory.copies.celery", task_id)),
+            "parked": bool(broker.hexists("overstory.parked", task_id)),
+        }
+
+    def release(self, *numbers: int) -> None:
+        """Let `hold` of these numbers end, now or when it is run again."""
+        for number in numbers:
+            Path(f"{self.runs}.{number}").touch()
+
     # -- programs -----------------------------------------------------------------------------------------------------
 
     def environment(self, name: str = "", incarnation: int = 1, **more: str) -> dict[str, str]:
@@ -158,6 +181,8 @@ class CeleryLab:
             pools.reset()
             shop.app.conf.broker_url = self.broker
             shop.app._pool = shop.app.amqp._producer_pool = None
+            # Whether copies are wanted is known of the other broker.
+            importlib.import_module("overstory.celery.copies").COPIES.asked_at = None
         return shop
 
     # -- what happened ------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import pty
-import select
 import struct
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fcntl import ioctl
+from multiprocessing.connection import wait as wait_ready
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ class OnTerminal:
         deadline = time.monotonic() + timeout
         while text not in self.seen:
             left = deadline - time.monotonic()
-            ready, _, _ = select.select([self.fd], [], [], max(0.0, left))
+            ready = wait_ready([self.fd], max(0.0, left))
             data = b""
             if ready:
                 with contextlib.suppress(OSError):  # EIO: the other end is closed
@@ -153,11 +153,11 @@ class OnTerminal:
         while self.process.poll() is None:
             if time.monotonic() > deadline:
                 raise AssertionError(f"did not end; wrote {self.seen[-2000:]!r}")
-            if select.select([self.fd], [], [], 0.05)[0]:
+            if wait_ready([self.fd], 0.05):
                 with contextlib.suppress(OSError):
                     self.seen += os.read(self.fd, 65536).decode(errors="replace")
         with contextlib.suppress(OSError):
-            while select.select([self.fd], [], [], 0)[0]:
+            while wait_ready([self.fd], 0):
                 self.seen += os.read(self.fd, 65536).decode(errors="replace")
         return self.process.returncode
 

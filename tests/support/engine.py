@@ -3,12 +3,12 @@
 import contextlib
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from multiprocessing.connection import wait as wait_ready
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ class Engine:
         except ProcessLookupError:
             return
         try:
-            ready, _, _ = select.select([pidfd], [], [], 60)
+            ready = wait_ready([pidfd], 60)
             assert ready, f"guardian {pid} does not stop: {self.log()[-3000:]}"
         finally:
             os.close(pidfd)
@@ -188,6 +188,11 @@ class Engine:
 
     def child(self, key: str) -> dict[str, Any]:
         return self.views()[key]
+
+    def pid_of(self, key: str) -> int | None:
+        """None while it is not there or does not run."""
+        pid: int | None = self.views().get(key, {}).get("pid")
+        return pid
 
     def wait_state(self, key: str, state: str, *, timeout: float = 30, **also: Any) -> dict[str, Any]:
         """The child once it is in `state` and has the fields of `also`."""

@@ -7,6 +7,7 @@ import pytest
 from celery import Celery
 from celery.schedules import crontab, schedule
 from overstory.celery import settings, slots, versions
+from overstory.celery.__main__ import named
 from overstory.celery.holder import Holder
 from overstory.celery.liveness import Facts, why_unhealthy
 from overstory.celery.lost import how
@@ -165,3 +166,18 @@ def test_another_version_of_celery_is_said(
 ) -> None:
     monkeypatch.setattr(versions, "version_of", lambda name: found if name == "celery" else (5, 7, 0))
     assert (versions.why_unknown() == "") is is_known
+
+
+@pytest.mark.parametrize(
+    ("argv", "key", "added"),
+    [
+        (["--app=shop", "worker", "--pool=solo"], "shop/jobs/mail@2", ["--hostname=shop.jobs.mail.2@%h"]),
+        (["--app=shop", "worker", "-n", "mine@%h"], "shop/mail", []),
+        (["--app=shop", "worker", "--hostname=mine@%h"], "shop/mail", []),
+        (["--app=shop", "beat"], "shop/beat", []),
+        (["--app=shop", "worker"], "", []),
+        ([], "shop/mail", []),
+    ],
+)
+def test_each_worker_of_a_host_has_a_name_of_its_own(argv: list[str], key: str, added: list[str]) -> None:
+    assert named(argv, key) == [*argv, *added]

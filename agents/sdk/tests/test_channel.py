@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from overstory import _outbox
-from overstory import channel as channels
+from overstory import _connection, _conversation, _outbox
 from overstory.channel import Channel, Push
 from overstory.errors import NotSupervised, Refused, Unavailable
 
@@ -71,6 +70,41 @@ def test_events_arrive_once_and_in_order_however_often_the_gateway_dies(
     assert gateway.hellos > 5
 
 
+def test_events_that_can_wait_come_soon_and_in_order_with_those_that_cannot(
+    gateway: FakeGateway, channel: Channel
+) -> None:
+    channel.event("x.y", {"n": 0})
+    assert channel.flush(10)
+    for number in range(1, 100):
+        channel.event("x.y", {"n": number}, can_wait=number % 10 != 0)
+    until(lambda: numbers(gateway) == list(range(100)))
+
+
+def test_a_flush_does_not_wait_for_what_can_wait(
+    gateway: FakeGateway, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_connection, "SOON_S", 3600.0)
+    channel.event("x.y", {"n": 0}, can_wait=True)
+    assert channel.flush(10)
+    channel.event("x.y", {"n": 1}, can_wait=True)
+    channel.event("x.y", {"n": 2}, can_wait=True)
+    assert channel.flush(10)
+    channel.event("x.y", {"n": 3}, can_wait=True)
+    channel.event("x.y", {"n": 4})
+    until(lambda: numbers(gateway) == [0, 1, 2, 3, 4])
+
+
+def test_what_can_wait_is_said_to_the_next_gateway_when_one_dies(
+    gateway: FakeGateway, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_connection, "SOON_S", 3600.0)
+    channel.event("x.y", {"n": 0})
+    assert channel.flush(10)
+    channel.event("x.y", {"n": 1}, can_wait=True)
+    gateway.cut()
+    until(lambda: numbers(gateway) == [0, 1])
+
+
 def test_what_was_written_but_not_acknowledged_is_not_taken_twice(
     gateway: FakeGateway, channel: Channel
 ) -> None:
@@ -101,7 +135,7 @@ def test_a_program_may_say_things_before_there_is_a_gateway(tmp_path: Path) -> N
 def test_while_the_disk_is_full_events_wait_in_order_and_questions_go_on(
     gateway: FakeGateway, channel: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "FULL_RETRY_S", 0.05)
+    monkeypatch.setattr(_conversation, "FULL_RETRY_S", 0.05)
     gateway.is_full = True
     for number in range(50):
         channel.event("x.y", {"n": number})
@@ -118,13 +152,13 @@ def test_while_the_disk_is_full_events_wait_in_order_and_questions_go_on(
 def test_memory_is_bounded_and_what_was_dropped_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "Outbox", lambda: _outbox.Outbox(max_events=100))
+    monkeypatch.setattr(_conversation, "Outbox", lambda: _outbox.Outbox(max_events=100))
     away = Channel(str(tmp_path / "agent"))
     for number in range(150):
         away.event("x.y", {"n": number})
     for number in range(20):
         away.event("t.t", {"n": number}, telemetry=True)
-    assert len(away._outbox) == 100
+    assert len(away._talk.outbox) == 100
     gateway = FakeGateway(tmp_path / "agent")
     assert away.flush(10)
     until(lambda: gateway.events()[-1][1] == "sdk.dropped")
@@ -282,3 +316,22 @@ def test_what_is_no_gateway_never_ends_the_channel(tmp_path: Path, answer: bytes
     assert numbers(gateway) == [0]
     channel.close()
     gateway.close()
+
+
+def test_counters_travel_as_totals_and_again_with_each_connection(
+    gateway: FakeGateway, channel: Channel
+) -> None:
+    for _ in range(1000):
+        channel.count({"orders": 2})
+    until(lambda: gateway.ops("counters"))
+    assert [(m["values"], m.get("again")) for m in gateway.ops("counters")] == [({"orders": 2000}, None)]
+    gateway.cut()
+    channel.count({"late": 1})
+    until(lambda: {"late": 1} in [m["values"] for m in gateway.ops("counters")])
+    again = [m["values"] for m in gateway.ops("counters") if m.get("again")]
+    assert again == [{"orders": 2000, "late": 1}]
+    with pytest.raises(ValueError, match="never goes back"):
+        channel.count({"orders": -1})
+    channel.count({"orders": 1})
+    channel.close(1.0)
+    until(lambda: {"orders": 2001} in [m["values"] for m in gateway.ops("counters")])

@@ -5,7 +5,7 @@ import io
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ from overstory.celery.memory import ForkTransport
 from overstory.celery.outcome import Exit, Ok, Outcome
 from overstory.celery.supervisors import TaskExit, TaskSupervisor
 from overstory.celery.taskerrors import OutcomeTimeout
+from overstory.celery.transporting import Call
 
 FOREVER_S = 600
+TIMEOUT_S = 2.0
+"""Met by what hangs, which hangs for good, and never by what does not, however busy the machine is."""
 
 
 def work(item: int) -> int:
@@ -65,14 +68,16 @@ def shop(transport: ForkTransport) -> TaskSupervisor:
 
 
 def test_one_outcome_for_each_item_in_order_and_never_more_than_the_bound(transport: ForkTransport) -> None:
-    stream = shop(transport).async_stream(work, range(60), max_concurrency=6, timeout=0.2)
+    stream = shop(transport).async_stream(work, range(60), max_concurrency=6, timeout=TIMEOUT_S)
     assert list(stream) == [expected(item) for item in range(60)]
     assert stream.window.most_in_flight == 6
     assert transport.most <= 6
 
 
 def test_unordered_is_as_they_end(transport: ForkTransport) -> None:
-    found = list(shop(transport).async_stream(work, range(20), max_concurrency=4, timeout=0.3, ordered=False))
+    found = list(
+        shop(transport).async_stream(work, range(20), max_concurrency=4, timeout=TIMEOUT_S, ordered=False)
+    )
     assert sorted(map(repr, found)) == sorted(repr(expected(item)) for item in range(20))
     assert isinstance(found[-1], Exit)  # a hanging one ends last
 
@@ -115,7 +120,7 @@ def test_an_input_that_raises_ends_what_is_in_flight(transport: ForkTransport) -
 
 def test_the_asynchronous_form_has_the_same_outcomes(transport: ForkTransport) -> None:
     async def run() -> list[Outcome]:
-        return await shop(transport).aparallel_map(work, range(20), max_concurrency=4, timeout=0.2)
+        return await shop(transport).aparallel_map(work, range(20), max_concurrency=4, timeout=TIMEOUT_S)
 
     assert asyncio.run(run()) == [expected(item) for item in range(20)]
 
@@ -142,6 +147,26 @@ def test_a_stream_is_read_once(transport: ForkTransport) -> None:
     assert len(list(stream)) == 2
     with pytest.raises(RuntimeError, match="once"):
         list(stream)
+
+
+def test_a_timeout_counts_from_when_the_call_begins(
+    transport: ForkTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, opener = os.pipe()
+    begin = ForkTransport._child
+
+    def held_up(call: Call, writer: int) -> None:
+        os.read(gate, 1)
+        begin(call, writer)
+
+    monkeypatch.setattr(ForkTransport, "_child", staticmethod(held_up))
+    handle = shop(transport).async_nolink(double, 4, timeout=TIMEOUT_S)
+    assert transport.outcomes([handle.id], 0.05) == {}
+    assert [one.deadline for one in transport._running.values()] == [None]
+    os.write(opener, b"x")
+    assert handle.result(60) == 8
+    os.close(gate)
+    os.close(opener)
 
 
 class Terminal(io.StringIO):
@@ -190,3 +215,39 @@ def test_only_supervised_tasks_are_started_through_celery() -> None:
         TaskSupervisor("shop", app).start_child(charge, 7)  # no node to commit it
     with pytest.raises(NotSupervised):
         attempt()
+
+
+class NobodyTakes(ForkTransport):
+    """Odd items wait for ever, as no worker consumes their queue; they fail when they are given up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: dict[str, Outcome | None] = {}
+        self.asked: list[tuple[str, ...]] = []
+
+    def start(self, calls: Sequence[Call]) -> None:
+        odd = [call for call in calls if call.args[0] % 2]
+        self.waiting |= dict.fromkeys([call.id for call in odd])
+        super().start([call for call in calls if call not in odd])
+
+    def outcomes(self, ids: Collection[str], wait_s: float) -> dict[str, Outcome]:
+        ended = {call_id: outcome for call_id, outcome in self.waiting.items() if outcome is not None}
+        self.waiting = {call_id: outcome for call_id, outcome in self.waiting.items() if outcome is None}
+        return ended or super().outcomes(ids, min(wait_s, 0.02))
+
+    def give_up(self, ids: Collection[str], within_s: float) -> None:
+        self.asked.append(tuple(ids))
+        self.waiting |= {call_id: Exit("start_failed(late)") for call_id in ids if call_id in self.waiting}
+
+
+def test_an_item_that_nobody_takes_in_time_is_given_up_once_and_the_others_are_not(
+    transport: ForkTransport,
+) -> None:
+    made = NobodyTakes()
+    supervisor = TaskSupervisor("test", None, transport=made)
+    stream = supervisor.async_stream(double, range(6), max_concurrency=6, start_within=0.2, progress=False)
+    assert list(stream) == [
+        Ok(item * 2) if item % 2 == 0 else Exit("start_failed(late)") for item in range(6)
+    ]
+    asked = [call_id for ids in made.asked for call_id in ids]
+    assert len(asked) == len(set(asked)) >= 3

@@ -58,6 +58,10 @@ class Api:
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         return self.request("POST", path, body=body, headers=headers, timeout_s=timeout_s)
 
+    def download(self, path: str) -> bytes:
+        """What GET answers, byte for byte."""
+        return self._answered("GET", path, None, None, {}, 30.0)[2]
+
     def pages(self, path: str, **query: Any) -> Iterator[Any]:
         """Every item of a list."""
         cursor = None
@@ -79,11 +83,24 @@ class Api:
         timeout_s: float = 30.0,
     ) -> Answer:
         """Raises ControlError as the node would have refused, NodeUnreachableError, DeadlineError."""
+        status, found, content = self._answered(method, path, query, body, headers or {}, timeout_s)
+        return Answer(status, found, _json(content) if content else None)
+
+    def _answered(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        body: Any,
+        headers: Mapping[str, str],
+        timeout_s: float,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """An answer with a status below 400; "slow down" and "try again" are obeyed."""
         until = time.perf_counter() + PATIENCE_S
         while True:
-            status, found, content = self._once(method, path, query, body, dict(headers or {}), timeout_s)
+            status, found, content = self._once(method, path, query, body, dict(headers), timeout_s)
             if status < 400:
-                return Answer(status, found, _json(content) if content else None)
+                return status, found, content
             wait = _wait_s(found)
             retry = status in (429, 503) or (status == 409 and _slug(content) == "request-in-progress")
             if not retry or wait is None or time.perf_counter() + wait > until:

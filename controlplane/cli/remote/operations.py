@@ -87,11 +87,12 @@ def command(verb: str, *, key: str = "key") -> Callable[[Api, Mapping[str, Any]]
     it."""
 
     def carry_out(api: Api, args: Mapping[str, Any]) -> Any:
-        rest = {name: value for name, value in args.items() if name != key and value is not None}
+        rest = {name: value for name, value in args.items() if name not in (key, "why") and value is not None}
         body = {
             "verb": verb,
             "key": str(args.get(key) or ""),
             "args": rest,
+            "reason": str(args.get("why") or ""),
             "node": node_id_of(api),
             "deadline_s": LONGEST_S if verb in ("stop", "restart", "terminate", "delete_child") else 120.0,
         }
@@ -103,7 +104,13 @@ def command(verb: str, *, key: str = "key") -> Callable[[Api, Mapping[str, Any]]
 
 
 def strays(api: Api, _args: Mapping[str, Any]) -> Any:
-    return {"strays": [_stray(row) for row in api.pages("strays", node=node_id_of(api), state="found")]}
+    node_id = node_id_of(api)
+    found = [_stray(row) for row in api.pages("strays", node=node_id, state="found")]
+    nodes = api.get("coverage").body["items"]
+    return {
+        "strays": found,
+        "processes": sum(row["processes"] for row in nodes if node_id in (None, row["node"])),
+    }
 
 
 def end_stray(api: Api, args: Mapping[str, Any]) -> Any:
@@ -178,6 +185,7 @@ OPERATIONS: Mapping[str, Callable[[Api, Mapping[str, Any]], Any]] = {
     "release": command("release"),
     "signal": command("signal"),
     "reload": command("reload"),
+    "recycle": command("recycle"),
     "start_child": command("start_child", key="supervisor"),
     "delete_child": command("delete_child"),
     "strays": strays,

@@ -1,20 +1,22 @@
-"""The WebSocket: carries a session's text, and asks it again when a table changed, a deadline came, or rights may have."""
+"""The WebSocket: carries a session's text, and looks again who it is, each minute and when rights may have changed."""
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from controlplane.access.policy import Principal
 from controlplane.dashboard.live.identity import StoreAwayError, comes_from_here, principal_of_scope
+from controlplane.dashboard.live.pacing import Line
 from controlplane.dashboard.live.service import LIVE
 from controlplane.dashboard.live.session import LOGIN_AGAIN, Close, Output, Session
 
 RECHECK_S = 60.0
 TOO_MANY = 4429
 TRY_LATER = 1013
-CALM_S = 0.01
-"""Between two looks at the tables: changes that come together are sent together."""
 
 
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is not typed
@@ -27,7 +29,23 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
     admitted: int | None = None
     resyncs = 0
     """Those of the session that were counted."""
-    task: "asyncio.Task[None] | None" = None
+    line: Line | None = None
+    tasks: "tuple[asyncio.Task[None], ...]" = ()
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],  # Any, here and below: ASGI's scope and messages
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Message by message. Channels' own makes two tasks of each, for a layer that we do not listen to, and sends it
+        through a thread that closes connections of the database: half of what an acknowledgement cost. Who asks the
+        database here closes its own (identity.py)."""
+        self.scope, self.base_send = scope, send
+        with contextlib.suppress(StopConsumer):
+            while True:
+                message = await receive()
+                await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def connect(self) -> None:
         if not comes_from_here(self.scope):
@@ -48,13 +66,17 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
         LIVE.traffic.clients += 1
         await self.accept()
         await LIVE.loaded()
-        self.wake = asyncio.Event()
         self.recheck = asyncio.Event()
         self.session = Session(LIVE.hub, principal, now=LIVE.hub.clock.boot())
         await self._put(self.session.open())
-        LIVE.hub.listen(self.wake.set)
-        LIVE.rechecks.add(self._recheck_now)
-        self.task = asyncio.create_task(self._tell(self.session))
+        self.line = Line(self.session)
+        LIVE.pacer.lines.add(self.line)
+        LIVE.pacer.soon()
+        LIVE.rechecks.add(self.recheck.set)
+        self.tasks = (
+            asyncio.create_task(self._tell(self.line)),
+            asyncio.create_task(self._recheck(self.session)),
+        )
 
     async def _refuse(self, code: int) -> None:
         """A code only reaches a browser on a connection that was accepted."""
@@ -65,14 +87,16 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
         if self.session is None:
             return
         await self._put(self.session.receive(text_data or "", now=LIVE.hub.clock.boot()))
-        self.wake.set()
+        if self.session.wants_turn:
+            LIVE.pacer.soon()
 
     async def disconnect(self, code: int) -> None:
-        if self.task is not None:
-            LIVE.hub.unlisten(self.wake.set)
-            LIVE.rechecks.discard(self._recheck_now)
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)  # sending to who is gone fails, as may be
+        if self.line is not None:
+            LIVE.pacer.lines.discard(self.line)
+            LIVE.rechecks.discard(self.recheck.set)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)  # sending to who is gone fails, as may be
         if self.admitted is not None:
             LIVE.release(self.admitted)
             LIVE.traffic.clients -= 1
@@ -80,41 +104,31 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
-    async def _tell(self, session: Session) -> None:
-        """Until cancelled: what is due, when it is due."""
-        clock = LIVE.hub.clock
-        check_at = clock.boot() + RECHECK_S
+    async def _tell(self, line: Line) -> None:
+        """Until cancelled: what is due, as fast as it can be carried."""
+        while True:
+            await self._put(await line.take())
+            if line.is_free():
+                LIVE.pacer.soon()
+
+    async def _recheck(self, session: Session) -> None:
         while not session.closed:
-            self.wake.clear()
-            if self.recheck.is_set() or clock.boot() >= check_at:
-                self.recheck.clear()
-                await self._authorise(session)
-                check_at = clock.boot() + RECHECK_S
-            outputs, when = session.due(now=clock.boot())
-            await self._put(outputs)
-            wait_s = min(when, check_at) - clock.boot()
-            if wait_s > 0:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.wake.wait(), wait_s)
-                await asyncio.sleep(CALM_S)
-
-    async def _authorise(self, session: Session) -> None:
-        try:
-            principal: Principal | None = await principal_of_scope(self.scope)
-        except StoreAwayError:
-            return  # nobody can be asked; what is shown grows old and is marked so
-        await self._put(session.authorise(principal))
-
-    def _recheck_now(self) -> None:
-        self.recheck.set()
-        self.wake.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.recheck.wait(), RECHECK_S)
+            self.recheck.clear()
+            try:
+                principal: Principal | None = await principal_of_scope(self.scope)
+            except StoreAwayError:
+                continue  # nobody can be asked; what is shown grows old and is marked so
+            await self._put(session.authorise(principal))
+            LIVE.pacer.soon()
 
     async def _put(self, outputs: list[Output]) -> None:
         for output in outputs:
             if isinstance(output, Close):
                 await self.close(output.code)
                 return
-            await self.send(text_data=output)
+            await self.base_send({"type": "websocket.send", "text": output})
             LIVE.traffic.frames += 1
             LIVE.traffic.bytes += len(
                 output

@@ -6,6 +6,7 @@ Everything here is a pure step from records to tables; who reads them, and when,
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from controlplane.dashboard.live.counting import Counting
 from controlplane.dashboard.live.outline import roll_ups
 from controlplane.dashboard.live.records import (
     Facts,
@@ -44,14 +45,23 @@ class FleetState:
         self.trees: dict[Place, Facts] = {}
         self.strays: dict[str, int] = {}
         self.unplaced: list[Record] = []
+        self.parked: Sequence[Record] = ()
         self.restarts: dict[Place, int] = {}
         self.minutes: dict[str, tuple[int, Sequence[int], Sequence[int]]] = {}
         """Tree: first minute, restarts and failures of each minute of the last hour."""
         self.marks: list[Facts] = []
+        self.leaks: list[Facts] = []
+        self.checks: list[Facts] = []
+        """Rows of `leaks` and `health`."""
         self.samples: dict[str, dict[str, tuple[Any, ...]]] = {}
         self.sparks = Sparks()
+        self.counting = Counting()
+        self._trees: dict[Place, dict[str, Facts]] = {}
+        """(node, tree): its members by key. What one child does must not cost more with more children elsewhere."""
         self._unrolled: set[Place] = set()
         """(node, tree) whose supervisors' sums have to be made again."""
+        self._uncounted: set[str] = set()
+        """Nodes whose members changed since they were written."""
 
     # -- nodes -------------------------------------------------------------------------------------------------------
 
@@ -72,14 +82,14 @@ class FleetState:
                 member["host"] = host
                 self._write(member)
 
-    def write_nodes(self) -> None:
-        """Nodes with the counts of what runs there."""
-        processes: dict[str, list[Facts]] = {}
-        for (node, _key), member in self.members.items():
-            if not member["is_supervisor"]:
-                processes.setdefault(node, []).append(member)
-        for node, facts in self.node_facts.items():
-            here = processes.get(node, [])
+    def write_nodes(self, *, every: bool = True) -> None:
+        """Nodes with the counts of what runs there; not `every`: those of which a member changed."""
+        names = self.node_facts.keys() if every else self._uncounted & self.node_facts.keys()
+        processes: dict[str, list[Facts]] = {name: [] for name in names}
+        for (node, _tree), members in self._trees.items():
+            if node in processes:
+                processes[node] += [member for member in members.values() if not member["is_supervisor"]]
+        for node, here in processes.items():
             sampled = self.procs.sampled.get(node)
             states = {state: number for state, number in count_states(here, STATES).items() if number}
             more = {
@@ -88,7 +98,8 @@ class FleetState:
                 "strays": self.strays.get(node, 0),
                 "sampled_at": None if sampled is None else round(sampled[0], 1),
             }
-            self.nodes.put(node, [(facts | more)[name] for name in NODES])
+            self.nodes.put(node, [(self.node_facts[node] | more)[name] for name in NODES])
+        self._uncounted = set()
 
     def forget_node(self, node: str, *, now: float) -> None:
         self.node_facts.pop(node, None)
@@ -126,8 +137,9 @@ class FleetState:
             sample = UNKNOWN_SAMPLE  # what was measured was another life
         member.update(zip(SAMPLE, sample, strict=True))
         self.members[place] = member
+        self._trees.setdefault((node, member["tree"]), {})[member["key"]] = member
         self._write(member)
-        self._unrolled.add((node, member["tree"]))
+        self._touch(member)
 
     def replace_members(self, node: str, records: Sequence[Record], *, now: float) -> None:
         """All of a node, as read whole: what is not among them is gone."""
@@ -152,7 +164,23 @@ class FleetState:
         self.tree.drop(name, now=now)
         self.sparks.forget(name)
         if member is not None:
-            self._unrolled.add((place[0], member["tree"]))
+            tree = (place[0], member["tree"])
+            self._trees[tree].pop(member["key"], None)
+            if not self._trees[tree]:
+                del self._trees[tree]
+            self._touch(member)
+
+    def _touch(self, member: Facts) -> None:
+        self._unrolled.add((member["node"], member["tree"]))
+        self._uncounted.add(member["node"])
+
+    def set_lines(self, node: str, lines: Mapping[str, str]) -> None:
+        """Status lines, which have no number and so are not read again with their row."""
+        for key, text in lines.items():
+            member = self.members.get((node, key))
+            if member is not None and member["status"] != text:
+                member["status"] = text
+                self._write(member)
 
     # -- samples -----------------------------------------------------------------------------------------------------
 
@@ -179,21 +207,15 @@ class FleetState:
         member.update(zip(SAMPLE, sample, strict=True))
         self.procs.patch_span(name, SAMPLE_AT, sample)
 
-    def unroll(self) -> None:
-        """Have all sums made again: at the pace of samples."""
-        self._unrolled = {(node, member["tree"]) for (node, _key), member in self.members.items()}
+    def unroll(self, node: str) -> None:
+        """Have all sums of a node made again: at the pace of its samples."""
+        self._unrolled |= {place for place in self._trees if place[0] == node}
 
     def roll_up(self) -> None:
         """Make the sums of supervisors again, of the trees where something changed."""
-        if not self._unrolled:
-            return
-        groups: dict[Place, list[Facts]] = {place: [] for place in self._unrolled}
-        for (node, _key), member in self.members.items():
-            group = groups.get((node, member["tree"]))
-            if group is not None:
-                group.append(member)
-        self._unrolled = set()
-        for (node, _tree), members in groups.items():
+        unrolled, self._unrolled = self._unrolled, set()
+        for node, tree in unrolled:
+            members = list(self._trees.get((node, tree), {}).values())
             sums = roll_ups(members)
             for member in members:
                 name = row_id(node, member["key"])
@@ -235,6 +257,24 @@ class FleetState:
                 member["restarts_1h"] = restarts.get(place)
                 self._unrolled.add((place[0], member["tree"]))
 
+    # -- counts ------------------------------------------------------------------------------------------------------
+
+    def count(self, at: float) -> None:
+        """Processes by state, each ten seconds. at: Unix seconds."""
+        self.counting.look(at, self.members.values())
+
+    def counts(self, visible: frozenset[str] | None) -> dict[str, Any]:
+        """The rows of `counts`: how many are in which state now, and were in the last hour."""
+        here = [
+            member
+            for member in self.members.values()
+            if not member["is_supervisor"] and (visible is None or member["tree"] in visible)
+        ]
+        return {
+            "now": {"states": count_states(here, STATES), "total": len(here)},
+            "history": self.counting.history(visible),
+        }
+
     # -- the summary -------------------------------------------------------------------------------------------------
 
     def summary(
@@ -260,7 +300,10 @@ class FleetState:
             trees=[facts for facts in self.trees.values() if seen(facts["tree"])],
             strays=self.strays if visible is None else {},
             unplaced=[dict(record) for record in self.unplaced if seen(record["tree"])],
+            parked=[dict(record) for record in self.parked if seen(record["tree"])],
             sees_nodes=visible is None,
+            leaks=[row for row in self.leaks if seen(row["tree"])],
+            checks=[row for row in self.checks if seen(row["tree"])],
             since_minute=minute - 59,
             restarts=restarts,
             failures=failures,

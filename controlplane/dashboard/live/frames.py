@@ -1,14 +1,18 @@
 """What a subscription gets from a table: a snapshot, or a frame that leads from number `a` to the table's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Any
 
 from controlplane.dashboard.live.table import NO_TREE, Row, Table
 from controlplane.filters.fields import LISTS
 from controlplane.filters.grammar import Fields, FilterError, Kind, Term, format_terms, parse
 from controlplane.filters.matching import Predicate, columns_of, predicate
+
+MOST_CUTS = 1024
+"""Different sets of columns of a subscription that are kept; rows change in a few dozen ways."""
 
 
 class SubscriptionError(ValueError):
@@ -43,12 +47,42 @@ class Subscription:
         return tuple(columns_of(self._terms, self._fields)) if self._fields and self._terms else ()
 
     @cached_property
+    def _cuts(self) -> "dict[int, Cut]":
+        return {}
+
+    def cut(self, at: Mapping[str, int], changed: int) -> "Cut":
+        """What is sent of a row. at: columns' places in the table; changed: mask of the table's columns."""
+        found = self._cuts.get(changed)
+        if found is None:
+            if len(self._cuts) >= MOST_CUTS:
+                self._cuts.clear()
+            found = self._cuts[changed] = _cut(self.cols, at, changed)
+        return found
+
+    @cached_property
     def _fields(self) -> Fields | None:
         return LISTS.get(self.topic)
 
     @cached_property
     def _terms(self) -> tuple[Term, ...]:
         return parse(self.filter, self._fields) if self._fields and self.filter else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Some columns of a row. mask: as the subscriber counts its columns; read: their values, in that order."""
+
+    mask: int
+    read: Callable[[Sequence[Any]], Sequence[Any]]
+
+
+def _cut(cols: Sequence[str], at: Mapping[str, int], changed: int) -> Cut:
+    bits = [bit for bit, name in enumerate(cols) if changed >> at[name] & 1]
+    places = [at[cols[bit]] for bit in bits]
+    mask = sum(1 << bit for bit in bits)
+    if len(places) > 1:
+        return Cut(mask, itemgetter(*places))
+    return Cut(mask, lambda values: [values[place] for place in places])
 
 
 @lru_cache(maxsize=512)
@@ -159,27 +193,23 @@ def frame(table: Table, wanted: Subscription, a: int, *, now: float) -> dict[str
     Whether the subscriber holds a row is not remembered: when a column that the filter asks about has changed, a row that
     matches is sent whole and one that does not match is named as gone.
     """
-    places = [table.at[name] for name in wanted.cols]
-    asked = [table.at[name] for name in wanted.filter_columns if name in table.at]
+    asked = table.mask_of(wanted.filter_columns)
+    everything = table.mask_of(table.columns)
     updates: list[list[Any]] = []
     gone: list[str] = []
     for row_id, row in table.changed_since(a):
         if not may_see(wanted, row.tree):
             continue
-        seqs = row.seqs
-        entered = any(seqs[at] > a for at in asked)
-        mask = 0
-        for bit, at in enumerate(places):
-            if entered or seqs[at] > a:
-                mask |= 1 << bit
-        if not mask:
+        changed = row.changed_since(a)
+        entered = bool(changed & asked)
+        cut = wanted.cut(table.at, everything if entered else changed)
+        if not cut.mask:
             continue
         if wanted.accepts is not None and not wanted.accepts(View(table.at, row.values), now):
             if entered:
                 gone.append(row_id)
             continue
-        values = row.values
-        updates.append([row_id, mask, *(values[at] for bit, at in enumerate(places) if mask & (1 << bit))])
+        updates.append([row_id, cut.mask, *cut.read(row.values)])
     gone += [row_id for row_id, removed in table.removed_since(a) if may_see(wanted, removed.tree)]
     body: dict[str, Any] = {"t": table.topic, "e": table.epoch, "a": a, "b": table.seq}
     if updates:

@@ -5,8 +5,9 @@ from typing import Any
 
 from controlplane.dashboard.live.fleet_state import FleetState, Place
 from controlplane.dashboard.live.records import Facts, Record, row_id, seconds
-from controlplane.dashboard.live.topics import EVENTS, PROCS
+from controlplane.dashboard.live.topics import ALERTS, EVENTS, HEALTH, LEAKS, PROCS, SHARED_LEAKS
 from supervision.explain.narration import ROUTINE, narrate
+from supervision.health.models import stale_after_s
 
 Minutes = dict[str, tuple[int, Sequence[int], Sequence[int]]]
 
@@ -68,6 +69,48 @@ def event_rows(records: Iterable[Record], nodes: Mapping[str, Facts]) -> Iterato
     for record in records:
         facts = event_facts(record, nodes)
         yield str(record["id"]), [facts[name] for name in EVENTS]
+
+
+MOMENTS = ("since", "found_at", "seen_at", "ended_at", "limit_at", "deed_at")
+
+
+def leak_rows(records: Iterable[Record]) -> dict[str, list[Any]]:
+    """Findings of the leak detector, as rows of `leaks`."""
+    return {
+        str(record["id"]): [seconds(record[name]) if name in MOMENTS else record[name] for name in LEAKS]
+        for record in records
+    }
+
+
+def shared_leak_rows(records: Iterable[Record]) -> dict[str, list[Any]]:
+    """Findings in what the fleet shares, as rows of `shared_leaks`."""
+    return {
+        str(record["id"]): [
+            seconds(record[name]) if name in MOMENTS else record[name] for name in SHARED_LEAKS
+        ]
+        for record in records
+    }
+
+
+def alert_rows(records: Iterable[Record]) -> dict[str, list[Any]]:
+    """Alerts, as rows of `alerts`."""
+    moments = ("raised_at", "last_at", "resolved_at")
+    return {
+        str(record["id"]): [seconds(record[name]) if name in moments else record[name] for name in ALERTS]
+        for record in records
+    }
+
+
+def health_rows(records: Iterable[Record], *, now: float) -> dict[str, list[Any]]:
+    """Health checks, as rows of `health`. now: Unix seconds."""
+    rows = {}
+    for record in records:
+        since, checked = seconds(record["since"]), seconds(record["checked_at"])
+        limit_s = stale_after_s(record["interval_s"], record["timeout_s"])
+        stale = now - (checked if checked is not None else since or 0.0) > limit_s
+        facts = {**record, "since": since, "checked_at": checked, "stale": stale}
+        rows[str(record["id"])] = [facts[name] for name in HEALTH]
+    return rows
 
 
 def child_rows(

@@ -26,7 +26,8 @@ from controlplane.dashboard.live.table import Table
 from controlplane.dashboard.live.topics import CHILD_PREFIX, TOPICS, Topic, topic_of
 from supervision.runtime.clock import Clock, SystemClock
 
-MOST_FRAMES = 512
+MOST_FRAMES = 64
+"""Connections send at the same moments (pacing.py): those of a moment or two are asked for again, older ones never."""
 SNAPSHOT_FOR_S = 0.25
 """A snapshot is made at most so often, and shared."""
 UNUSED_FOR_S = 60.0
@@ -53,7 +54,7 @@ class Ages:
 
 
 class Hub:
-    """Tables by topic; `summary` by what may be seen; `child:KEY` by key, made when first asked for."""
+    """Tables by topic; `summary` and `counts` by what may be seen; `child:KEY` by key, made when first asked for."""
 
     def __init__(
         self, clock: Clock | None = None, *, link: Callable[[str], str] = lambda path: f"/{path}"
@@ -67,7 +68,8 @@ class Hub:
             name: self._table(topic, name) for name, topic in TOPICS.items() if not topic.per_viewer
         }
         self.fleet = FleetState(self.tables["procs"], self.tables["tree"], self.tables["nodes"])
-        self.summaries: dict[frozenset[str] | None, Table] = {}
+        self.summaries: dict[tuple[str, frozenset[str] | None], Table] = {}
+        """Tables that differ with what may be seen, by topic and that."""
         self.children: dict[str, Table] = {}
         self._made = 0
         self._frames: OrderedDict[tuple[Subscription, str, int, int], str] = OrderedDict()
@@ -106,20 +108,31 @@ class Hub:
     def _all(self) -> list[Table]:
         return [*self.tables.values(), *self.summaries.values(), *self.children.values()]
 
+    def tell_findings(self) -> None:
+        """Inside a batch: the fleet's summary knows what leaks and what is not well."""
+        for topic in ("leaks", "health"):
+            table = self.tables[topic]
+            rows = [table.as_dict(row_id, row) for row_id, row in table.rows.items()]
+            setattr(self.fleet, "leaks" if topic == "leaks" else "checks", rows)
+
     def write_summaries(self) -> None:
         """Inside a batch. Tables that nobody uses go."""
         now = self.clock.boot()
-        for visible, table in list(self.summaries.items()):
+        self.fleet.count(self.clock.wall())
+        for (topic, visible), table in list(self.summaries.items()):
             if self._is_unused(table, now):
-                del self.summaries[visible]
+                del self.summaries[topic, visible]
                 continue
-            self._fill_summary(table, visible)
+            self._fill_summary(table, topic, visible)
         for key, table in list(self.children.items()):
             if self._is_unused(table, now):
                 del self.children[key]
 
-    def _fill_summary(self, table: Table, visible: frozenset[str] | None) -> None:
-        rows = self.fleet.summary(visible, now=self.clock.wall(), link=self.link)
+    def _fill_summary(self, table: Table, topic: str, visible: frozenset[str] | None) -> None:
+        if topic == "counts":
+            rows = self.fleet.counts(visible)
+        else:
+            rows = self.fleet.summary(visible, now=self.clock.wall(), link=self.link)
         for name, value in rows.items():
             table.put(name, [value])
 
@@ -138,7 +151,7 @@ class Hub:
                 key = topic.removeprefix(CHILD_PREFIX)
                 table = self.children.get(key) or self._new_child(known, topic, key)
             elif known.per_viewer:
-                table = self.summaries.get(visible) or self._new_summary(known, topic, visible)
+                table = self.summaries.get((topic, visible)) or self._new_summary(known, topic, visible)
             else:
                 return self.tables[topic]
             table.used_at = self.clock.boot()
@@ -154,8 +167,8 @@ class Hub:
         return table
 
     def _new_summary(self, topic: Topic, name: str, visible: frozenset[str] | None) -> Table:
-        table = self.summaries[visible] = self._of_its_own(topic, name)
-        self._fill_summary(table, visible)
+        table = self.summaries[name, visible] = self._of_its_own(topic, name)
+        self._fill_summary(table, name, visible)
         table.close_batch(now=self.clock.boot())
         return table
 

@@ -82,6 +82,16 @@ LIMIT 1000
 """
 """Trees that are not where they should be, and why, in the controller's or a node's words."""
 
+PARKED = """
+SELECT tree, name, count(*) AS parked, max(ended_at) AS since,
+       (array_agg(id ORDER BY ended_at DESC))[1] AS id, (array_agg(reason ORDER BY ended_at DESC))[1] AS reason
+FROM (SELECT * FROM supervision_taskrun WHERE state = 'parked' ORDER BY created_at DESC LIMIT 1000) AS newest
+GROUP BY tree, name
+ORDER BY since DESC, tree, name
+LIMIT 50
+"""
+"""Tasks that are not run again until somebody has looked, by name."""
+
 STRAYS = """
 SELECT node_id, count(*) AS strays
 FROM supervision_stray
@@ -90,18 +100,23 @@ GROUP BY node_id
 ORDER BY node_id
 """
 
-RESTARTS = """
+_RESTARTS = """
 SELECT node_id, key, tree,
        floor(extract(epoch FROM ended_at) / 60)::bigint AS minute,
        count(*) AS ends,
        count(*) FILTER (WHERE reason <> 'normal') AS failures
 FROM supervision_incarnation
-WHERE ended_at > now() - interval '1 hour' AND reason <> 'shutdown' AND reason NOT LIKE 'shutdown:%%'
+WHERE ended_at > {until} - interval '1 hour' AND ended_at <= {until}
+  AND reason <> 'shutdown' AND reason NOT LIKE 'shutdown:%%'
 GROUP BY node_id, key, tree, minute
 ORDER BY minute, node_id, key
 LIMIT 100000
 """
+RESTARTS = _RESTARTS.format(until="now()")
 """Lives of the last hour that ended without having been asked to, by child and minute."""
+
+RESTARTS_BEFORE = _RESTARTS.format(until="%(until)s::timestamptz")
+"""The same of the hour before a moment."""
 
 EVENTS_LATEST = """
 SELECT id, node_id, stream_epoch, seq, at, boot, kind, tree, key, body
@@ -109,6 +124,16 @@ FROM supervision_journalrecord
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+
+EVENTS_BEFORE = """
+SELECT id, node_id, stream_epoch, seq, at, boot, kind, tree, key, body
+FROM supervision_journalrecord
+WHERE at <= %(until)s AND at > %(until)s::timestamptz - interval '1 hour'
+  AND (%(trees)s::text[] IS NULL OR tree = ANY(%(trees)s))
+ORDER BY at DESC, id DESC
+LIMIT %(limit)s
+"""
+"""Of the hour before a moment, newest first."""
 
 EVENTS_OF_TREES = """
 SELECT id, node_id, stream_epoch, seq, at, boot, kind, tree, key, body
@@ -143,6 +168,48 @@ WHERE key = %(key)s
 ORDER BY number DESC, node_id
 LIMIT %(limit)s
 """
+
+LEAKS = """
+SELECT f.id, f.key, f.tree, f.node_id AS node, n.name AS host, f.incarnation, f.resource, f.course, f.action, f.since,
+       f.found_at, f.seen_at, f.ended_at, f.outcome, f.value, f.growth, f.rate, f.rate_low, f.rate_high, f."limit",
+       f.limit_name, f.limit_at, f.verdict, f.evidence -> 'points' AS points,
+       f.policy, f.deed_state, f.deed_at, f.deed_said
+FROM supervision_leakfinding AS f
+JOIN supervision_node AS n ON n.id = f.node_id
+WHERE f.ended_at IS NULL OR f.ended_at > now() - interval '1 hour'
+ORDER BY f.ended_at DESC NULLS FIRST, f.limit_at NULLS LAST, f.id
+LIMIT 500
+"""
+"""What grows now, and what did in the last hour: that which hits its limit soonest first."""
+
+HEALTH = """
+SELECT c.id, c.key, c.tree, c.node_id AS node, n.name AS host, c.incarnation, c.name, c.kind, c.state, c.since, c.checked_at,
+       c.took_s, c.detail, c.failures, c.successes, c.interval_s, c.timeout_s, c.on_unhealthy
+FROM supervision_healthcheck AS c
+JOIN supervision_node AS n ON n.id = c.node_id
+ORDER BY c.key, c.name, c.id
+LIMIT 20000
+"""
+"""Every check of every child that runs."""
+
+SHARED_LEAKS = """
+SELECT id, kind, subject, '' AS tree, value, since, found_at, ended_at, rate, rate_low, rate_high, verdict, points, evidence
+FROM supervision_sharedleak
+WHERE found_at IS NOT NULL AND (ended_at IS NULL OR ended_at > now() - interval '1 hour')
+ORDER BY ended_at DESC NULLS FIRST, found_at DESC, id
+LIMIT 200
+"""
+"""What the fleet leaks together now, and what it did in the last hour."""
+
+ALERTS = """
+SELECT id, kind, severity, title, subject, tree, node_id AS node, state, count, raised_at, last_at, resolved_at,
+       COALESCE(NULLIF(resolved_by, ''), acknowledged_by) AS by, is_silenced
+FROM supervision_alert
+WHERE kind <> 'test' AND (resolved_at IS NULL OR resolved_at > now() - interval '1 hour')
+ORDER BY resolved_at DESC NULLS FIRST, id DESC
+LIMIT 500
+"""
+"""What has to be looked after now, and what was over in the last hour."""
 
 AUDIT_SINCE = """
 SELECT seq, at, actor_kind, actor_name, action, target, tree, outcome, reason, host(ip) AS ip

@@ -12,7 +12,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from controlplane.dashboard.live import queries, redis_feed
-from controlplane.dashboard.live.history import child_rows, event_rows, history, is_worth_reading
+from controlplane.dashboard.live.history import (
+    alert_rows,
+    child_rows,
+    event_rows,
+    health_rows,
+    history,
+    is_worth_reading,
+    leak_rows,
+    shared_leak_rows,
+)
 from controlplane.dashboard.live.hub import Hub
 from controlplane.dashboard.live.postgres import AWAY, Postgres
 from controlplane.dashboard.live.records import sample_rows, seconds
@@ -28,6 +37,8 @@ SLOW_S = 10.0
 SUMMARY_S = 0.25
 SUMMARY_SHARE = 0.05
 """How much of its time the process may spend on summaries: with many members they come less often."""
+MANY_CHECKS, MANY_S = 2000, 5.0
+"""With so many checks they are read less often."""
 PAGE = 2000
 EVENTS = 500
 AUDIT_ENTRIES = 200
@@ -49,6 +60,8 @@ class Reader:
         self._hinted = asyncio.Event()
         self._slow_at = float("-inf")
         self._nodes_at = float("-inf")
+        self._leaks_at = float("-inf")
+        self._findings_s = POLL_S
         self._summary_at = float("-inf")
         self._events: dict[tuple[str, int], int] = {}
         """Stream (node, epoch): the highest number read."""
@@ -95,7 +108,9 @@ class Reader:
         await Postgres().listen(self.hint)
 
     async def _follow(self) -> None:
-        await redis_feed.follow(self.redis_url, hinted=self.hint, sampled=self.take_samples)
+        await redis_feed.follow(
+            self.redis_url, hinted=self.hint, sampled=self.take_samples, said=self.take_lines
+        )
 
     def take_samples(self, node: str, payload: dict[str, Any]) -> None:
         """One message of a sampler."""
@@ -107,8 +122,15 @@ class Reader:
         with hub.batch() as now:
             hub.fleet.set_samples(node, at if at is not None else hub.clock.wall(), rows)
             if now - hub.tables["tree"].used_at < 60:
-                hub.fleet.unroll()
+                hub.fleet.unroll(node)
         hub.ages.samples = now
+
+    def take_lines(self, node: str, lines: dict[str, Any]) -> None:
+        """What children of a node say of themselves, where it changed."""
+        with self.hub.batch():
+            self.hub.fleet.set_lines(
+                node, {key: text for key, text in lines.items() if isinstance(text, str)}
+            )
 
     # -- polling -----------------------------------------------------------------------------------------------------
 
@@ -129,6 +151,9 @@ class Reader:
         await self._read_members()
         await self._read_events()
         await self._read_audit()
+        if began - self._leaks_at >= self._findings_s or not self.loaded.is_set():
+            await self._read_findings()
+            self._leaks_at = began
         if began - self._slow_at >= SLOW_S:
             await self._read_history()
             await self._check_counts()
@@ -187,7 +212,7 @@ class Reader:
             return
         with self.hub.batch() as now:
             keys = self.hub.fleet.set_members(records, now=now)
-            self.hub.fleet.write_nodes()
+            self.hub.fleet.write_nodes(every=False)
         for key in keys & self._children.keys():
             self._children[key] = False
         self._summary_at = min(self._summary_at, now)
@@ -205,8 +230,10 @@ class Reader:
     async def _read_history(self) -> None:
         rows = await self.store.rows(queries.RESTARTS)
         restarts, minutes = history(rows)
+        parked = await self.store.rows(queries.PARKED)
         with self.hub.batch():
             self.hub.fleet.set_history(restarts, minutes)
+            self.hub.fleet.parked = parked
 
     # -- events and audit --------------------------------------------------------------------------------------------
 
@@ -260,6 +287,21 @@ class Reader:
                 table.put(str(record["seq"]), [facts[name] for name in AUDIT])
             for old in sorted(table.rows, key=int)[:-AUDIT_ENTRIES]:
                 table.drop(old, now=now)
+
+    async def _read_findings(self) -> None:
+        """What leaks, what is not well and what somebody has to know; an answer that grew old meanwhile is marked so."""
+        leaks = leak_rows(await self.store.rows(queries.LEAKS))
+        alerts = alert_rows(await self.store.rows(queries.ALERTS))
+        shared = shared_leak_rows(await self.store.rows(queries.SHARED_LEAKS))
+        records = await self.store.rows(queries.HEALTH)
+        self._findings_s = POLL_S if len(records) < MANY_CHECKS else MANY_S
+        health = health_rows(records, now=self.hub.clock.wall())
+        with self.hub.batch() as now:
+            self.hub.tables["leaks"].replace(leaks, now=now)
+            self.hub.tables["alerts"].replace(alerts, now=now)
+            self.hub.tables["shared_leaks"].replace(shared, now=now)
+            self.hub.tables["health"].replace(health, now=now)
+            self.hub.tell_findings()
 
     # -- one key -----------------------------------------------------------------------------------------------------
 

@@ -9,11 +9,16 @@ from redis.exceptions import RedisError
 
 HINTS = "overstory:hint"
 SAMPLES = "overstory:samples:"
+LINES = "overstory:lines:"
 AWAY = (RedisError, OSError, TimeoutError)
 
 
 async def follow(
-    url: str, *, hinted: Callable[[], None], sampled: Callable[[str, dict[str, Any]], None]
+    url: str,
+    *,
+    hinted: Callable[[], None],
+    sampled: Callable[[str, dict[str, Any]], None],
+    said: Callable[[str, dict[str, Any]], None],
 ) -> None:
     """Never returns; raises one of AWAY when Redis is lost. What is no message of ours is left out."""
     client = redis.asyncio.Redis.from_url(
@@ -22,7 +27,7 @@ async def follow(
     try:
         async with client.pubsub() as subscription:
             await subscription.subscribe(HINTS)
-            await subscription.psubscribe(f"{SAMPLES}*")
+            await subscription.psubscribe(f"{SAMPLES}*", f"{LINES}*")
             while True:
                 message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5.0)
                 if message is None:
@@ -32,6 +37,8 @@ async def follow(
                     hinted()
                 elif channel.startswith(SAMPLES) and (body := _object(message["data"])) is not None:
                     sampled(channel.removeprefix(SAMPLES), body)
+                elif channel.startswith(LINES) and (body := _object(message["data"])) is not None:
+                    said(channel.removeprefix(LINES), body)
     finally:
         await client.aclose()
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 
 from controlplane.dashboard.live import ticks
 from controlplane.dashboard.live.hub import Hub
+from controlplane.dashboard.live.pacing import Pacer
 from controlplane.dashboard.live.reader import Reader
 from controlplane.operations.traffic import Traffic, publish
 
@@ -26,33 +28,39 @@ def site_link(path: str) -> str:
 
 @dataclass
 class Live:
-    """Bound to one event loop; `ensure` is called inside it."""
+    """Bound to one event loop; `ensure` is called inside it, and gives the hub its reader and its pacer."""
 
     hub: Hub = field(default_factory=lambda: Hub(link=site_link))
     sockets: dict[int, int] = field(default_factory=dict)
     rechecks: set[Callable[[], None]] = field(default_factory=set)
     reader: Reader | None = None
+    pacer: Pacer = field(init=False)
     traffic: Traffic = field(default_factory=Traffic)
     _loop: asyncio.AbstractEventLoop | None = None
-    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    _tasks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
 
     def ensure(self) -> Reader:
-        """The running reader; started where there is none in this loop, and again if it ever ended."""
+        """The running reader. Whatever does not run in this loop is started, also what ended."""
         loop = asyncio.get_running_loop()
-        if self.reader is None or self._loop is not loop or not self._tasks:
-            self._loop = loop
+        if self.reader is None or self._loop is not loop:
+            self._loop, self._tasks = loop, {}
             self.reader = Reader(self.hub, settings.LIVE_REDIS_URL)
-            self._tasks = {
-                loop.create_task(self.reader.run(), name="live reader"),
-                loop.create_task(ticks.follow(self.recheck), name="live ticks"),
-                loop.create_task(publish(settings.LIVE_REDIS_URL, self.traffic), name="live traffic"),
-            }
-            for task in self._tasks:
-                task.add_done_callback(self._ended)
+            self.pacer = Pacer(self.hub)
+        works: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "live reader": self.reader.run,
+            "live pacer": self.pacer.run,
+            "live ticks": lambda: ticks.follow(self.recheck),
+            "live traffic": lambda: publish(settings.LIVE_REDIS_URL, self.traffic),
+        }
+        for name, work in works.items():
+            if name not in self._tasks:
+                self._tasks[name] = loop.create_task(work(), name=name)
+                self._tasks[name].add_done_callback(self._ended)
         return self.reader
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
+        if self._tasks.get(task.get_name()) is task:
+            del self._tasks[task.get_name()]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s ended: it starts again with the next who asks", task.get_name(), exc_info=error)
 
@@ -66,7 +74,7 @@ class Live:
 
     async def stop(self) -> None:
         """End the reader, within its own deadlines."""
-        tasks = list(self._tasks)
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

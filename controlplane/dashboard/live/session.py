@@ -56,13 +56,15 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Stream:
-    """One subscription. seq None: a snapshot is due. unacked: number and time of sending, oldest first."""
+    """One subscription. seq None: a snapshot is due. unacked: number and time of sending, oldest first; is_held: there is
+    something to send, and too much under way."""
 
     table: Table
     wanted: Subscription
     seq: int | None
     sent_at: float = float("-inf")
     unacked: deque[tuple[int, float]] = field(default_factory=deque)
+    is_held: bool = False
 
 
 class Session:
@@ -78,6 +80,8 @@ class Session:
         self.errors = 0
         self.resyncs = 0
         self.closed = False
+        self.wants_turn = False
+        """Whether what was heard makes something due before the time that `due` said."""
 
     def open(self) -> list[Output]:
         return [self.source.hello_text(self.principal.name)]
@@ -98,6 +102,7 @@ class Session:
     def _answer(self, message: Message, now: float) -> list[Output]:
         match message:
             case messages.Sub(topics=topics, hz=hz):
+                self.wants_turn = True
                 self.hz = hz or self.hz
                 return [output for wanted in topics for output in self._subscribe(wanted)]
             case messages.Unsub(topics=names):
@@ -107,7 +112,9 @@ class Session:
                 stream = self.streams.get(topic)
                 while stream and stream.unacked and stream.unacked[0][0] <= b:
                     stream.unacked.popleft()
+                    self.wants_turn |= stream.is_held
             case messages.Rate(hz=hz):
+                self.wants_turn = True
                 self.hz = hz
                 self.beat_at = min(self.beat_at, now + self._beat_s)
             case messages.Sparks(ids=ids):
@@ -150,6 +157,7 @@ class Session:
 
     def due(self, *, now: float) -> tuple[list[Output], float]:
         """What to send at `now`, and when to ask again if nothing happens until then."""
+        self.wants_turn = False
         if self.closed:
             return [], float("inf")
         if now - self.heard_at >= HEARD_WITHIN_S:
@@ -177,14 +185,15 @@ class Session:
             stream.sent_at = now
             stream.unacked.clear()
             return text, late
-        if table.seq == stream.seq or len(stream.unacked) > MAX_UNACKED:
+        stream.is_held = table.seq != stream.seq and len(stream.unacked) > MAX_UNACKED
+        if table.seq == stream.seq or stream.is_held:
             return None, late
         if stream.seq < table.floor:
             self.resyncs += 1
             stream.seq = None
             return self.source.text({"op": "gone", "t": table.topic}), now
         urgent = table.urgent_seq > stream.seq and self.hz >= 1
-        when = stream.sent_at + (URGENT_EVERY_S if urgent else 1 / self.hz)
+        when = next_slot(stream.sent_at, URGENT_EVERY_S if urgent else 1 / self.hz)
         if now < when:
             return None, min(when, late)
         text = self.source.frame_text(table, stream.wanted, stream.seq)
@@ -221,3 +230,9 @@ class Session:
         self.closed = True
         self.streams.clear()
         return [Close(code)]
+
+
+def next_slot(sent_at: float, every_s: float) -> float:
+    """When a frame may follow the one of `sent_at`: in the next slot of `every_s`. Slots are the same for all connections:
+    so they send at the same moments and stand at the same numbers."""
+    return (sent_at // every_s + 1) * every_s if sent_at > float("-inf") else sent_at

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controlplane.dashboard.live.records import Facts, count_states
+from controlplane.dashboard.live import findings
+from controlplane.dashboard.live.records import Facts, count_states, seconds
 from controlplane.filters.fields import NODE_STATES
 from supervision.explain.reasons import meaning
 from supervision.explain.words import count, duration
@@ -18,6 +19,8 @@ SLOW_START_S = 60.0
 LONG_WAIT_S = 30.0
 FLAPPING_IN_AN_HOUR = 5
 LEVELS = ("good", "warning", "trouble")
+NO_PROCESS = ("node", "stray", "tree", "task", "leak", "health")
+"""Kinds of concerns that do not stand for processes of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,12 @@ class Fleet:
     restarts: Sequence[int] = ()
     failures: Sequence[int] = ()
     marks: Sequence[Facts] = ()
+    leaks: Sequence[Facts] = ()
+    checks: Sequence[Facts] = ()
     unplaced: Sequence[Facts] = ()
     """Trees that are not where they should be: `tree`, `why`, and whether they run (`runs`) all the same."""
+    parked: Sequence[Facts] = ()
+    """Tasks that are not run again until somebody has looked: `tree name parked since id reason`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class Concern:
     since: float | None
     weight: int
     verb: str = ""
+    path: str = ""
+    """Where to look, below the site's root."""
     covers: int = 1
     """How many processes it stands for: below a supervisor that is down, they are not told apart."""
 
@@ -70,6 +79,8 @@ def _action(concern: Concern, link: Callable[[str], str]) -> Facts:
         return {"label": "Nodes", "url": link("nodes")}
     if concern.kind == "tree":
         return {"label": "Trees", "url": link("trees")}
+    if concern.path:
+        return {"label": "Look", "url": link(concern.path)}
     if concern.verb:
         return {
             "label": concern.verb.capitalize(),
@@ -115,15 +126,20 @@ def verdict(concerns: Sequence[Concern], *, total: int, trees: int, nodes: Seque
         everything = count(total, "process", "processes")
         return {"level": "good", "text": f"All is well: {everything} as declared.", "since": None}
     worst = concerns[0]
-    children = sum(one.covers for one in concerns if one.kind not in ("node", "stray", "tree"))
+    own = [one for one in concerns if one.kind not in NO_PROCESS]
+    named = frozenset((one.node, one.key) for one in own)
+    children = sum(one.covers for one in own) + findings.others(concerns, named)
     unplaced = sum(one.kind == "tree" for one in concerns)
     others = sum(one.kind in ("node", "stray") for one in concerns)
+    parked = sum(one.covers for one in concerns if one.kind == "task")
     parts = []
     if children:
         needs = "needs" if children == 1 else "need"
         parts.append(f"{children} of {count(total, 'process', 'processes')} {needs} attention")
     if unplaced:
         parts.append(f"{count(unplaced, 'tree is', 'trees are')} not placed as declared")
+    if parked:
+        parts.append(f"{count(parked, 'task is', 'tasks are')} parked")
     if others:
         parts.append(count(others, "matter of the nodes", "matters of the nodes"))
     many = ", worst: " if len(concerns) > 1 else ": "
@@ -139,6 +155,9 @@ def concerns_of(fleet: Fleet, *, now: float) -> Iterable[Concern]:
     if fleet.sees_nodes:
         yield from _of_nodes(fleet, now)
     yield from _of_trees(fleet)
+    yield from _of_tasks(fleet)
+    for found in (*findings.of_leaks(fleet.leaks, now), *findings.of_checks(fleet.checks)):
+        yield Concern(**found)
     by_place: dict[tuple[str, str], Facts] = {(m["node"], m["key"]): m for m in fleet.members}
     covered: dict[tuple[str, str], int] = {}
     own: list[Facts] = []
@@ -190,6 +209,25 @@ def _of_trees(fleet: Fleet) -> Iterable[Concern]:
         yield Concern(tree["tree"], "", "", "tree", "unplaced", level, text, None, weight)
 
 
+def _of_tasks(fleet: Fleet) -> Iterable[Concern]:
+    for task in fleet.parked:
+        again = f", {task['parked']} of them" if task["parked"] > 1 else ""
+        text = f"task {task['name']} is parked{again}: {task['reason'] or 'it is not run again'}"
+        yield Concern(
+            task["name"],
+            "",
+            task["tree"],
+            "task",
+            "parked",
+            "trouble",
+            text,
+            seconds(task["since"]),
+            72,
+            path=f"workers/task/{task['id']}",
+            covers=task["parked"],
+        )
+
+
 def _of_member(member: Facts, below: int, now: float) -> Concern | None:
     row = _SUPERVISOR.get(member["state"]) if member["is_supervisor"] else _PROCESS.get(member["state"])
     told = row(member, now) if row is not None else None
@@ -206,6 +244,7 @@ def _of_member(member: Facts, below: int, now: float) -> Concern | None:
         member["since"],
         told.weight,
         told.verb,
+        "",
         max(1, below) if member["is_supervisor"] else 1,
     )
 

@@ -6,7 +6,7 @@ than what was forgotten (`floor`) has to begin again.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +19,37 @@ NO_TREE = "*"
 class Row:
     """Values, and for each the number of its last change. `seq` is the newest of them."""
 
-    __slots__ = ("seq", "seqs", "tree", "values")
+    __slots__ = ("_changes", "seq", "tree", "values")
 
     def __init__(self, values: list[Any], seq: int, tree: str) -> None:
         self.values = values
-        self.seqs = [seq] * len(values)
         self.seq = seq
         self.tree = tree
+        self._changes = [(seq, (1 << len(values)) - 1)]
+        """Numbers, oldest first, each with the mask of the columns that changed last with it. They are few: what a sample
+        brings changes together. So what a reader missed is said by a step or two, not by asking each of 32 columns."""
+
+    def mark(self, seq: int, mask: int) -> None:
+        """Columns of `mask` changed with number `seq`."""
+        self.seq = seq
+        if self._changes[-1][1] == mask:  # as the last time, which is what samples do
+            self._changes[-1] = (seq, mask)
+            return
+        kept = [(at, left) for at, columns in self._changes if (left := columns & ~mask)]
+        if kept and kept[-1][0] == seq:
+            kept[-1] = (seq, kept[-1][1] | mask)
+        else:
+            kept.append((seq, mask))
+        self._changes = kept
+
+    def changed_since(self, seq: int) -> int:
+        """The mask of the columns whose number is above `seq`."""
+        mask = 0
+        for at, columns in reversed(self._changes):
+            if at <= seq:
+                break
+            mask |= columns
+        return mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +94,12 @@ class Table:
         self.floor = 0
         self.used_at = 0.0
         """When somebody last asked for something of it; the hub drops tables that nobody uses."""
-        self._urgent = frozenset(self.at[name] for name in urgent)
+        self._urgent = self.mask_of(urgent)
         self._open = False
+
+    def mask_of(self, columns: Iterable[str]) -> int:
+        """Those of them that there are."""
+        return sum(1 << self.at[name] for name in columns if name in self.at)
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -96,27 +124,25 @@ class Table:
         row = self.rows.get(row_id)
         if row is None:
             return
-        old, changed = row.values, False
+        old, mask = row.values, 0
         for at, value in enumerate(values, first):
             if old[at] != value:
                 old[at] = value
-                row.seqs[at] = self._number(urgent=False)
-                changed = True
-        if changed:
-            row.seq = self.seq
+                mask |= 1 << at
+        if mask:
+            row.mark(self._number(urgent=False), mask)
             self.rows.move_to_end(row_id)
 
     def _set(self, row_id: str, row: Row, cells: Any) -> bool:  # Iterable of (column, value), of two kinds
-        seq = 0
+        mask, old = 0, row.values
         for at, value in cells:
-            if row.values[at] != value:
-                seq = self._number(urgent=at in self._urgent)
-                row.values[at] = value
-                row.seqs[at] = seq
-        if seq:
-            row.seq = seq
+            if old[at] != value:
+                old[at] = value
+                mask |= 1 << at
+        if mask:
+            row.mark(self._number(urgent=bool(mask & self._urgent)), mask)
             self.rows.move_to_end(row_id)
-        return bool(seq)
+        return bool(mask)
 
     def drop(self, row_id: str, *, now: float) -> bool:
         """Remove a row. now: seconds since boot. Whether there was one."""

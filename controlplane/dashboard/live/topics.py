@@ -22,6 +22,24 @@ NODES = (
 )  # fmt: skip
 EVENTS = ("at", "node", "host", "tree", "key", "kind", "severity", "text")
 AUDIT = ("at", "who", "actor", "action", "target", "tree", "outcome", "reason", "ip")
+LEAKS = (
+    "key", "tree", "node", "host", "incarnation", "resource", "course", "action", "since", "found_at", "seen_at",
+    "ended_at", "outcome", "value", "growth", "rate", "rate_low", "rate_high", "limit", "limit_name", "limit_at",
+    "verdict", "points", "policy", "deed_state", "deed_at", "deed_said",
+)  # fmt: skip
+HEALTH = (
+    "key", "tree", "node", "host", "incarnation", "name", "kind", "state", "stale", "since", "checked_at", "took_s",
+    "detail", "failures", "successes", "interval_s", "timeout_s", "on_unhealthy",
+)  # fmt: skip
+SHARED_LEAKS = (
+    "kind", "subject", "tree", "value", "since", "found_at", "ended_at", "rate", "rate_low", "rate_high", "verdict",
+    "points", "evidence",
+)  # fmt: skip
+"""`tree` is empty: what the fleet shares belongs to none, and is shown to who may see all."""
+ALERTS = (
+    "kind", "severity", "title", "subject", "tree", "node", "state", "count", "raised_at", "last_at", "resolved_at", "by",
+    "is_silenced",
+)  # fmt: skip
 CHILD = ("what", "at", "data")
 
 SAMPLE = ("cpu", "rss", "pss", "fds", "threads", "children")
@@ -52,8 +70,13 @@ TOPICS = {
         Topic("procs", PROCS, URGENT, "tree"),
         Topic("tree", TREE, (*URGENT[:6], "window_used", "strategy"), "tree"),
         Topic("summary", SUMMARY, per_viewer=True),
+        Topic("counts", SUMMARY, per_viewer=True),
         Topic("nodes", NODES, ("state", "draining")),
         Topic("events", EVENTS, EVENTS, "tree"),
+        Topic("health", HEALTH, ("state", "stale"), "tree"),
+        Topic("leaks", LEAKS, ("ended_at", "action"), "tree"),
+        Topic("shared_leaks", SHARED_LEAKS, ("ended_at", "found_at"), "tree"),
+        Topic("alerts", ALERTS, ("state", "count", "severity"), "tree"),
         Topic("audit", AUDIT, AUDIT, permission=Permission.ADMIN),
     )
 }

@@ -1,6 +1,7 @@
 """The confirmation before an action: what it takes down, why it is asked for; then the order itself."""
 
 import re
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,12 +11,15 @@ from django.utils import timezone
 
 from controlplane.access.actors import actor_of
 from controlplane.access.policy import tree_of
-from controlplane.dashboard.actions import ACTIONS, Action, blast
+from controlplane.api.foreseeing import Question, foresee_key
+from controlplane.dashboard.actions import ACTIONS, MEANS, Action
+from controlplane.dashboard.foresight import LABELS, shown
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from supervision.alerts import selectors as alerts
 from supervision.alerts.exceptions import NotFound as NoAlertError
-from supervision.alerts.models import Alert
+from supervision.alerts.models import Alert, Silence
 from supervision.alerts.services import acknowledge_alert, resolve_alert
+from supervision.alerts.silences import end_silence, silence_alerts
 from supervision.exceptions import SupervisionError
 from supervision.fleet import services as fleet
 from supervision.trees.commands import request_command
@@ -25,6 +29,7 @@ DURATION = re.compile(r"(\d{1,5})([smhd])")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MAX_HOLD_S = 30 * 86400
 MAX_REASON = 500
+MAX_KEY = 2300
 
 
 class _WrongFieldError(Exception):
@@ -56,12 +61,30 @@ def context(
         "label": action.label,
         "danger": action.danger,
         "question": action.question.format(key=_name(request, action)),
-        "blast": blast(action, key, rows),
+        "means": MEANS.get(action.verb, ""),
+        "foreseen": foreseen(action, key, node),
+        "tree_url": tree_url(action, key),
+        "facts": _facts(request) if action.target == "alert" else {},
         "needs_reason": action.needs_reason,
         "reason": request.http.POST.get("reason", ""),
         "errors": errors or [],
         "back_url": back_url(action, key, node),
     }
+
+
+def foreseen(action: Action, key: str, node: str) -> list[dict[str, Any]]:
+    """What would follow from it on each node, from the kernel itself."""
+    if not action.is_foreseen:
+        return []
+    answers = foresee_key(Question(action.verb, key), node=node or None, now=timezone.now())
+    return [shown(answer) for answer in answers]
+
+
+def tree_url(action: Action, key: str) -> str:
+    """The same on the page Tree, where it can be."""
+    if action.verb not in dict(LABELS):
+        return ""
+    return f"{reverse('tree')}?{urlencode({'if': action.verb, 'key': key})}"
 
 
 def action_of(request: PageRequest) -> Action:
@@ -77,6 +100,8 @@ def _tree(request: PageRequest, action: Action) -> str:
     """What the right is asked on; "" for what belongs to no tree."""
     if action.target == "alert":
         return str(_alert(request).tree)
+    if action.target == "silence":
+        return str(_silence(request).tree)
     return tree_of(request.params["key"]) if action.target == "child" else ""
 
 
@@ -85,6 +110,23 @@ def _alert(request: PageRequest) -> Alert:
         return alerts.get_alert(_number(request.params["key"]), trees=request.visible)
     except (NoAlertError, _WrongFieldError):
         raise Http404("There is no such alert.") from None
+
+
+def _facts(request: PageRequest) -> dict[str, str]:
+    """What a silence of it names."""
+    alert = _alert(request)
+    return {"kind": alert.kind, "subject": alert.subject, "tree": alert.tree}
+
+
+def _silence(request: PageRequest) -> Silence:
+    """One that has not ended. Whoever may not see its tree does not learn that there is one."""
+    try:
+        found = Silence.objects.filter(pk=_number(request.params["key"]), until__gt=timezone.now()).first()
+    except _WrongFieldError:
+        found = None
+    if found is None or (request.visible is not None and found.tree not in request.visible):
+        raise Http404("There is no such silence, or it has ended.")
+    return found
 
 
 def node_of(request: PageRequest) -> str:
@@ -98,11 +140,15 @@ def _name(request: PageRequest, action: Action) -> str:
         if known is None:
             raise Http404("There is no such node.")
         return str(known["host"])
+    if action.target == "silence":
+        return str(_silence(request))
     return _alert(request).title if action.target == "alert" else key
 
 
 def back_url(action: Action, key: str, node: str) -> str:
-    if action.target == "alert":
+    if action.target == "fleet":
+        return reverse("tree")
+    if action.target in ("alert", "silence"):
         return reverse("alerts")
     if action.target != "child":
         return reverse("nodes")
@@ -131,6 +177,16 @@ def _order(request: PageRequest, action: Action, node: str) -> str:
     if action.needs_reason and not reason:
         raise _WrongFieldError("A reason is needed.")
     actor = actor_of(request.http)
+    if action.verb == "end_silence":
+        end_silence(silence_id=_number(key), actor=actor, now=timezone.now())
+        return ""
+    if action.verb == "silence":
+        alert = _alert(request)
+        until = timezone.now() + timedelta(seconds=_hold_s(post.get("for", "1h")))
+        silence_alerts(
+            kind=alert.kind, subject=alert.subject, tree=alert.tree, until=until, reason=reason, actor=actor
+        )
+        return ""
     if action.target == "alert":
         settle = acknowledge_alert if action.verb == "acknowledge" else resolve_alert
         settle(alert_id=_number(key), actor=actor, reason=reason, now=timezone.now())
@@ -140,12 +196,16 @@ def _order(request: PageRequest, action: Action, node: str) -> str:
         change(node_id=key, actor=actor, reason=reason)
         return ""
     args: dict[str, Any] = {}
-    if action.verb == "hold":
+    if action.verb in ("hold", "hold_all"):
         args["seconds"] = _hold_s(post.get("for", "1h"))
     elif action.verb == "signal":
         args["signal"] = _signal(post.get("signal", ""))
     elif action.verb == "end_stray":
         args["pid"], key = _number(key), ""
+    elif action.verb == "adopt_stray":
+        args["pid"], key = _number(key), _owner(post.get("owner", ""))
+    if action.target == "fleet":
+        key = ""
     commands = request_command(
         verb=action.verb, key=key, node_id=node or None, args=args, actor=actor, reason=reason
     )
@@ -158,6 +218,13 @@ def _hold_s(text: str) -> float:
     if not 0 < seconds <= MAX_HOLD_S:
         raise _WrongFieldError("How long: a duration like 10m, 1h or 7d, 30d at most.")
     return float(seconds)
+
+
+def _owner(text: str) -> str:
+    owner = text.strip()
+    if not owner or len(owner) > MAX_KEY or "/" not in owner:
+        raise _WrongFieldError("Whose it is: the key of a child, such as shop/web.")
+    return owner
 
 
 def _signal(name: str) -> str:

@@ -1,5 +1,6 @@
 """One agent: its configuration, its lives, its checkpoints, what it holds and what is below it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,14 +14,18 @@ from agents.configs.models import AgentConfig, AgentConfigRevision
 from agents.registry.selectors import registrations
 from controlplane.access.policy import Permission, tree_of
 from controlplane.dashboard.actions import offered
-from controlplane.dashboard.agents import configs_of_children, lines_of, path_of
+from controlplane.dashboard.agents import canary_of, config_of, configs_of_children, lines_of
 from controlplane.dashboard.framework import Context, Page, PageRequest
 from controlplane.dashboard.live.records import seconds
 from supervision.journal.models import Incarnation
+from supervision.journal.selectors import own_children
+from supervision.samples.selectors import minutes
 
 LIVES = 20
 CHECKPOINTS = 20
 REVISIONS = 20
+MEASURED = timedelta(minutes=10)
+"""What was told longer ago says nothing of now."""
 
 
 def select(request: PageRequest) -> Context:
@@ -57,8 +62,25 @@ def select(request: PageRequest) -> Context:
             for one in CheckpointFault.objects.filter(key=key).order_by("-id")[:5]
         ],
         "registrations": _registrations(key),
+        "measures": _measures(key, member, request.now),
+        "own_children": [{**own, "at": seconds(own["at"])} for own in own_children(key)],
         "below": sorted(below, key=lambda one: one["key"]),
     }
+
+
+def _measures(key: str, member: dict[str, Any] | None, now: float) -> list[dict[str, Any]]:
+    """What the program measures of itself, by its node's newest minute: a gauge says how much there is, a counter (it has
+    `added`) how much happened in this life."""
+    if member is None:
+        return []
+    until = datetime.fromtimestamp(now, UTC)
+    rows = minutes(node_id=member["node"], key=key, since=until - MEASURED, until=until + MEASURED)
+    row = rows.filter(gauges__isnull=False).order_by("-at").first()
+    gauges: dict[str, dict[str, float]] = (row.gauges or {}) if row is not None else {}
+    return [
+        {"name": name, "at": seconds(row.at) if row is not None else None, "counts": "added" in sums, **sums}
+        for name, sums in sorted(gauges.items())
+    ]
 
 
 def _actions(request: PageRequest, member: dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -78,7 +100,7 @@ def _actions(request: PageRequest, member: dict[str, Any] | None) -> list[dict[s
 
 def _config(request: PageRequest, tree: str, key: str) -> dict[str, Any] | None:
     """The config that it runs with: its revisions, and what the shown one changed."""
-    ref, revision, follows = configs_of_children([tree]).get((tree, path_of(key)), ("", None, False))
+    ref, revision, follows = config_of(configs_of_children([tree]), key)
     if not ref:
         return None
     namespace, _, name = ref.partition("/")
@@ -90,7 +112,9 @@ def _config(request: PageRequest, tree: str, key: str) -> dict[str, Any] | None:
     revisions = list(
         AgentConfigRevision.objects.filter(config=config).defer("document").order_by("-number")[:REVISIONS]
     )
-    documents = _documents(config, number)
+    compared = request.text("against")
+    against = int(compared) if compared.isdecimal() and len(compared) < 10 else number - 1
+    documents = _documents(config, number, against)
     return {
         "ref": ref,
         "url": reverse("config", args=[namespace, name]),
@@ -98,6 +122,8 @@ def _config(request: PageRequest, tree: str, key: str) -> dict[str, Any] | None:
         "revision": revision,
         "follows": follows,
         "shown": number,
+        "against": against,
+        "trial": canary_of(config, may_stop=request.principal.can(Permission.ADMIN)),
         "revisions": [
             {
                 "number": one.number,
@@ -108,12 +134,12 @@ def _config(request: PageRequest, tree: str, key: str) -> dict[str, Any] | None:
             for one in revisions
         ],
         "yaml": config_yaml(documents.get(number, {})),
-        "diff": lines_of(config_diff(documents.get(number - 1), documents.get(number))) if number > 1 else [],
+        "diff": lines_of(config_diff(documents.get(against), documents.get(number))) if against >= 1 else [],
     }
 
 
-def _documents(config: AgentConfig, number: int) -> dict[int, dict[str, Any]]:
-    rows = AgentConfigRevision.objects.filter(config=config, number__in=[number, number - 1])
+def _documents(config: AgentConfig, *numbers: int) -> dict[int, dict[str, Any]]:
+    rows = AgentConfigRevision.objects.filter(config=config, number__in=numbers)
     return dict(rows.values_list("number", "document"))
 
 

@@ -9,10 +9,11 @@ from agents.configs import selectors
 from agents.configs.models import AgentConfig
 from agents.registry.living import living
 from controlplane.access.policy import Permission
-from controlplane.dashboard.agents import configs_of_children, path_of
+from controlplane.dashboard.agents import capabilities_of_children, config_of, configs_of_children, path_of
 from controlplane.dashboard.framework import Context, Page, PageRequest
-from controlplane.dashboard.lists import PER_PAGE
+from controlplane.dashboard.lists import PER_PAGE, matching
 from controlplane.dashboard.live.records import seconds
+from controlplane.filters.fields import AGENTS
 from supervision.trees.models import Tree
 
 MOST_CONFIGS = 500
@@ -20,15 +21,16 @@ MOST_CONFIGS = 500
 
 def select(request: PageRequest) -> Context:
     agents = _agents(request)
-    text = request.text("q").lower()
-    found = [one for one in agents if text in one["key"].lower() or text in one["config"].lower()]
+    found, error = matching(agents, request.text("q"), AGENTS, now=request.now)
     page = request.text("page")
     count = max(1, -(-len(found) // PER_PAGE))
     number = min(count, max(1, int(page) if page.isdecimal() and len(page) < 7 else 1))
     sees_configs = request.principal.can(Permission.VIEW)
+    shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
     return {
         "q": request.text("q"),
-        "agents": found[(number - 1) * PER_PAGE : number * PER_PAGE],
+        "q_error": error,
+        "agents": [{**one, "spark": request.reading.spark(one["node"], one["key"])} for one in shown],
         "total": len(found),
         "page_number": number,
         "page_count": count,
@@ -49,25 +51,44 @@ def _agents(request: PageRequest) -> list[dict[str, Any]]:
         if one["kind"] == "agent" and not one["removed"] and (visible is None or one["tree"] in visible)
     ]
     configs = configs_of_children({one["tree"] for one in members})
-    held = Counter(
-        living().filter(node__isnull=False).values_list("node_id", "child").order_by("node_id", "child")
-    )
+    says = capabilities_of_children({one["tree"] for one in members})
+    held = _held()
     rows = []
     for one in members:
-        config, revision, follows = configs.get((one["tree"], path_of(one["key"])), ("", None, False))
+        config, revision, follows = config_of(configs, one["key"])
+        mine = held.get((one["node"], one["key"]), [])
+        declared = says.get((one["tree"], path_of(one["key"])), [])
+        labels = fleet.node_facts.get(one["node"], {}).get("labels", [])
         rows.append(
             {
                 **one,
+                "healthy": one["state"] == "running" and all(each["ready"] for each in mine),
+                "capabilities": sorted(
+                    {*declared, *(word for each in mine for word in each["capabilities"])}
+                ),
+                "services": sorted({each["service"] for each in mine if each["service"]}),
+                "labels": sorted(
+                    {*labels, *(f"{name}={value}" for each in mine for name, value in each["labels"].items())}
+                ),
                 "url": reverse("agent", args=[one["key"]]) + f"?node={one['node']}",
                 "config": config,
                 "revision": revision,
                 "follows": follows,
                 "config_url": reverse("config", args=config.split("/")) if config else None,
-                "registrations": held.get((one["node"], one["key"]), 0),
+                "registrations": len(mine),
             }
         )
     order = {"failed": 0, "lost": 0, "backoff": 1, "starting": 2, "stopping": 2, "waiting": 2, "running": 4}
     return sorted(rows, key=lambda one: (order.get(one["state"], 3), one["key"], one["host"]))
+
+
+def _held() -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """(node, child) -> what each registration of it says."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    fields = ("node_id", "child", "ready", "capabilities", "labels", "service")
+    for row in living().filter(node__isnull=False).order_by("node_id", "child").values(*fields):
+        found.setdefault((row["node_id"], row["child"]), []).append(row)
+    return found
 
 
 def _configs() -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from agents.configs import selectors
+from agents.configs.canaries import OBSERVE_S, why_none_can
 from agents.configs.document import config_yaml
 from agents.configs.models import AgentConfig
-from agents.configs.services import CANARY, NOTHING_YET, put_config
+from agents.configs.services import NOTHING_YET, ConfigApplied, put_config, stop_canary
 from agents.exceptions import AgentsError
 from controlplane.access.actors import actor_of
 from controlplane.access.policy import Permission
@@ -40,6 +41,8 @@ def select(request: PageRequest) -> Context:
         "etag": config.tag,
         "trees": _trees(config),
         "revision": config.head.number if config.head is not None else None,
+        "no_canary": why_none_can(config),
+        "trial": agents.canary_of(config, may_stop=request.principal.can(Permission.ADMIN)),
     }
 
 
@@ -54,6 +57,9 @@ def blank(request: PageRequest) -> Context:
         "revision": None,
         "message": "",
         "canary": False,
+        "no_canary": "",
+        "observe": f"{OBSERVE_S:g}",
+        "trial": None,
         "errors": [],
         "diff": None,
         "plan": None,
@@ -74,9 +80,20 @@ def _trees(config: AgentConfig) -> list[dict[str, Any]]:
 def act(request: PageRequest) -> HttpResponse:
     request.require(Permission.ADMIN)
     config = find(request)
+    if request.http.POST.get("do") == "stop":
+        return _stop(request, config)
     return submitted(
         PAGE, request, select(request), namespace=config.namespace, name=config.name, config=config
     )
+
+
+def _stop(request: PageRequest, config: AgentConfig) -> HttpResponse:
+    try:
+        stop_canary(namespace=config.namespace, name=config.name, actor=actor_of(request.http))
+        messages.success(request.http, f"{config.ref} is tried no more; the agent goes back.")
+    except (AgentsError, TreesError) as error:
+        messages.error(request.http, str(error))
+    return HttpResponseRedirect(reverse("config", args=[config.namespace, config.name]), status=303)
 
 
 def submitted(
@@ -95,6 +112,7 @@ def submitted(
         "etag": post.get("etag", ""),
         "message": post.get("message", "").strip(),
         "canary": post.get("canary") == "on",
+        "observe": post.get("observe", "").strip() or f"{OBSERVE_S:g}",
         "checked": True,
     }
     try:
@@ -109,7 +127,7 @@ def submitted(
                 message=context["message"][:500],
                 actor=actor_of(request.http),
                 expected=context["etag"],
-                rollout=CANARY if context["canary"] else None,
+                canary=agents.observed_for(context["observe"]) if context["canary"] else None,
                 source="page",
             )
         except (AgentsError, TreesError) as error:
@@ -118,11 +136,20 @@ def submitted(
         # What is typed is checked all the time: only what was to be applied is refused with a status of its own.
         status = refusal.status if post.get("do") == "apply" else 200
         return show(page, request, context | {"errors": refusal.errors}, status=status)
+    messages.success(request.http, told(applied))
+    return HttpResponseRedirect(reverse("config", args=[namespace, name]), status=303)
+
+
+def told(applied: ConfigApplied) -> str:
+    """What became of it, for the person who did it."""
+    if not applied.changed:
+        return "Nothing had changed."
+    what = f"Revision {applied.revision.number} of {applied.config.ref}"
+    if applied.canary is not None:
+        return f"{what} is tried by {applied.canary.key} first."
     moved = [one.tree.name for one in applied.trees if one.changed]
     follow = f" {', '.join(moved)} follow{'s' if len(moved) == 1 else ''}." if moved else ""
-    words = f"Revision {applied.revision.number} of {applied.config.ref} is applied.{follow}"
-    messages.success(request.http, words if applied.changed else "Nothing had changed.")
-    return HttpResponseRedirect(reverse("config", args=[namespace, name]), status=303)
+    return f"{what} is applied.{follow}"
 
 
 PAGE = Page(
@@ -132,5 +159,6 @@ PAGE = Page(
     template="dashboard/config.html",
     select=select,
     act=act,
+    topics={"procs": {"cols": ["kind", "state", "incarnation", "tree"]}},
     may_open=lambda principal: principal.can(Permission.VIEW),
 )

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from agents.configs.canaries import CanaryOptions, why_none_can
 from agents.configs.document import ConfigDocument, config_diff
 from agents.configs.models import AgentConfigRevision
 from agents.configs.services import rollback_config
@@ -14,7 +15,7 @@ from controlplane.dashboard import agents
 from controlplane.dashboard.editing import RefusedError
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.live.records import seconds
-from controlplane.dashboard.pages.config import find
+from controlplane.dashboard.pages.config import find, told
 from supervision.trees.exceptions import TreesError
 
 MOST = 200
@@ -25,7 +26,7 @@ def select(request: PageRequest) -> Context:
     revisions = list(
         AgentConfigRevision.objects.filter(config=config).defer("document").order_by("-number")[:MOST]
     )
-    newest = revisions[0].number if revisions else 0
+    newest = config.head.number if config.head is not None else 0
     to_number = _number(request.text("to"), newest)
     from_number = _number(request.text("from"), max(0, to_number - 1))
     documents = dict(
@@ -33,6 +34,7 @@ def select(request: PageRequest) -> Context:
             "number", "document"
         )
     )
+    tried = dict(config.canaries.order_by("id").values_list("revision__number", "state"))
     context: Context = {
         "ref": config.ref,
         "namespace": config.namespace,
@@ -47,6 +49,7 @@ def select(request: PageRequest) -> Context:
                 "source": one.source,
                 "at": seconds(one.created_at),
                 "is_head": one.pk == config.head_id,
+                "tried": tried.get(one.number, ""),
             }
             for one in revisions
         ],
@@ -65,7 +68,8 @@ def select(request: PageRequest) -> Context:
     if back and back in {one.number for one in revisions} and context["may_edit"]:
         target = AgentConfigRevision.objects.get(config=config, number=back)
         try:
-            context |= {"back": back, **agents.preview(config, ConfigDocument(target.document))}
+            plan = agents.preview(config, ConfigDocument(target.document))
+            context |= {"back": back, "no_canary": why_none_can(config), **plan}
         except RefusedError as error:
             context |= {"back": back, "errors": error.errors}
     return context
@@ -88,14 +92,13 @@ def act(request: PageRequest) -> HttpResponse:
             message=post.get("message", "").strip()[:500],
             actor=actor_of(request.http),
             expected=post.get("etag", ""),
+            canary=CanaryOptions() if post.get("canary") == "on" else None,
         )
     except (AgentsError, TreesError) as error:
         refusal = agents.refused(error)
         return show(PAGE, request, select(request) | {"errors": refusal.errors}, status=refusal.status)
-    messages.success(
-        request.http,
-        f"{config.ref} is back at revision {post.get('to')}, as revision {applied.revision.number}.",
-    )
+    back = f"{config.ref} is back at revision {post.get('to')}, as revision {applied.revision.number}."
+    messages.success(request.http, back if applied.canary is None else told(applied))
     return HttpResponseRedirect(reverse("config-history", args=[config.namespace, config.name]), status=303)
 
 

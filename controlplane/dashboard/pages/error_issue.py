@@ -1,5 +1,6 @@
 """One issue: what was raised and where, in which child, why its events are one, and what people said and did."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,17 +10,22 @@ from django.urls import reverse
 from django.utils import timezone
 
 from controlplane.access.actors import actor_of
-from controlplane.access.policy import EVERY_TREE, Permission
+from controlplane.access.policy import EVERY_TREE, Permission, tree_of
+from controlplane.api.around import around
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.live.records import seconds
-from controlplane.dashboard.pages.errors import issue_row
+from controlplane.dashboard.pages.errors import day_of, issue_row
+from controlplane.dashboard.pages.process import actions_of, members_of
 from supervision.errors.event import ErrorEvent as Report
 from supervision.errors.event import Raised
 from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
+from supervision.errors.protocol.notes import notes_of
 from supervision.errors.protocol.reading import read_event
 from supervision.errors.store import issues, selectors
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorTag
+from supervision.errors.store.releases import attachments
+from supervision.trees.models import Tree, TreeRevision
 
 MOST_FRAMES = 60
 MOST_CRUMBS = 40
@@ -34,13 +40,22 @@ def select(request: PageRequest) -> Context:
     hours = selectors.hours_of([issue.pk], now=timezone.now()).get(issue.pk, [])
     return {
         "issue": issue_row(issue)
-        | {"release_first": issue.first_release, "resolved_in": issue.resolved_in, "hours": hours},
+        | {"release_first": issue.first_release, "resolved_in": issue.resolved_in}
+        | {"in_next_release": issue.in_next_release, "until": _until_words(issue)}
+        | day_of(hours),
         "project": issue.project,
         "because": issue.because,
         "event": _event(event, report) if event else None,
+        "attachments": [
+            {"name": each.name, "size": each.size, "url": reverse("api:error-attachment", args=[each.pk])}
+            for each in attachments(issue.project_id, event.event_id)[:20]
+        ]
+        if event
+        else [],
         "raised": [_raised(each, index, data) for index, each in reversed(list(enumerate(report.raised)))],
         "crumbs": _crumbs(data),
         "about": _about(data),
+        "notes": notes_of(data),
         "events": [
             {
                 "event_id": each.event_id,
@@ -64,9 +79,43 @@ def select(request: PageRequest) -> Context:
             }
             for each in issue.activity.all()[:50]
         ],
+        "around": around(event) if event is not None else None,
+        "actions": _actions(request, event.child if event else issue.child),
+        "rollback": _rollback(request, issue, event.release if event else ""),
         "may_change": request.principal.can(Permission.OPERATE, issue.project.tree or EVERY_TREE),
         "errors": [],
     }
+
+
+OFFERED = ("start", "restart", "hold", "release")
+"""Of what can be done to a child, what may end an error."""
+
+
+def _actions(request: PageRequest, key: str) -> list[dict[str, Any]]:
+    """Of the child, on each node that has it; the dialogs are those of its own page."""
+    if not key or not request.principal.can(Permission.OPERATE, tree_of(key)):
+        return []
+    members = members_of(request, key)
+    return [
+        action | {"host": member["host"] if len(members) > 1 else ""}
+        for member in members
+        for action in actions_of(request, member)
+        if action["verb"] in OFFERED and action["allowed"]
+    ]
+
+
+def _rollback(request: PageRequest, issue: ErrorIssue, release: str) -> dict[str, Any] | None:
+    """The revision before the one that the error came with, where that still is the tree's."""
+    tree, _, number = release.rpartition("@")
+    if not tree or tree != issue.project.tree or not number.isdecimal() or len(number) > 9:
+        return None
+    if not request.principal.can(Permission.ADMIN, tree):
+        return None
+    found = Tree.objects.filter(name=tree, deleted_at=None, head__number=int(number)).first()
+    before = TreeRevision.objects.filter(tree=found, number__lt=int(number)).order_by("-number").first()
+    if found is None or before is None:
+        return None
+    return {"number": before.number, "url": reverse("tree-rollback", args=[tree, before.number])}
 
 
 def act(request: PageRequest) -> HttpResponse | Context:
@@ -76,7 +125,12 @@ def act(request: PageRequest) -> HttpResponse | Context:
         "resolve": lambda: issues.set_status(
             issue=issue, status="resolved", release=post.get("release", "").strip(), now=now, actor=actor
         ),
-        "archive": lambda: issues.set_status(issue=issue, status="archived", now=now, actor=actor),
+        "resolve_next": lambda: issues.set_status(
+            issue=issue, status="resolved", in_next_release=True, now=now, actor=actor
+        ),
+        "archive": lambda: issues.set_status(
+            issue=issue, status="archived", until=_until(post, now), now=now, actor=actor
+        ),
         "open": lambda: issues.set_status(issue=issue, status="ongoing", now=now, actor=actor),
         "comment": lambda: issues.comment(issue=issue, text=post.get("text", ""), now=now, actor=actor),
         "merge": lambda: issues.merge(
@@ -92,6 +146,31 @@ def act(request: PageRequest) -> HttpResponse | Context:
         return show(PAGE, request, {**select(request), "errors": [str(error)]}, status=400)
     messages.success(request.http, "Done.")
     return HttpResponseRedirect(reverse("error-issue", args=[issue.short_id]))
+
+
+DAYS = {"day": 1, "week": 7, "month": 30}
+
+
+def _until(post: Mapping[str, str], now: dt.datetime) -> issues.Until:
+    """As the form has it. InvalidFieldError."""
+    wanted, number = post.get("until", ""), post.get("number", "").strip()
+    if wanted in DAYS:
+        return issues.Until(at=now + dt.timedelta(days=DAYS[wanted]))
+    if wanted in ("events", "users"):
+        if not (number.isdecimal() and len(number) < 10):
+            raise InvalidFieldError("number", f"how many more {wanted}, 1 to {issues.MOST_UNTIL}")
+        return issues.Until(events=int(number)) if wanted == "events" else issues.Until(users=int(number))
+    return issues.Until(escalates=wanted == "escalating")
+
+
+def _until_words(issue: ErrorIssue) -> str:
+    said = [
+        f"{issue.until_at:%Y-%m-%d %H:%M} UTC" if issue.until_at else "",
+        f"it has {issue.until_count} events" if issue.until_count else "",
+        f"it happened to {issue.until_users} users" if issue.until_users else "",
+        f"{issue.until_per_hour} come in an hour" if issue.until_per_hour else "",
+    ]
+    return ", or ".join(filter(None, said))
 
 
 def _issue(request: PageRequest, permission: Permission) -> ErrorIssue:
@@ -166,6 +245,8 @@ def _vars(raw: list[Any], number: int) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "\n".join(value)[:1000]
     return (value if isinstance(value, str) else repr(value))[:300]
 
 

@@ -1,52 +1,144 @@
-"""Errors: the issues that reports make, seen last first; what is new, what came back, and how often."""
+"""Errors: the issues that reports make, seen last first; what is new, what came back, and how often. Many may be decided
+about at once, after they were counted."""
 
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from controlplane.dashboard.framework import Context, Page, PageRequest
+from controlplane.access.actors import actor_of
+from controlplane.access.policy import EVERY_TREE, Permission
+from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.live.records import seconds
-from supervision.errors.store import selectors
+from controlplane.dashboard.rowspark import count_bars
+from controlplane.filters.grammar import FilterError
+from controlplane.filters.issues import issue_condition
+from supervision.auditlog.services import audited
+from supervision.errors.store import issues, selectors
 from supervision.errors.store.models import ErrorIssue
+from supervision.explain.words import count
 
 PER_PAGE = 100
-STATUSES = ("open", *ErrorIssue.Status.values, "all")
+OPEN = "open:true"
+"""What is shown to who asks for nothing else; the field says so, and can be emptied."""
 TONES = {
     ErrorIssue.Status.NEW: "warn",
     ErrorIssue.Status.REGRESSED: "crit",
     ErrorIssue.Status.ONGOING: "warn",
+    ErrorIssue.Status.ESCALATING: "crit",
     ErrorIssue.Status.RESOLVED: "ok",
     ErrorIssue.Status.ARCHIVED: "idle",
 }
 LEVELS = {"fatal": "crit", "error": "crit", "warning": "warn"}
+DEEDS = {
+    "resolve": ("resolved", "Resolve"),
+    "archive": ("archived", "Archive"),
+    "open": ("ongoing", "Open again"),
+}
+"""What may be done to all that match: the status they get, and the word."""
 
 
 def select(request: PageRequest) -> Context:
-    asked = request.text("status")
-    status = asked if asked in STATUSES else "open"
-    words = request.text("q")[:200]
+    asked = request.http.GET.get("q")
+    return _context(request, OPEN if asked is None else asked.strip()[:1000])
+
+
+def _context(request: PageRequest, q: str) -> Context:
+    error = None
+    rows = selectors.issues(trees=request.visible)
+    try:
+        rows = _accepted(rows, q)
+    except FilterError as wrong:
+        error = {"at": wrong.at, "message": wrong.message}
     page = request.text("page")
-    number = int(page) if page.isdecimal() and len(page) < 6 else 1
-    rows = selectors.issues(trees=request.visible, status="" if status == "all" else status, words=words)
-    first = (max(1, number) - 1) * PER_PAGE
+    number = max(1, int(page)) if page.isdecimal() and len(page) < 6 else 1
+    first = (number - 1) * PER_PAGE
     found = list(rows[first : first + PER_PAGE + 1])
     shown = found[:PER_PAGE]
     hours = selectors.hours_of((issue.pk for issue in shown), now=timezone.now())
-    query = {"status": status, "q": words, "page": max(1, number) + 1}
     return {
-        "rows": [issue_row(issue) | {"hours": hours.get(issue.pk, [])} for issue in shown],
-        "q": words,
-        "status": status,
-        "statuses": STATUSES,
-        "next_url": f"?{urlencode(query)}" if len(found) > PER_PAGE else None,
-        "is_default": status == "open" and not words,
+        "rows": [issue_row(issue) | day_of(hours.get(issue.pk, [])) for issue in shown],
+        "q": q,
+        "q_error": error,
+        "facets": [
+            {"label": label, "url": f"?{urlencode({'q': text})}", "is_current": q == text}
+            for label, text in (
+                ("Open", OPEN),
+                ("Came back", "status:regressed"),
+                ("New today", "open:true first_seen:<1d"),
+                ("Mine", f'open:true assignee:"{request.principal.name}"'),
+                ("Resolved", "status:resolved"),
+                ("All", ""),
+            )
+        ],
+        "earlier_url": f"?{urlencode({'q': q, 'page': number - 1})}" if number > 1 else None,
+        "next_url": f"?{urlencode({'q': q, 'page': number + 1})}" if len(found) > PER_PAGE else None,
+        "is_default": q == OPEN,
+        "deeds": [{"do": do, "label": label} for do, (_, label) in DEEDS.items()]
+        if shown and any(_may_change(request, issue) for issue in shown)
+        else [],
+        "pending": None,
+        "spikes": [
+            {
+                "project": spike.project.slug,
+                "usual": f"{spike.usual_per_minute:.3g}",
+                "limit": spike.limit_per_minute,
+                "refused": spike.refused,
+                "began_at": seconds(spike.began_at),
+            }
+            for spike in selectors.spikes(trees=request.visible)[:20]
+        ],
         "projects": [
             {"slug": project.slug, "name": project.name}
             for project in selectors.projects(trees=request.visible)[:50]
         ],
     }
+
+
+def act(request: PageRequest) -> HttpResponse | Context:
+    """First what would be changed, counted; then, with that number, the change."""
+    post = request.http.POST
+    do, q = post.get("do", ""), post.get("q", "").strip()[:1000]
+    if do not in DEEDS:
+        raise Http404("There is no such action.")
+    status, label = DEEDS[do]
+    back = f"{reverse('errors')}?{urlencode({'q': q})}"
+    try:
+        rows = _accepted(selectors.issues(trees=request.visible), q)
+    except FilterError as wrong:
+        messages.error(request.http, f"{wrong.message}, at character {wrong.at + 1}.")
+        return HttpResponseRedirect(back)
+    matched = [issue for issue in rows[: issues.MOST_BULK + 1] if _may_change(request, issue)]
+    if len(matched) > issues.MOST_BULK:
+        messages.error(request.http, f"More than {issues.MOST_BULK} match: narrow the filter.")
+        return HttpResponseRedirect(back)
+    words = count(len(matched), "issue")
+    if post.get("confirmed") != str(len(matched)):
+        pending = {"do": do, "label": f"{label} {words}", "count": len(matched), "words": words, "q": q}
+        return show(PAGE, request, {**_context(request, q), "pending": pending})
+    now, actor = timezone.now(), actor_of(request.http)
+    with audited():
+        for issue in matched:
+            issues.set_status(issue=issue, status=status, now=now, actor=actor)
+    messages.success(request.http, f"{label}: {words}.")
+    return HttpResponseRedirect(back)
+
+
+def _accepted(rows: "QuerySet[ErrorIssue]", q: str) -> "QuerySet[ErrorIssue]":
+    return rows.filter(issue_condition(q))
+
+
+def _may_change(request: PageRequest, issue: ErrorIssue) -> bool:
+    return request.principal.can(Permission.OPERATE, issue.project.tree or EVERY_TREE)
+
+
+def day_of(hours: list[int]) -> dict[str, Any]:
+    """The last 24 hours: bars, and how many events they are."""
+    return {"bars": count_bars(hours), "day": sum(hours)}
 
 
 def issue_row(issue: ErrorIssue) -> dict[str, Any]:
@@ -61,6 +153,7 @@ def issue_row(issue: ErrorIssue) -> dict[str, Any]:
         "status": issue.status,
         "tone": TONES[ErrorIssue.Status(issue.status)],
         "count": stat.count if stat else 0,
+        "users": stat.users if stat else 0,
         "last_seen": seconds(stat.last_seen) if stat else None,
         "first_seen": seconds(issue.first_seen),
         "child": (stat.last_child if stat else "") or issue.child,
@@ -71,12 +164,30 @@ def issue_row(issue: ErrorIssue) -> dict[str, Any]:
     }
 
 
+def reported_of(key: str) -> dict[int, list[dict[str, Any]]]:
+    """By incarnation, what a child reported, as events of its time line."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for event, issue in selectors.newest_of_child(key):
+        if event.incarnation is not None:
+            found.setdefault(event.incarnation, []).append(
+                {
+                    "at": event.at.timestamp(),
+                    "severity": "trouble" if LEVELS.get(event.level) == "crit" else "warning",
+                    "text": issue.title,
+                    "short_id": issue.short_id,
+                    "url": f"{reverse('error-issue', args=[issue.short_id])}?event={event.event_id}",
+                }
+            )
+    return found
+
+
 PAGE = Page(
     slug="errors",
     title="Errors",
     path="errors",
     template="dashboard/errors.html",
     select=select,
+    act=act,
     g_key="e",
     order=44,
 )

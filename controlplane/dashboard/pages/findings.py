@@ -21,6 +21,12 @@ SEVERITIES = tuple(reversed(AuditFinding.SEVERITIES))
 TONES = {"critical": "crit", "high": "crit", "medium": "warn", "low": "idle", "info": "idle"}
 STATES = {"open": ("warn", "open"), "closed": ("ok", "closed"), "wont_fix": ("idle", "won't fix")}
 VERDICTS = {"more": "crit", "same": "idle", "fewer": "ok", "first": "idle"}
+VERDICT_WORDS = {
+    "more": "more than before",
+    "same": "as before",
+    "fewer": "fewer than before",
+    "first": "first run",
+}
 OPEN = "state:open"
 
 
@@ -110,6 +116,7 @@ def project_rows(projects: list[AuditProject]) -> list[dict[str, Any]]:
                     if by_severity.get(word)
                 ],
                 "verdict": shown.verdict if shown else "",
+                "verdict_words": VERDICT_WORDS[shown.verdict] if shown else "",
                 "verdict_tone": VERDICTS[shown.verdict] if shown else "idle",
                 "at": seconds(shown.received_at) if shown else None,
                 "number": shown.number if shown else 0,

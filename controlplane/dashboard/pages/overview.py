@@ -14,13 +14,27 @@ SYSTEM = "system"
 def select(request: PageRequest) -> Context | HttpResponse:
     summary = request.reading.summary(request.visible, now=request.now)
     theirs = [tree for tree in summary["trees"] if tree["tree"] != SYSTEM]
-    if not theirs and request.principal.can(Permission.ADMIN) and "all" not in request.http.GET:
+    if (
+        not theirs
+        and request.at is None
+        and request.principal.can(Permission.ADMIN)
+        and "all" not in request.http.GET
+    ):
         return HttpResponseRedirect(reverse("welcome"))
-    return {**summary, "events": latest_events(request.visible, request.reading.hub, most=EVENTS)}
+    events = latest_events(request.visible, request.reading.hub, most=EVENTS, until=request.at)
+    attention = [{**item, "why": _why(item["text"], item["key"])} for item in summary["attention"]]
+    return {**summary, "attention": attention, "events": events}
+
+
+def _why(text: str, key: str) -> str:
+    """What is wrong, without the name that stands above it anyway; static/js/overview.js says the same."""
+    said = text[len(key) :].lstrip(": ") if key and text.startswith(key) else text
+    return said[:1].upper() + said[1:]
 
 
 PAGE = Page(
     slug="overview",
+    has_past=True,
     title="Overview",
     path="",
     template="dashboard/overview.html",

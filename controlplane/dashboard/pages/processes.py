@@ -7,6 +7,12 @@ from controlplane.dashboard.lists import listing
 from controlplane.dashboard.live.topics import PROCS as COLUMNS
 from controlplane.filters.fields import PROCS
 
+TITLES = {
+    "node": "Node", "pid": "Pid", "uptime": "For", "cpu": "CPU", "rss": "Memory", "restarts": "Restarts",
+    "exit": "Last exit",
+}  # fmt: skip
+"""Of the columns that need not be shown."""
+
 
 def select(request: PageRequest) -> Context:
     found = listing(
@@ -21,11 +27,14 @@ def select(request: PageRequest) -> Context:
     )
     for row in found.rows:
         row["url"] = f"{reverse('process', args=[row['key']])}?node={row['node']}"
-    return found.context() | {"bulk_url": reverse("api:commands")}
+    hidden = request.kept.hidden if request.kept else ()
+    columns = [{"name": name, "title": title, "is_hidden": name in hidden} for name, title in TITLES.items()]
+    return found.context() | {"bulk_url": reverse("api:commands"), "columns": columns}
 
 
 PAGE = Page(
     slug="processes",
+    has_past=True,
     title="Processes",
     path="processes",
     template="dashboard/processes.html",

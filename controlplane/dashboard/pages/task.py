@@ -5,6 +5,8 @@ from django.http import Http404
 from controlplane.dashboard.framework import Context, Page, PageRequest
 from controlplane.dashboard.live.records import seconds
 from controlplane.dashboard.taskrows import task_row
+from supervision.errors.store.seen import TASK_TAG
+from supervision.errors.store.selectors import issues_tagged
 from supervision.tasks import selectors
 from supervision.tasks.exceptions import NoSuchTaskError
 from supervision.tasks.holders import read_holder
@@ -27,6 +29,9 @@ def select(request: PageRequest) -> Context:
         "started_at": seconds(run.started_at),
         "ended_at": seconds(run.ended_at),
         "due_at": seconds(run.due_at),
+        "issues": [issue.short_id for issue in issues_tagged(TASK_TAG, run.pk, tree=run.tree)]
+        if run.tree
+        else [],
         "attempts": [_attempt(each) for each in attempts],
     }
 

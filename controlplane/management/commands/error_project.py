@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from controlplane.intake.dsn import dsn_of
+from controlplane.system_tree import reachable_here
 from supervision.auditlog.actor import Actor
 from supervision.errors.exceptions import InvalidFieldError
 from supervision.errors.store.models import ErrorProject
@@ -33,4 +34,4 @@ class Command(BaseCommand):
         key = project.keys.filter(revoked_at=None).order_by("-id").first()
         if key is None:
             raise CommandError(f"every key of {project.slug} is revoked; the admin adds one")
-        self.stdout.write(dsn_of(project.pk, key.public_key, settings.REACHABLE.public_url))
+        self.stdout.write(dsn_of(project.pk, key.public_key, reachable_here(settings.PATHS).public_url))

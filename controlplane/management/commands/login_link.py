@@ -11,6 +11,7 @@ from django.utils import timezone
 from controlplane.access.actors import local_actor
 from controlplane.access.exceptions import InvalidAccessError
 from controlplane.access.services import LINK_LIFE, make_login_link
+from controlplane.system_tree import reachable_here
 
 
 class Command(BaseCommand):
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         except InvalidAccessError as error:
             raise CommandError(str(error)) from None
         path = reverse("login-link", args=[text]).removeprefix(settings.REACHABLE.prefix)
-        url = settings.REACHABLE.public_url + path
+        url = reachable_here(settings.PATHS).public_url + path
         if options["json"]:
             said = {"url": url, "user": user.username, "expires_at": (now + LINK_LIFE).isoformat()}
             self.stdout.write(json.dumps(said))

@@ -8,7 +8,7 @@ from controlplane.cli.arguments import add_yes, count
 from controlplane.cli.command import Invocation, OperatorCommand
 from controlplane.cli.confirm import confirm
 from controlplane.cli.exits import CliError, ExitCode
-from controlplane.cli.strayview import stray_lines
+from controlplane.cli.strayview import coverage_line, stray_lines
 
 
 class Command(OperatorCommand):
@@ -43,7 +43,9 @@ class Command(OperatorCommand):
             said = f"pid {pid} is being ended"
         else:
             result = invocation.ask("strays")
-            said = "\n".join(stray_lines(result.get("strays", []), terminal))
+            strays = result.get("strays", [])
+            lines = [*stray_lines(strays, terminal), coverage_line(strays, result.get("processes"))]
+            said = "\n".join(line for line in lines if line)
         if terminal.json:
             terminal.document(result)
         else:

@@ -144,20 +144,52 @@ const COMPARE = {
 
 /** A function of (value of a column by name, now in Unix seconds) that is true for the rows all terms accept. */
 export function predicate(terms, list) {
-  const tests = terms.map((term) => testOf(term, list));
+  const tests = terms.map((term) => {
+    const test = testOf(term, list);
+    const columns = columnsOf(term, list);
+    return (valueOf, now) => test(columns.length, (at) => valueOf(columns[at]), now);
+  });
   return (valueOf, now) => tests.every((test) => test(valueOf, now));
 }
 
+/** The same for a table that is held in columns: a function of (row number, now). A column that there is not holds nothing. */
+export function predicateOfRows(terms, list, values) {
+  const tests = terms.map((term) => {
+    const test = testOf(term, list);
+    const columns = columnsOf(term, list).map((name) => values[name]).filter(Boolean);
+    let row = 0;
+    const valueAt = (at) => columns[at][row];
+    return (wanted, now) => {
+      row = wanted;
+      return test(columns.length, valueAt, now);
+    };
+  });
+  if (tests.length === 1) return tests[0];
+  return (row, now) => {
+    for (const test of tests) if (!test(row, now)) return false;
+    return true;
+  };
+}
+
+/** Columns that the answer depends on. */
+export const columnsOfTerms = (terms, list) => new Set(terms.flatMap((term) => columnsOf(term, list)));
+
+/** Whether a row may begin or cease to match without changing. */
+export const dependsOnTime = (terms, list) => terms.some((term) => term.field !== "" && list.fields[term.field].kind === "age");
+
+const columnsOf = (term, list) => (term.field ? list.fields[term.field].columns : list.text);
+
+/** A function of (number of columns, their values by place, now). */
 function testOf(term, list) {
-  const columns = term.field ? list.fields[term.field].columns : list.text;
   const accepts = acceptsOf(term, term.field ? list.fields[term.field].kind : "text");
-  return (valueOf, now) => {
-    for (const column of columns) {
-      const value = valueOf(column);
+  const { negated } = term;
+  return (length, valueAt, now) => {
+    for (let at = 0; at < length; at += 1) {
+      const value = valueAt(at);
       if (value === null || value === undefined) continue;
-      if (Array.isArray(value) ? value.some((item) => accepts(item, now)) : accepts(value, now)) return !term.negated;
+      if (Array.isArray(value) ? value.some((item) => accepts(item, now)) : accepts(value, now)) return !negated;
     }
-    return term.negated;
+    return negated;
   };
 }
 
@@ -167,8 +199,9 @@ function acceptsOf({ op, values }, kind) {
     if (parts.length === 1) return (value) => String(value).toLowerCase().includes(parts[0]);
     return (value) => parts.some((part) => String(value).toLowerCase().includes(part));
   }
-  if (!(kind in UNITS)) return (value) => values.includes(value);
+  if (!(kind in UNITS)) return values.length === 1 ? (value) => value === values[0] : (value) => values.includes(value);
   const compare = COMPARE[op];
   if (kind === "age") return (value, now) => values.some((number) => compare(now - value, number));
+  if (values.length === 1) return (value) => compare(value, values[0]);
   return (value) => values.some((number) => compare(value, number));
 }

@@ -6,6 +6,7 @@ export class Ring {
     this.points = new Float64Array(capacity).fill(NaN);
     this.length = 0;
     this.next = 0;
+    this.pushed = 0;
   }
 
   /** null is a gap; it is drawn as one and never as zero. */
@@ -13,6 +14,7 @@ export class Ring {
     this.points[this.next] = value ?? NaN;
     this.next = (this.next + 1) % this.capacity;
     this.length = Math.min(this.length + 1, this.capacity);
+    this.pushed += 1;
   }
 
   fill(values) {

@@ -7,7 +7,12 @@
 /** Whether column `bit` is in a mask; masks of more than 31 columns do not fit what `&` can do. */
 export const hasBit = (mask, bit) => (bit < 31 && mask < 2 ** 31 ? (mask & (1 << bit)) !== 0 : Math.floor(mask / 2 ** bit) % 2 === 1);
 
+const MOST_CUTS = 1024;
+
 export class Table {
+  /** Mask: the columns that it names. Rows change in a few dozen ways, so that none is spelled out twice. */
+  #cuts = new Map();
+
   constructor() {
     this.epoch = null;
     this.seq = -1;
@@ -29,6 +34,7 @@ export class Table {
     this.ids = [...snapshot.ids];
     this.values = Object.fromEntries(snapshot.cols.map((name, at) => [name, [...snapshot.v[at]]]));
     this.index = new Map(this.ids.map((id, row) => [id, row]));
+    this.#cuts.clear();
   }
 
   /** null when the frame does not follow; else {changed: [[row, mask]], added: [row], removed: [id], moved: bool}. */
@@ -59,10 +65,9 @@ export class Table {
 
   /** Whether a change with this mask touches any of these columns. */
   touches(mask, names) {
-    return names.some((name) => {
-      const bit = this.columns.indexOf(name);
-      return bit >= 0 && hasBit(mask, bit);
-    });
+    const cut = this.#cutOf(mask);
+    for (const name of names) if (cut.names.has(name)) return true;
+    return false;
   }
 
   /** One row as an object: for a drawer or a test, not for the list. */
@@ -81,13 +86,20 @@ export class Table {
   }
 
   #write(row, mask, update) {
-    let at = 2;
-    for (let bit = 0; bit < this.columns.length; bit += 1) {
-      if (hasBit(mask, bit)) {
-        this.values[this.columns[bit]][row] = update[at];
-        at += 1;
-      }
+    const cut = this.#cutOf(mask);
+    for (let at = 0; at < cut.values.length; at += 1) cut.values[at][row] = update[at + 2];
+  }
+
+  /** {names, values: their columns} of a mask. */
+  #cutOf(mask) {
+    let cut = this.#cuts.get(mask);
+    if (!cut) {
+      const names = this.columns.filter((_, bit) => hasBit(mask, bit));
+      cut = { names: new Set(names), values: names.map((name) => this.values[name]) };
+      if (this.#cuts.size >= MOST_CUTS) this.#cuts.clear();
+      this.#cuts.set(mask, cut);
     }
+    return cut;
   }
 
   /** The last row takes the place of the one that goes, so that removal costs the same at any size. */

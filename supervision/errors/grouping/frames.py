@@ -13,6 +13,8 @@ from pathlib import PurePosixPath
 from supervision.errors.event import Frame
 
 MOST_CONTEXT = 120
+MAIN = "__main__"
+"""Which script it is says its file: so does a traceback, which names no modules."""
 MOST_CYCLE = 8
 """Longest cycle of calls that is known as a recursion."""
 
@@ -79,7 +81,8 @@ def is_in_app(frame: Frame) -> bool:
 
 
 def _call(frame: Frame) -> Call:
-    module = frame.module or PurePosixPath(frame.path.replace("\\", "/")).name.lower()
+    named = frame.module != MAIN and frame.module
+    module = named or PurePosixPath(frame.path.replace("\\", "/")).name.lower() or frame.module
     function = _ANONYMOUS.sub("<n>", _LAMBDA.sub("<anonymous>", frame.function))
     context = _SPACE.sub(" ", frame.context_line).strip()[:MOST_CONTEXT]
     return Call(module, function, context, frame.number)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from supervision.errors.event import ErrorEvent, Frame, Raised
-from supervision.errors.grouping.frames import Call, calls, is_in_app
+from supervision.errors.grouping.frames import MAIN, Call, calls, is_in_app
 from supervision.errors.grouping.parameters import parameterized
 
 ALGORITHM = "g1"
@@ -73,7 +73,9 @@ def group(event: ErrorEvent, fingerprint: Sequence[str] | None = None) -> Groupi
     callee = _callee(event)
     given = event.fingerprint or tuple(fingerprint or ())
     if given and not _is_default(given):
-        who = "fingerprint of the program" if event.fingerprint else "rule of the server"
+        who = "rule of the server"
+        if event.fingerprint:
+            who = "what Overstory saw" if event.is_seen else "fingerprint of the program"
         return Grouping(
             _hash(["fingerprint", [_filled(part, app) for part in given]]),
             _hash(["fingerprint", [_filled(part, system) for part in given]]),
@@ -205,7 +207,9 @@ def _own_or_all(frames: Sequence[Frame]) -> list[Frame]:
 
 
 def _type(raised: Raised) -> str:
-    return f"{raised.module}.{raised.type}" if raised.module and raised.module != "builtins" else raised.type
+    """With its module, where a traceback has it too."""
+    named = raised.module if raised.module not in ("builtins", MAIN) else ""
+    return f"{named}.{raised.type}" if named else raised.type
 
 
 def _hash(material: Any) -> str:

@@ -50,6 +50,17 @@ def next_due(schedule: Mapping[str, Any], timezone: str, after: dt.datetime) -> 
     raise InvalidScheduleError(f"schedule: neither a crontab nor an interval: {dict(schedule)!r:.100}")
 
 
+def words_of(schedule: Mapping[str, Any]) -> str:
+    """For people: the cron line, or `every 10 minutes`; "" for none. Any: what JSON can say."""
+    kind, value = schedule.get("type"), schedule.get("value")
+    if kind == "crontab" and isinstance(value, str):
+        return value
+    if kind == "interval" and isinstance(value, int):
+        unit = str(schedule.get("unit"))
+        return f"every {unit}" if value == 1 else f"every {value} {unit}s"
+    return ""
+
+
 def _months_later(moment: dt.datetime, months: int) -> dt.datetime:
     index = moment.year * 12 + moment.month - 1 + months
     if index // 12 > dt.MAXYEAR:

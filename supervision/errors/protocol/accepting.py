@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from supervision.errors.protocol.attachments import MOST_BYTES as MOST_ATTACHED
+from supervision.errors.protocol.attachments import body_of as attachment_body
 from supervision.errors.protocol.categories import category_of
 from supervision.errors.protocol.cleaning import NotJsonError, clean, parse
 from supervision.errors.protocol.envelope import Envelope, Item, MalformedEnvelopeError
 from supervision.errors.protocol.reading import event_id_of
+from supervision.errors.protocol.transactions import ran_of
 from supervision.errors.scrubbing.values import scrub
 
 MOST_DRIFT_S = 366 * 86_400.0
@@ -44,6 +47,7 @@ def accept(envelope: Envelope, *, now: dt.datetime) -> Accepted:
     """MalformedEnvelopeError where an event is no JSON object: a client is to be told of that."""
     own_id = event_id_of(envelope.header.get("event_id"))
     accepted = Accepted(own_id, drift_s=_drift(envelope.header.get("sent_at"), now))
+    attached = 0
     for item in envelope.items:
         match item.type:
             case "event":
@@ -58,6 +62,22 @@ def accept(envelope: Envelope, *, now: dt.datetime) -> Accepted:
                 accepted.reports.append(Report("check_in", known, _safe(body)))
             case "client_report":
                 accepted.reports.append(Report("client_report", "", _safe(_object(item))))
+            case "session" | "sessions":
+                accepted.reports.append(Report("sessions", "", _safe(_object(item))))
+            case "transaction":
+                ran = ran_of(_object(item))
+                if ran is None:
+                    accepted.discards["transaction", "not_understood"] += 1
+                else:
+                    accepted.reports.append(Report("transaction", "", ran.to_json()))
+            case "attachment":
+                attached += len(item.payload)
+                fits = own_id is not None and attached <= MOST_ATTACHED
+                file = attachment_body(item) if fits else None
+                if own_id is None or file is None:
+                    accepted.discards["attachment", "too_large" if own_id else "not_stored"] += 1
+                else:
+                    accepted.reports.append(Report("attachment", own_id, file))
             case _:
                 count = item.header.get("item_count")
                 items = (

@@ -1,6 +1,6 @@
 """Makes of any JSON something that PostgreSQL takes and a page can show: bounded, without NUL and lone surrogates.
 
-What was cut is said where Sentry's protocol says it: in `_meta`, beside the place it was cut at.
+What was cut is said beside it, by the place it was cut at; notes.py reads that, and what SDKs say of the kind.
 """
 
 import json

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from functools import lru_cache
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS = frozenset(
@@ -31,6 +32,7 @@ _HARMLESS_WORDS = frozenset(
 MOST_NAME = 256
 
 
+@lru_cache(8192)
 def is_secret_name(name: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(name[:MOST_NAME])]
     if _HARMLESS_WORDS.intersection(words):

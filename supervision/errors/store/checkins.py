@@ -2,6 +2,7 @@
 
 The two ends of one run come from different processes, perhaps in the wrong order and perhaps twice: the id of the check-in
 joins them, an end is never undone by a beginning that comes later, and a beginning says nothing of when the next one is due.
+What comes twice, or after a later run has ended, is kept with its run and says nothing of how the job is now.
 """
 
 import datetime as dt
@@ -10,10 +11,12 @@ from typing import Any
 
 from supervision.errors.monitors.schedule import InvalidScheduleError, next_due
 from supervision.errors.protocol.reading import event_id_of
-from supervision.errors.store.models import CheckIn, ErrorIntake, Monitor
+from supervision.errors.store.models import ErrorIntake
+from supervision.errors.store.monitor_models import CheckIn, Monitor
 
 ENDS = (CheckIn.Status.OK, CheckIn.Status.ERROR)
 MOST_SECONDS = 366 * 86_400
+MOST_RUNS = 1000
 NOBODY = "0" * 32
 
 
@@ -37,8 +40,10 @@ def _take(
     config = body.get("monitor_config")
     if isinstance(config, dict):
         _configure(monitor, config)
-    run = _run(monitor, body, status, row.received_at)
+    run, is_news = _run(monitor, body, status, row.received_at)
+    is_overtaken = _is_overtaken(monitor, run)
     if status in ENDS and run.status not in ENDS:
+        is_news = True
         run.status = status
         run.ended_at = row.received_at
         duration = body.get("duration")
@@ -50,26 +55,36 @@ def _take(
             else (run.ended_at - run.started_at).total_seconds()
         )
         run.save()
-    if status in ENDS:
-        monitor.status, monitor.status_at = Monitor.Status(status.value), now
+        if not is_overtaken:
+            monitor.ended(ok=status == CheckIn.Status.OK, at=row.received_at)
+            monitor.status, monitor.status_at = Monitor.Status(status.value), now
     monitor.last_seen = max(filter(None, (monitor.last_seen, row.received_at)))
-    if monitor.schedule:
+    if monitor.schedule and (is_news or monitor.next_due is None) and not is_overtaken:
         monitor.next_due = _due(monitor, row.received_at)
     monitor.save()
 
 
-def _run(monitor: Monitor, body: dict[str, Any], status: CheckIn.Status, at: dt.datetime) -> CheckIn:
-    """The run that the check-in is of: by its id, or, of an end without one, the last that is under way."""
+def _is_overtaken(monitor: Monitor, run: CheckIn) -> bool:
+    """Whether a run that began later has ended already."""
+    later = monitor.check_ins.filter(started_at__gt=run.started_at)
+    return later.exclude(status=CheckIn.Status.IN_PROGRESS).exists()
+
+
+def _run(
+    monitor: Monitor, body: dict[str, Any], status: CheckIn.Status, at: dt.datetime
+) -> tuple[CheckIn, bool]:
+    """The run that the check-in is of, and whether it is new: by its id, or, of an end without one, the last that is under
+    way."""
     known = event_id_of(body.get("check_in_id"))
     if known in (None, NOBODY):
         open_run = monitor.check_ins.filter(status=CheckIn.Status.IN_PROGRESS).order_by("-started_at").first()
         if status in ENDS and open_run is not None:
-            return open_run
+            return open_run, False
         known = (
             event_id_of(body.get("event_id"))
             or f"{monitor.pk:016x}{int(at.timestamp() * 1000) & (2**64 - 1):016x}"
         )
-    run, _ = CheckIn.objects.get_or_create(
+    return CheckIn.objects.get_or_create(
         monitor=monitor,
         check_in_id=known,
         defaults={
@@ -78,7 +93,6 @@ def _run(monitor: Monitor, body: dict[str, Any], status: CheckIn.Status, at: dt.
             "release": str(body.get("release") or "")[:200],
         },
     )
-    return run
 
 
 def _configure(monitor: Monitor, config: dict[str, Any]) -> None:
@@ -95,6 +109,13 @@ def _configure(monitor: Monitor, config: dict[str, Any]) -> None:
         minutes = config.get(name)
         if isinstance(minutes, int) and not isinstance(minutes, bool) and 0 < minutes * 60 < MOST_SECONDS:
             setattr(monitor, attribute, minutes * 60)
+    for name, attribute in (
+        ("failure_issue_threshold", "failure_threshold"),
+        ("recovery_threshold", "recovery_threshold"),
+    ):
+        runs = config.get(name)
+        if isinstance(runs, int) and not isinstance(runs, bool) and 0 < runs <= MOST_RUNS:
+            setattr(monitor, attribute, runs)
 
 
 def _due(monitor: Monitor, after: dt.datetime) -> dt.datetime | None:
@@ -128,6 +149,7 @@ def look_at_clock(*, now: dt.datetime, away_since: dt.datetime | None = None) ->
                 defaults={"status": CheckIn.Status.MISSED, "started_at": due, "ended_at": now},
             )
             monitor.status, monitor.status_at = Monitor.Status.MISSED, now
+            monitor.ended(ok=False, at=now)
             changed += 1
         monitor.next_due = _due(monitor, max(due, now - dt.timedelta(seconds=monitor.margin_s)))
         monitor.save()
@@ -136,6 +158,9 @@ def look_at_clock(*, now: dt.datetime, away_since: dt.datetime | None = None) ->
         if now >= run.started_at + dt.timedelta(seconds=run.monitor.max_runtime_s):
             run.status, run.ended_at = CheckIn.Status.TIMEOUT, now
             run.save()
-            Monitor.objects.filter(pk=run.monitor_id).update(status=Monitor.Status.TIMEOUT, status_at=now)
+            monitor = Monitor.objects.select_for_update().get(pk=run.monitor_id)
+            monitor.status, monitor.status_at = Monitor.Status.TIMEOUT, now
+            monitor.ended(ok=False, at=now)
+            monitor.save()
             changed += 1
     return changed

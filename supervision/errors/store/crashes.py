@@ -1,60 +1,59 @@
-"""Children that died without telling anybody: their last output, filed as an error.
+"""What a node's journal says of errors: children that died or could not start, supervisors that gave up.
 
-From a node's record of an abnormal exit, in the transaction that takes it in, and so exactly once. A traceback in the
-output is read; without one the end itself is the error. An SDK in the child may have reported the same crash: then that
-report counts, and the digest leaves this one out.
+From records, in the transaction that takes them in, and so exactly once. A traceback in a dead child's last output is read;
+without one the end itself is the error. Instances of one child are one: they run the same program.
 """
 
 import datetime as dt
 import re
-import uuid
-from typing import Any
 
 from supervision.auditlog.actor import Actor
-from supervision.errors.event import Frame, Raised
-from supervision.errors.protocol.cleaning import clean
-from supervision.errors.scrubbing.values import scrub
-from supervision.errors.store.bodies import packed
-from supervision.errors.store.models import ErrorIntake, ErrorProject
+from supervision.errors.store.models import ErrorProject
 from supervision.errors.store.projects import project_of_tree
+from supervision.errors.store.seen import Seen, file
 from supervision.errors.tracebacks import read_traceback
 from supervision.journal.facts import Record
 from supervision.journal.handlers import Ingested
 from supervision.trees.models import Tree
 
-MECHANISM = "output"
 ASKED_FOR = frozenset({"signal(9)", "signal(15)", "signal(2)"})
 """Ends that somebody outside brought about: filed only where the program said why it died."""
-_FILED = re.compile(r"exit\(|start_failed\(|signal\(|oom$|exception\(")
+_FILED = re.compile(r"exit\(|start_failed\(|signal\(|oom$|exception\(|watchdog$|unhealthy$")
+_INSTANCE = re.compile(r"@[^/]*")
 LAST_LINES = 5
+GAVE_UP = "shutdown"
+"""OTP's word for it in a report."""
+WORDS = {
+    "exit": "Ended",
+    "signal": "Ended",
+    "start_failed": "StartFailed",
+    "oom": "OutOfMemory",
+    "exception": "Ended",
+    "watchdog": "Watchdog",
+    "unhealthy": "Unhealthy",
+}
+"""Of the reasons of ends, what an issue is called."""
 
 
 def file_crashes(ingested: Ingested) -> None:
-    """Called for each batch of a node's records. Trees without a project get one from `give_projects`, soon."""
-    exits = [record for record in ingested.records if record["k"] == "exit" and record.get("key")]
-    if not exits:
-        return
-    trees = {str(record["key"]).partition("/")[0] for record in exits}
-    projects = {
-        project.tree: project for project in ErrorProject.objects.filter(tree__in=trees).order_by("-pk")
-    }
-    rows = []
-    for record in exits:
-        project = projects.get(str(record["key"]).partition("/")[0])
-        body = None if project is None else report_of(record)
-        if project is not None and body is not None:
-            rows.append(
-                ErrorIntake(
-                    project=project,
-                    kind=ErrorIntake.Kind.EVENT,
-                    event_id=body["event_id"],
-                    body=packed(body),
-                    child=str(record["key"])[:2300],
-                    incarnation=int(record.get("incarnation") or 0),
-                    received_at=dt.datetime.fromtimestamp(record["t"], tz=dt.UTC),
-                )
-            )
-    ErrorIntake.objects.bulk_create(rows)
+    """Of `exit` records. Trees without a project get one from `give_projects`, soon."""
+    file(
+        seen for record in ingested.records if record["k"] == "exit" and (seen := of_exit(record)) is not None
+    )
+
+
+def file_failed_supervision(ingested: Ingested) -> None:
+    """Of `step` records: starts that came to no process, and supervisors that gave up."""
+    file(seen for record in ingested.records for seen in of_step(record, ingested.node.pk))
+
+
+def tells_of_failed_supervision(record: Record) -> bool:
+    """Whether a record is one that `file_failed_supervision` has something of."""
+    if record["k"] != "step":
+        return False
+    return record["event"][0] == "start_failed" or any(
+        action[0] == "report" and action[1] == GAVE_UP for action in record["actions"]
+    )
 
 
 def give_projects() -> int:
@@ -70,70 +69,85 @@ def give_projects() -> int:
     return len(names[:100])
 
 
-def report_of(record: Record) -> dict[str, Any] | None:
-    """The event of an abnormal exit, scrubbed; None where there is nothing to tell."""
-    reason, key = str(record.get("reason") or ""), str(record["key"])
+def of_exit(record: Record) -> Seen | None:
+    """The abnormal exit of a child; None where there is nothing to tell."""
+    reason, key = str(record.get("reason") or ""), str(record.get("key") or "")
+    if not key:
+        return None
     lines = [str(line) for line in record.get("traceback") or record.get("stderr") or ()]
     raised = read_traceback("\n".join(lines))
-    if not raised and (reason in ASKED_FOR or not _FILED.match(reason)):
+    cause = str(record.get("cause") or "")
+    if not raised and (not _FILED.match(reason) or (reason in ASKED_FOR and not cause)):
         return None
     last = [line for line in lines if line.strip()][-LAST_LINES:]
-    event: dict[str, Any] = {
-        "event_id": uuid.uuid5(uuid.NAMESPACE_OID, f"{key}#{record.get('incarnation')}#{record['t']}").hex,
-        "timestamp": record["t"],
-        "level": "fatal",
-        "platform": "python" if raised else "other",
-        "logger": key,
-        "tags": {"reason": reason},
-        "extra": {"stderr": last},
-    }
-    if raised:
-        event["exception"] = {"values": [_value(each) for each in raised]}
-    else:
-        event["logentry"] = {"message": f"ended: {reason}", "formatted": f"{key} ended: {reason}"}
-    safe: dict[str, Any] = scrub(clean(event).value).value
-    return safe
-
-
-def _value(raised: Raised) -> dict[str, Any]:
-    mechanism = {
-        "type": MECHANISM,
-        "handled": False,
-        "exception_id": raised.id,
-        "parent_id": raised.parent,
-        "source": raised.source,
-        "is_exception_group": raised.is_group,
-    }
-    return {
-        "type": raised.type,
-        "value": raised.value,
-        "module": raised.module,
-        "mechanism": mechanism,
-        "stacktrace": {"frames": [_frame(frame) for frame in raised.frames]},
-    }
-
-
-def _frame(frame: Frame) -> dict[str, Any]:
-    return {
-        "function": frame.function,
-        "abs_path": frame.path,
-        "filename": frame.path,
-        "lineno": frame.line,
-        "context_line": frame.context_line,
-    }
-
-
-def is_of_output(body: dict[str, Any]) -> bool:
-    """Whether a report was made here from a child's output."""
-    exception = body.get("exception")
-    values = exception.get("values") if isinstance(exception, dict) else None
-    mechanism = (
-        values[-1].get("mechanism")
-        if isinstance(values, list) and values and isinstance(values[-1], dict)
-        else None
+    return Seen(
+        name=f"{key}#{record.get('incarnation')}#{record['t']}",
+        tree=key.partition("/")[0],
+        at=_at(record),
+        child=key,
+        incarnation=int(record.get("incarnation") or 0),
+        raised=raised,
+        kind="OutOfMemory" if cause else _word(reason),
+        value=f"{declared(key)}: {reason}" + (f", {cause}" if cause else ""),
+        fingerprint=(_word(reason), declared(key), reason),
+        fields={"tags": {"reason": reason}, "logger": declared(key), "extra": {"stderr": last}},
     )
-    return isinstance(mechanism, dict) and mechanism.get("type") == MECHANISM
 
 
-SAME_WITHIN = dt.timedelta(seconds=10)
-"""An SDK's report of the crash, and ours of the same life: no further apart."""
+def of_step(record: Record, node: str) -> list[Seen]:
+    """Several supervisors may give up in one step, each above the one before."""
+    made = []
+    event = record["event"]
+    if event[0] == "start_failed":
+        made.append(_failed_start(record, str(event[1]), int(event[2]), str(event[3])))
+    made += [
+        _gave_up(record, node, str(action[2]), str(action[3]), action[5] or {})
+        for action in record["actions"]
+        if action[0] == "report" and action[1] == GAVE_UP
+    ]
+    return made
+
+
+def _failed_start(record: Record, key: str, incarnation: int, reason: str) -> Seen:
+    return Seen(
+        name=f"{key}#{incarnation}#{record['t']}#start_failed",
+        tree=key.partition("/")[0],
+        at=_at(record),
+        child=key,
+        incarnation=incarnation,
+        kind="StartFailed",
+        value=f"{declared(key)}: {reason}",
+        fingerprint=("StartFailed", declared(key), reason),
+        fields={"tags": {"reason": reason}, "logger": declared(key)},
+    )
+
+
+def _gave_up(record: Record, node: str, supervisor: str, child: str, detail: dict[str, object]) -> Seen:
+    bounds = f"more than {detail.get('intensity')} restarts in {detail.get('period')} s"
+    return Seen(
+        name=f"{node}#{record['seq']}#{record['t']}#{supervisor}#gave_up",
+        tree=supervisor.partition("/")[0],
+        at=_at(record),
+        child=supervisor,
+        kind="SupervisorGaveUp",
+        value=f"{supervisor}: {bounds}",
+        fingerprint=("SupervisorGaveUp", supervisor),
+        fields={
+            "logger": supervisor,
+            "tags": {"last_child": child},
+            "extra": {"last_child": child, "decided_above": detail.get("parent") or ""},
+        },
+    )
+
+
+def declared(key: str) -> str:
+    """The key without the instances in it."""
+    return _INSTANCE.sub("", key)
+
+
+def _word(reason: str) -> str:
+    return WORDS.get(reason.partition("(")[0], "Ended")
+
+
+def _at(record: Record) -> dt.datetime:
+    return dt.datetime.fromtimestamp(record["t"], tz=dt.UTC)

@@ -6,6 +6,7 @@ cannot be digested stays where it is, marked, and holds nothing up.
 """
 
 import datetime as dt
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,43 +16,63 @@ from typing import Any
 from django.db import connection, transaction
 
 from supervision.errors import event as reports
-from supervision.errors.grouping.g1 import ALGORITHM, Grouping, group
+from supervision.errors.grouping.algorithms import ALGORITHMS, NEWEST
+from supervision.errors.grouping.g1 import Grouping
 from supervision.errors.grouping.rules import Given, InvalidRuleError, Rule, apply_rules
 from supervision.errors.protocol.reading import read_event
 from supervision.errors.store import sql
 from supervision.errors.store.bodies import packed, unpacked
-from supervision.errors.store.checkins import take_check_ins
-from supervision.errors.store.crashes import SAME_WITHIN, is_of_output
+from supervision.errors.store.merging import told_twice
 from supervision.errors.store.models import (
     ErrorActivity,
-    ErrorEvent,
     ErrorIntake,
     ErrorIssue,
     ErrorIssueHash,
+    ErrorIssueHour,
+    ErrorIssueStat,
     ErrorProject,
     ErrorRelease,
     ErrorRule,
 )
+from supervision.errors.store.occasion_models import ErrorOccasion
+from supervision.errors.store.others import check_other, take_others
+from supervision.errors.store.seen import PATIENCE
 
 log = logging.getLogger("overstory.errors")
 
 BATCH = 300
 MOST_TAGS = 40
+UNTIL = ("until_at", "until_count", "until_users", "until_per_hour")
+"""Columns of what an archived issue waits for."""
 Kind = ErrorIntake.Kind
+Key = tuple[int, str, str]
+"""Of what leads to an issue: project, algorithm, hash."""
+Algorithms = tuple[str, str]
+"""Of a project: its own, and the former one where that still leads to issues, else nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """An event of the batch, read and grouped."""
+    """An event of the batch, read and grouped; `former`: by the algorithm that its project had before, for a while."""
 
     row: ErrorIntake
     event: reports.ErrorEvent
+    algorithm: str
     grouping: Grouping
     given: Given
+    former: tuple[str, Grouping] | None = None
 
     @property
-    def hashes(self) -> tuple[tuple[int, str], tuple[int, str]]:
-        return (self.row.project_id, self.grouping.app), (self.row.project_id, self.grouping.system)
+    def hashes(self) -> tuple[Key, Key]:
+        return _keys(self.row.project_id, self.algorithm, self.grouping)
+
+    @property
+    def former_hashes(self) -> tuple[Key, ...]:
+        return _keys(self.row.project_id, *self.former) if self.former is not None else ()
+
+
+def _keys(project: int, algorithm: str, grouping: Grouping) -> tuple[Key, Key]:
+    return (project, algorithm, grouping.app), (project, algorithm, grouping.system)
 
 
 def digest(*, now: dt.datetime, most: int = BATCH) -> int:
@@ -60,6 +81,7 @@ def digest(*, now: dt.datetime, most: int = BATCH) -> int:
         rows = list(
             ErrorIntake.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(failed_at=None)
+            .exclude(kind=Kind.SEEN, received_at__gt=now - PATIENCE)
             .order_by("id")[:most]
         )
         if not rows:
@@ -72,37 +94,49 @@ def digest(*, now: dt.datetime, most: int = BATCH) -> int:
 def _digest(rows: Sequence[ErrorIntake], now: dt.datetime) -> set[int]:
     """The rows that could not be digested."""
     projects = {row.project_id for row in rows}
-    list(ErrorProject.objects.select_for_update().filter(pk__in=projects).order_by("pk").values("pk"))
+    algorithms = _algorithms(projects, now)
     failed: set[int] = set()
     arrived: list[Arrived] = []
     discards: Counter[tuple[int, str, str]] = Counter()
     rules = rules_of(projects)
-    check_ins: list[tuple[ErrorIntake, dict[str, Any]]] = []
+    others: dict[str, list[tuple[ErrorIntake, dict[str, Any]]]] = {}
     for row in rows:
         try:
             body = unpacked(row.body)
-            if row.kind == Kind.EVENT:
-                arrived.append(_arrived(row, body, rules.get(row.project_id, ())))
-            elif row.kind == Kind.CHECK_IN:
-                check_ins.append((row, body))
+            if row.kind in (Kind.EVENT, Kind.SEEN):
+                arrived.append(_arrived(row, body, rules.get(row.project_id, ()), algorithms[row.project_id]))
             else:
-                discards.update(_lost_in_client(row, body))
+                check_other(row.kind, body)
+                others.setdefault(row.kind, []).append((row, body))
         except Exception as error:
             log.exception("report %s cannot be digested", row.pk)
             failed.add(row.pk)
             ErrorIntake.objects.filter(pk=row.pk).update(
                 failed_at=now, failure=f"{type(error).__name__}: {error}"[:2000]
             )
-    new = _without_told_twice(_once(arrived))
+    new = _once(arrived)
+    twice = told_twice([(each.row, each.event) for each in new])
+    new = [each for place, each in enumerate(new) if place not in twice]
     for each in arrived:
         if each not in new:
             discards[each.row.project_id, "error", "duplicate"] += 1
     if new:
         _store(new, now)
-    if check_ins:
-        take_check_ins(check_ins, now=now)
+    discards.update(take_others(others, now=now))
     sql.count_discards(discards, now)
     return failed
+
+
+def _algorithms(projects: Iterable[int], now: dt.datetime) -> dict[int, Algorithms]:
+    """By project; each is locked. For a name that only a later version knows the newest of ours speaks."""
+    rows = ErrorProject.objects.select_for_update().filter(pk__in=projects).order_by("pk")
+    return {
+        pk: (
+            own if own in ALGORITHMS else NEWEST,
+            former if former in ALGORITHMS and until is not None and now < until else "",
+        )
+        for pk, own, former, until in rows.values_list("pk", "algorithm", "former_algorithm", "former_until")
+    }
 
 
 def rules_of(projects: Iterable[int]) -> dict[int, tuple[Rule, ...]]:
@@ -122,21 +156,14 @@ def rules_of(projects: Iterable[int]) -> dict[int, tuple[Rule, ...]]:
     return {project: tuple(rules) for project, rules in found.items()}
 
 
-def _arrived(row: ErrorIntake, body: dict[str, Any], rules: Sequence[Rule]) -> Arrived:
+def _arrived(
+    row: ErrorIntake, body: dict[str, Any], rules: Sequence[Rule], algorithms: Algorithms
+) -> Arrived:
     event = read_event(body, event_id=row.event_id or None, drift_s=row.drift_s)
     given = apply_rules(rules, event, child=row.child)
-    return Arrived(row, event, group(event, given.fingerprint), given)
-
-
-def _lost_in_client(row: ErrorIntake, body: dict[str, Any]) -> Counter[tuple[int, str, str]]:
-    """What a client says that it dropped itself."""
-    found: Counter[tuple[int, str, str]] = Counter()
-    given = body.get("discarded_events")
-    for each in given[:100] if isinstance(given, list) else []:
-        if isinstance(each, dict) and isinstance(each.get("quantity"), int) and 0 < each["quantity"] < 10**9:
-            reason = f"client: {str(each.get('reason'))[:50]}"
-            found[row.project_id, str(each.get("category"))[:32], reason] += each["quantity"]
-    return found
+    own, before = algorithms
+    former = (before, ALGORITHMS[before](event, given.fingerprint)) if before else None
+    return Arrived(row, event, own, ALGORITHMS[own](event, given.fingerprint), given, former)
 
 
 def _once(arrived: Sequence[Arrived]) -> list[Arrived]:
@@ -150,43 +177,9 @@ def _once(arrived: Sequence[Arrived]) -> list[Arrived]:
     return [each for key, each in first.items() if key in fresh]
 
 
-def _without_told_twice(new: Sequence[Arrived]) -> list[Arrived]:
-    """Without what was made of a child's last output where the child's own SDK reported the same crash."""
-    ours = [each for each in new if is_of_output(dict(each.event.data))]
-    if not ours:
-        return list(new)
-    told = {
-        (each.row.project_id, each.row.child, each.row.incarnation, each.event.raised[-1].type)
-        for each in new
-        if each.event.raised and each.row.child and not is_of_output(dict(each.event.data))
-    }
-    kept = []
-    for each in new:
-        key = (
-            each.row.project_id,
-            each.row.child,
-            each.row.incarnation,
-            each.event.raised[-1].type if each.event.raised else "",
-        )
-        if each in ours and (key in told or _was_told(each)):
-            continue
-        kept.append(each)
-    return kept
-
-
-def _was_told(each: Arrived) -> bool:
-    near = ErrorEvent.objects.filter(
-        project_id=each.row.project_id,
-        child=each.row.child,
-        incarnation=each.row.incarnation,
-        received_at__range=(each.row.received_at - SAME_WITHIN, each.row.received_at + SAME_WITHIN),
-    ).values_list("issue_id", flat=True)
-    return ErrorIssue.objects.filter(pk__in=list(near[:50]), type=each.event.raised[-1].type).exists()
-
-
 def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
     releases = _releases(new)
-    issues = _issues(new)
+    issues, made = _issues(new)
     by_issue: dict[int, list[Arrived]] = {}
     for each in new:
         by_issue.setdefault(issues[each.hashes[0]].pk, []).append(each)
@@ -209,12 +202,56 @@ def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
         for pk, those in by_issue.items()
         for each in those
     )
-    sql.count_issues((pk, len(those), *_newest(those)) for pk, those in sorted(by_issue.items()))
+    users = _affected(by_issue)
+    sql.count_issues(
+        (pk, len(those), users.get(pk, 0), *_newest(those)) for pk, those in sorted(by_issue.items())
+    )
     sql.count_hours(Counter((pk, _hour(each)) for pk, those in by_issue.items() for each in those))
-    sql.count_tags(
+    sql.count_project_hours(Counter((each.row.project_id, _hour(each)) for each in new))
+    sql.count_minutes(
+        Counter(
+            (pk, each.event.environment, each.row.received_at.replace(second=0, microsecond=0))
+            for pk, those in by_issue.items()
+            for each in those
+        )
+    )
+    fresh = sql.count_tags(
         Counter(key for pk, those in by_issue.items() for each in those for key in _tags(pk, each))
     )
-    _come_back({issue.pk: issue for issue in issues.values()}, by_issue, releases, now)
+    occasions = _appeared(fresh, by_issue, made, now)
+    found = {issue.pk: issue for issue in issues.values()}
+    occasions += _come_back(found, by_issue, releases, now)
+    occasions += _wake(found, by_issue, now)
+    ErrorOccasion.objects.bulk_create(occasions)
+
+
+def _appeared(
+    fresh: set[tuple[int, str]], by_issue: dict[int, list[Arrived]], made: set[int], now: dt.datetime
+) -> list[ErrorOccasion]:
+    """Issues in environments in which they were never seen, the very first of an issue among them."""
+    firsts = {(pk, by_issue[pk][0].event.environment) for pk in made}
+    return [
+        ErrorOccasion(
+            issue_id=pk,
+            kind=ErrorOccasion.Kind.NEW,
+            environment=environment,
+            is_first=(pk, environment) in firsts,
+            at=now,
+        )
+        for pk, environment in sorted(fresh | firsts)
+    ]
+
+
+def _affected(by_issue: dict[int, list[Arrived]]) -> dict[int, int]:
+    """By issue, how many users it never happened to before. Of who they are a digest is kept."""
+    seen: dict[tuple[int, str], dt.datetime] = {}
+    for pk, those in by_issue.items():
+        for each in those:
+            if each.event.user:
+                digest_of = hashlib.blake2s(each.event.user.encode("utf-8", "surrogatepass"), digest_size=16)
+                key = (pk, digest_of.hexdigest())
+                seen[key] = max(seen.get(key, each.row.received_at), each.row.received_at)
+    return sql.affect_users([(*key, at) for key, at in sorted(seen.items())])
 
 
 def _newest(those: Sequence[Arrived]) -> tuple[dt.datetime, str, str, str, str]:
@@ -254,29 +291,33 @@ def _hour(each: Arrived) -> dt.datetime:
     return each.row.received_at.replace(minute=0, second=0, microsecond=0)
 
 
-def _issues(new: Sequence[Arrived]) -> dict[tuple[int, str], ErrorIssue]:
-    """The issue of each hash. Issues that are missing are made; the projects are locked, so nobody makes them beside us."""
-    wanted = {key for each in new for key in each.hashes}
-    found: dict[tuple[int, str], ErrorIssue] = {
-        (row.project_id, row.hash): row.issue
+def _issues(new: Sequence[Arrived]) -> tuple[dict[Key, ErrorIssue], set[int]]:
+    """The issue of each hash, and which issues are new. Those that are missing are made; the projects are locked, so nobody
+    makes them beside us."""
+    wanted = {key for each in new for key in (*each.hashes, *each.former_hashes)}
+    found: dict[Key, ErrorIssue] = {
+        (row.project_id, row.algorithm, row.hash): row.issue
         for row in ErrorIssueHash.objects.filter(
-            project__in={project for project, _ in wanted},
-            algorithm=ALGORITHM,
-            hash__in={key for _, key in wanted},
+            project__in={project for project, _, _ in wanted},
+            algorithm__in={algorithm for _, algorithm, _ in wanted},
+            hash__in={key for _, _, key in wanted},
         ).select_related("issue")
     }
     fresh: list[ErrorIssueHash] = []
+    made: set[int] = set()
     for each in new:
         app, system = each.hashes
-        issue = found.get(app) or found.get(system)
+        known = (found[key] for key in (app, system, *each.former_hashes) if key in found)
+        issue = next(known, None)
         if issue is None:
             issue = _make_issue(each)
-        for project, key in (app, system):
-            if (project, key) not in found:
-                found[project, key] = issue
-                fresh.append(ErrorIssueHash(project_id=project, algorithm=ALGORITHM, hash=key, issue=issue))
+            made.add(issue.pk)
+        for project, algorithm, key in (app, system):
+            if (project, algorithm, key) not in found:
+                found[project, algorithm, key] = issue
+                fresh.append(ErrorIssueHash(project_id=project, algorithm=algorithm, hash=key, issue=issue))
     ErrorIssueHash.objects.bulk_create(fresh)
-    return found
+    return found, made
 
 
 def _make_issue(each: Arrived) -> ErrorIssue:
@@ -331,8 +372,9 @@ def _come_back(
     by_issue: dict[int, list[Arrived]],
     releases: dict[tuple[int, str], dt.datetime],
     now: dt.datetime,
-) -> None:
+) -> list[ErrorOccasion]:
     """Resolved issues that are there again: of a release that is no older than the one that was to mend them."""
+    occasions = []
     for pk, those in sorted(by_issue.items()):
         issue = issues[pk]
         if issue.status != ErrorIssue.Status.RESOLVED:
@@ -342,9 +384,73 @@ def _come_back(
             status=ErrorIssue.Status.REGRESSED, status_at=now
         ):
             ErrorActivity.objects.create(issue=issue, at=now, kind="regressed", text=again[0].event.release)
+            occasions += _occasions_of_return(issue, again, now)
+    return occasions
+
+
+def _wake(
+    issues: dict[int, ErrorIssue], by_issue: dict[int, list[Arrived]], now: dt.datetime
+) -> list[ErrorOccasion]:
+    """Archived issues whose time has come: open again, and told of as one that came back."""
+    asleep = [
+        issues[pk]
+        for pk in sorted(by_issue)
+        if issues[pk].status == ErrorIssue.Status.ARCHIVED
+        and any(getattr(issues[pk], name) is not None for name in UNTIL)
+    ]
+    if not asleep:
+        return []
+    stats = {row.issue_id: row for row in ErrorIssueStat.objects.filter(issue__in=asleep)}
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    hours = dict(ErrorIssueHour.objects.filter(issue__in=asleep, hour=hour).values_list("issue", "count"))
+    occasions = []
+    for issue in asleep:
+        status, why = _awake(issue, stats[issue.pk], hours.get(issue.pk, 0), now)
+        if status is None or not ErrorIssue.objects.filter(
+            pk=issue.pk, status=ErrorIssue.Status.ARCHIVED
+        ).update(status=status, status_at=now, **dict.fromkeys(UNTIL)):
+            continue
+        ErrorActivity.objects.create(issue=issue, at=now, kind=status.value, text=why)
+        occasions += _occasions_of_return(issue, by_issue[issue.pk], now)
+    return occasions
+
+
+def _occasions_of_return(
+    issue: ErrorIssue, those: Iterable[Arrived], now: dt.datetime
+) -> list[ErrorOccasion]:
+    """One for each environment that it came back in."""
+    environments = dict.fromkeys(each.event.environment for each in those)
+    return [
+        ErrorOccasion(
+            issue=issue,
+            kind=ErrorOccasion.Kind.REGRESSED,
+            environment=environment,
+            is_first=place == 0,
+            at=now,
+        )
+        for place, environment in enumerate(environments)
+    ]
+
+
+def _awake(
+    issue: ErrorIssue, stat: ErrorIssueStat, in_hour: int, now: dt.datetime
+) -> tuple[ErrorIssue.Status | None, str]:
+    """What it is now, and why; None while it is archived on."""
+    if issue.until_per_hour is not None and in_hour >= issue.until_per_hour:
+        return ErrorIssue.Status.ESCALATING, f"{in_hour} events in an hour"
+    if issue.until_count is not None and stat.count >= issue.until_count:
+        return ErrorIssue.Status.ONGOING, f"archived until {issue.until_count} events"
+    if issue.until_users is not None and stat.users >= issue.until_users:
+        return ErrorIssue.Status.ONGOING, f"archived until {issue.until_users} users"
+    if issue.until_at is not None and now >= issue.until_at:
+        return ErrorIssue.Status.ONGOING, f"archived until {issue.until_at:%Y-%m-%d %H:%M} UTC"
+    return None, ""
 
 
 def _is_again(issue: ErrorIssue, each: Arrived, releases: dict[tuple[int, str], dt.datetime]) -> bool:
+    if issue.in_next_release:
+        seen = releases.get((each.row.project_id, each.event.release))
+        return seen is not None and seen > issue.status_at
     if not issue.resolved_in:
         return each.row.received_at > issue.status_at
     mended = releases.get((each.row.project_id, issue.resolved_in))

@@ -1,10 +1,12 @@
 """What people do with issues: resolve, archive, assign, comment, merge and part again."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Sum
+from django.db.models import Max, Sum
 
 from supervision.auditlog.actor import Actor
 from supervision.auditlog.services import audited, record
@@ -16,13 +18,58 @@ from supervision.errors.store.models import (
     ErrorIssueHash,
     ErrorIssueHour,
     ErrorIssueStat,
+    ErrorIssueUser,
+    ErrorProject,
     ErrorTag,
 )
 
 MOST_MERGED = 200
+MOST_BULK = 500
 MOST_COMMENT = 10_000
 Status = ErrorIssue.Status
+OPEN = (Status.NEW, Status.ONGOING, Status.ESCALATING, Status.REGRESSED)
 BY_HAND = (Status.RESOLVED, Status.ARCHIVED, Status.ONGOING)
+MOST_UNTIL = 1_000_000_000
+LEAST_ESCALATING = 10
+WEEK = dt.timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """When an archived issue is open again, the first of these that comes: a moment, so many more events or users, or that
+    it comes far more often than it did. Nothing of them: never by itself."""
+
+    at: dt.datetime | None = None
+    events: int | None = None
+    users: int | None = None
+    escalates: bool = False
+
+    def words(self) -> str:
+        said = [
+            f"until {self.at:%Y-%m-%d %H:%M} UTC" if self.at is not None else "",
+            f"until {self.events} more events" if self.events is not None else "",
+            f"until {self.users} more users" if self.users is not None else "",
+            "until it escalates" if self.escalates else "",
+        ]
+        return ", or ".join(filter(None, said))
+
+
+FOREVER = Until()
+
+
+def decision_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What `set_status` is given of a decision as the API has it. Any: the body was checked before."""
+    return {
+        "status": body["status"],
+        "release": body.get("release", ""),
+        "in_next_release": body.get("in_next_release", False),
+        "until": Until(
+            at=body.get("until_at"),
+            events=body.get("until_events"),
+            users=body.get("until_users"),
+            escalates=body.get("until_escalating", False),
+        ),
+    }
 
 
 def find_issue(short_id: str) -> ErrorIssue:
@@ -41,22 +88,87 @@ def find_issue(short_id: str) -> ErrorIssue:
 
 
 def set_status(
-    *, issue: ErrorIssue, status: str, release: str = "", now: dt.datetime, actor: Actor
+    *,
+    issue: ErrorIssue,
+    status: str,
+    release: str = "",
+    in_next_release: bool = False,
+    until: Until = FOREVER,
+    now: dt.datetime,
+    actor: Actor,
 ) -> ErrorIssue:
-    """Resolved (now, or in a release), archived, or open again. InvalidFieldError."""
+    """Resolved (now, in a release, or in the next one), archived (for good, or until something), or open again.
+
+    InvalidFieldError.
+    """
     if status not in BY_HAND:
         raise InvalidFieldError("status", f"{status!r}: one of {', '.join(BY_HAND)}")
     if release and status != Status.RESOLVED:
         raise InvalidFieldError("release", "only of a resolved issue")
+    if in_next_release and (status != Status.RESOLVED or release):
+        raise InvalidFieldError("in_next_release", "only of a resolved issue, without a release")
+    if until != FOREVER and status != Status.ARCHIVED:
+        raise InvalidFieldError("until", "only of an archived issue")
+    if until.at is not None and until.at <= now:
+        raise InvalidFieldError("until", "it is over already")
+    for name, number in (("until_events", until.events), ("until_users", until.users)):
+        if number is not None and not 1 <= number <= MOST_UNTIL:
+            raise InvalidFieldError(name, f"1 to {MOST_UNTIL}")
     with audited():
         issue = ErrorIssue.objects.select_for_update(of=("self",)).select_related("project").get(pk=issue.pk)
-        if (issue.status, issue.resolved_in) == (status, release):
+        wanted = {
+            "status": Status(status),
+            "resolved_in": release[:200],
+            "in_next_release": in_next_release,
+            **_until(issue, until, now),
+        }
+        if all(getattr(issue, name) == value for name, value in wanted.items()):
             return issue
-        issue.status, issue.status_at, issue.resolved_in = Status(status), now, release[:200]
-        issue.save(update_fields=["status", "status_at", "resolved_in"])
-        _note(issue, now, actor, status, release)
+        for name, value in {**wanted, "status_at": now}.items():
+            setattr(issue, name, value)
+        issue.save(update_fields=[*wanted, "status_at"])
+        said = release or ("in the next release" if in_next_release else until.words())
+        _note(issue, now, actor, status, said)
         _record(issue, actor, f"error_issue.{status}")
     return issue
+
+
+def _until(issue: ErrorIssue, until: Until, now: dt.datetime) -> dict[str, object]:
+    """What has to be there for it to be open again, as columns."""
+    stat = ErrorIssueStat.objects.filter(issue=issue).first()
+    count, users = (stat.count, stat.users) if stat is not None else (0, 0)
+    return {
+        "until_at": until.at,
+        "until_count": None if until.events is None else count + until.events,
+        "until_users": None if until.users is None else users + until.users,
+        "until_per_hour": escalating_per_hour(issue, now) if until.escalates else None,
+    }
+
+
+def resolve_quiet(*, now: dt.datetime, most: int = MOST_BULK) -> int:
+    """Resolve what was not seen for as long as its project says, at most so many; how many. What comes again after that is
+    a regression."""
+    resolved = 0
+    for project in ErrorProject.objects.filter(resolve_after_days__gt=0).order_by("pk"):
+        edge = now - dt.timedelta(days=project.resolve_after_days)
+        quiet = ErrorIssue.objects.filter(
+            project=project, status__in=OPEN, status_at__lt=edge, stat__last_seen__lt=edge, merged_into=None
+        )
+        for issue in quiet.order_by("pk")[: most - resolved]:
+            won = ErrorIssue.objects.filter(pk=issue.pk, status=issue.status).update(
+                status=Status.RESOLVED, status_at=now, resolved_in="", in_next_release=False
+            )
+            if won:
+                text = f"not seen for {project.resolve_after_days} days"
+                ErrorActivity.objects.create(issue=issue, at=now, kind=Status.RESOLVED, text=text)
+                resolved += 1
+    return resolved
+
+
+def escalating_per_hour(issue: ErrorIssue, now: dt.datetime) -> int:
+    """So many events in an hour are more than what it does: twice its busiest hour of a week, ten at least."""
+    busiest = ErrorIssueHour.objects.filter(issue=issue, hour__gte=now - WEEK).aggregate(n=Max("count"))["n"]
+    return max(LEAST_ESCALATING, 2 * int(busiest or 0))
 
 
 def assign(*, issue: ErrorIssue, user: User | None, now: dt.datetime, actor: Actor) -> None:
@@ -156,6 +268,7 @@ def _add_up(into: ErrorIssue, gone: Sequence[int]) -> None:
         issue=into,
         defaults={
             "count": sum(stat.count for stat in every),
+            "users": sum(stat.users for stat in every) - _join_users(into, gone),
             "last_seen": last.last_seen,
             "last_release": last.last_release,
             "last_environment": last.last_environment,
@@ -163,7 +276,7 @@ def _add_up(into: ErrorIssue, gone: Sequence[int]) -> None:
             "last_event_id": last.last_event_id,
         },
     )
-    ErrorIssueStat.objects.filter(issue__in=gone).update(count=0)
+    ErrorIssueStat.objects.filter(issue__in=gone).update(count=0, users=0)
     for model, key in ((ErrorIssueHour, ("hour",)), (ErrorTag, ("key", "value"))):
         for row in model.objects.filter(issue__in=gone).values(*key).annotate(n=Sum("count")).order_by(*key):
             count = row.pop("n")
@@ -172,6 +285,21 @@ def _add_up(into: ErrorIssue, gone: Sequence[int]) -> None:
                 own.count += count
                 own.save(update_fields=["count"])
         model.objects.filter(issue__in=gone).delete()
+
+
+def _join_users(into: ErrorIssue, gone: Sequence[int]) -> int:
+    """The users of the merged ones become its own; how many were counted more than once."""
+    known = set(ErrorIssueUser.objects.filter(issue=into).values_list("user", flat=True))
+    rows = ErrorIssueUser.objects.filter(issue__in=gone).order_by("pk")
+    twice = 0
+    for pk, user in rows.values_list("pk", "user"):
+        if user in known:
+            twice += 1
+        else:
+            known.add(user)
+            ErrorIssueUser.objects.filter(pk=pk).update(issue=into)
+    ErrorIssueUser.objects.filter(issue__in=gone).delete()
+    return twice
 
 
 def _note(issue: ErrorIssue, now: dt.datetime, actor: Actor, kind: str, text: str) -> None:

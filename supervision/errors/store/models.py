@@ -24,6 +24,29 @@ class ErrorProject(models.Model):
     )
     events_per_minute = models.PositiveIntegerField(default=6000, help_text="More are answered with 429.")
     retention_days = models.PositiveIntegerField(default=90)
+    most_events = models.PositiveIntegerField(
+        default=1_000_000, db_default=1_000_000, help_text="Beyond, those go that say least; 0: none does."
+    )
+    resolve_after_days = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Issues not seen for so long are resolved by themselves; 0: none is.",
+    )
+    algorithm = models.CharField(
+        max_length=8, default="g1", db_default="g1", help_text="By which reports are grouped."
+    )
+    former_algorithm = models.CharField(max_length=8, default="", db_default="", blank=True, editable=False)
+    former_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Until then its hashes still lead to issues."
+    )
+    spike_factor = models.PositiveIntegerField(
+        default=5, help_text="More than so many times the usual is turned away; 0: nothing is."
+    )
+    usual_per_minute = models.FloatField(null=True, blank=True, editable=False)
+    spike_limit = models.PositiveIntegerField(
+        null=True, blank=True, editable=False, help_text="Events a minute that follow from it."
+    )
+    weighed_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_issue = models.BigIntegerField(default=0, help_text="Number of the newest issue.")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -50,6 +73,21 @@ class ErrorKey(models.Model):
         return self.public_key
 
 
+class ErrorAddress(models.Model):
+    """One host, in one boot, that serves the intake. `public_url` is empty where only the host itself reaches it."""
+
+    host = models.CharField(max_length=64, primary_key=True)
+    local_url = models.CharField(max_length=500)
+    public_url = models.CharField(max_length=500, default="", blank=True)
+    said_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-said_at"]
+
+    def __str__(self) -> str:
+        return self.public_url or self.local_url
+
+
 class ErrorIntake(models.Model):
     """An item that was accepted and is not digested yet. It was scrubbed before; `body` is JSON, compressed by zlib."""
 
@@ -57,6 +95,10 @@ class ErrorIntake(models.Model):
         EVENT = "event"
         CHECK_IN = "check_in"
         CLIENT_REPORT = "client_report"
+        SEEN = "seen"
+        SESSIONS = "sessions"
+        ATTACHMENT = "attachment"
+        TRANSACTION = "transaction"
 
     project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE)
     kind = models.CharField(max_length=16, choices=Kind)
@@ -87,6 +129,7 @@ class ErrorIssue(models.Model):
     class Status(models.TextChoices):
         NEW = "new"
         ONGOING = "ongoing"
+        ESCALATING = "escalating"
         REGRESSED = "regressed"
         RESOLVED = "resolved"
         ARCHIVED = "archived"
@@ -103,6 +146,19 @@ class ErrorIssue(models.Model):
     status_at = models.DateTimeField()
     resolved_in = models.CharField(
         max_length=200, default="", blank=True, help_text="The release that mends it."
+    )
+    in_next_release = models.BooleanField(
+        default=False, db_default=False, help_text="The next release that is seen mends it."
+    )
+    until_at = models.DateTimeField(null=True, blank=True, help_text="Archived until then.")
+    until_count = models.BigIntegerField(
+        null=True, blank=True, help_text="Archived until it has so many events."
+    )
+    until_users = models.BigIntegerField(
+        null=True, blank=True, help_text="Archived until it happened to so many users."
+    )
+    until_per_hour = models.BigIntegerField(
+        null=True, blank=True, help_text="Archived until so many come in an hour."
     )
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -139,6 +195,7 @@ class ErrorIssueStat(models.Model):
 
     issue = models.OneToOneField(ErrorIssue, primary_key=True, on_delete=models.CASCADE, related_name="stat")
     count = models.BigIntegerField(default=0)
+    users = models.BigIntegerField(default=0, db_default=0, help_text="Different ones that it happened to.")
     last_seen = models.DateTimeField()
     last_release = models.CharField(max_length=200, default="", blank=True)
     last_environment = models.CharField(max_length=64, default="", blank=True)
@@ -150,6 +207,22 @@ class ErrorIssueStat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} of {self.issue_id}"
+
+
+class ErrorIssueUser(models.Model):
+    """Somebody an issue happened to, known by a digest; seen last, to the day."""
+
+    issue = models.ForeignKey(ErrorIssue, on_delete=models.CASCADE, related_name="affected")
+    user = models.CharField(max_length=32)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["issue", "user"]
+        constraints = [models.UniqueConstraint(fields=["issue", "user"], name="error_issue_user_one")]
+        indexes = [models.Index(fields=["seen_at"], name="error_issue_user_age")]
+
+    def __str__(self) -> str:
+        return f"{self.user[:8]} of {self.issue_id}"
 
 
 class ErrorIssueHash(models.Model):
@@ -315,60 +388,3 @@ class ErrorDiscard(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} {self.category} {self.reason}"
-
-
-class Monitor(models.Model):
-    """A scheduled job, and whether it reports when it should."""
-
-    class Status(models.TextChoices):
-        WAITING = "waiting"
-        OK = "ok"
-        LATE = "late"
-        MISSED = "missed"
-        TIMEOUT = "timeout"
-        ERROR = "error"
-
-    project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE, related_name="monitors")
-    slug = models.CharField(max_length=200)
-    environment = models.CharField(max_length=64, default="production")
-    schedule = models.JSONField(default=dict, blank=True)
-    timezone = models.CharField(max_length=64, default="UTC")
-    margin_s = models.PositiveIntegerField(default=60)
-    max_runtime_s = models.PositiveIntegerField(default=1800)
-    status = models.CharField(max_length=16, choices=Status, default=Status.WAITING)
-    status_at = models.DateTimeField()
-    next_due = models.DateTimeField(null=True, blank=True)
-    last_seen = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["project", "slug"]
-        constraints = [models.UniqueConstraint(fields=["project", "slug", "environment"], name="monitor_one")]
-
-    def __str__(self) -> str:
-        return self.slug
-
-
-class CheckIn(models.Model):
-    """One run of a monitored job."""
-
-    class Status(models.TextChoices):
-        IN_PROGRESS = "in_progress"
-        OK = "ok"
-        ERROR = "error"
-        TIMEOUT = "timeout"
-        MISSED = "missed"
-
-    monitor = models.ForeignKey(Monitor, on_delete=models.CASCADE, related_name="check_ins")
-    check_in_id = models.CharField(max_length=32)
-    status = models.CharField(max_length=16, choices=Status)
-    started_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True, blank=True)
-    duration_s = models.FloatField(null=True, blank=True)
-    release = models.CharField(max_length=200, default="", blank=True)
-
-    class Meta:
-        ordering = ["monitor", "-started_at"]
-        constraints = [models.UniqueConstraint(fields=["monitor", "check_in_id"], name="check_in_one")]
-
-    def __str__(self) -> str:
-        return f"{self.status} {self.check_in_id}"

@@ -3,6 +3,8 @@
 import datetime as dt
 import re
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -10,14 +12,36 @@ from django.db import IntegrityError, transaction
 from supervision.auditlog.actor import Actor
 from supervision.auditlog.services import audited, record
 from supervision.errors.exceptions import InvalidFieldError
+from supervision.errors.grouping.algorithms import NEWEST, TRANSITION
 from supervision.errors.store.models import ErrorKey, ErrorProject
 
 MOST_NAME = 100
 
 
-def create_project(*, slug: str, name: str = "", tree: str = "", actor: Actor) -> ErrorProject:
+def create_project(
+    *,
+    slug: str,
+    name: str = "",
+    tree: str = "",
+    events_per_minute: int = 6000,
+    retention_days: int = 90,
+    spike_factor: int = 5,
+    most_events: int = 1_000_000,
+    resolve_after_days: int = 0,
+    actor: Actor,
+) -> ErrorProject:
     """With its first key. InvalidFieldError."""
-    project = ErrorProject(slug=slug, name=name or slug, tree=tree)
+    project = ErrorProject(
+        slug=slug,
+        name=name or slug,
+        tree=tree,
+        events_per_minute=events_per_minute,
+        retention_days=retention_days,
+        spike_factor=spike_factor,
+        most_events=most_events,
+        resolve_after_days=resolve_after_days,
+        algorithm=NEWEST,
+    )
     try:
         project.full_clean(validate_unique=False)
     except ValidationError as error:
@@ -31,6 +55,34 @@ def create_project(*, slug: str, name: str = "", tree: str = "", actor: Actor) -
             raise InvalidFieldError("slug", f"there is a project {slug} already") from error
         add_key(project=project, actor=actor)
         record(actor=actor, action="error_project.create", target=f"error project {slug}", tree=tree)
+    return project
+
+
+def change_project(
+    *, project: ErrorProject, fields: Mapping[str, Any], now: dt.datetime, actor: Actor
+) -> ErrorProject:
+    """Those of a project's fields that are given, of `name`, `events_per_minute`, `retention_days`, `most_events`,
+    `resolve_after_days`, `spike_factor` and `algorithm`.
+
+    After another algorithm the former one still leads to issues for a while (grouping/algorithms.py).
+    """
+    with audited():
+        project = ErrorProject.objects.select_for_update().get(pk=project.pk)
+        changed = [name for name, value in fields.items() if getattr(project, name) != value]
+        if "algorithm" in changed:
+            project.former_algorithm, project.former_until = project.algorithm, now + TRANSITION
+            changed += ["former_algorithm", "former_until"]
+        for name in fields.keys() & set(changed):
+            setattr(project, name, fields[name])
+        if changed:
+            project.weighed_at = None  # what follows from another factor is said at the next look
+            project.save(update_fields=[*changed, "weighed_at"])
+            record(
+                actor=actor,
+                action="error_project.change",
+                target=f"error project {project.slug}",
+                tree=project.tree,
+            )
     return project
 
 

@@ -1,4 +1,4 @@
-"""How long reports are kept: events by day and by project, the rest by what it is for.
+"""How long reports are kept: events by day, by project and by how much they say (thinning.py), the rest by what it is for.
 
 An issue is never deleted by itself; what goes are its events, its hours and the rare values of its tags.
 """
@@ -11,15 +11,21 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from supervision.errors.store.models import (
-    CheckIn,
     ErrorDiscard,
     ErrorEvent,
     ErrorEventKey,
     ErrorIntake,
     ErrorIssueHour,
+    ErrorIssueUser,
     ErrorProject,
     ErrorTag,
 )
+from supervision.errors.store.monitor_models import CheckIn
+from supervision.errors.store.occasion_models import ErrorIssueMinute, ErrorOccasion
+from supervision.errors.store.release_models import ErrorAttachment, ErrorReleaseHour, ErrorReleaseUser
+from supervision.errors.store.spike_models import ErrorProjectHour, ErrorSpike
+from supervision.errors.store.thinning import thin
+from supervision.errors.store.transaction_models import ErrorTransactionHour
 
 TABLE = "supervision_errorevent"
 AHEAD_DAYS = 7
@@ -28,6 +34,12 @@ KEYS_KEPT = dt.timedelta(days=30)
 HOURS_KEPT = dt.timedelta(days=180)
 DISCARDS_KEPT = dt.timedelta(days=180)
 CHECK_INS_KEPT = dt.timedelta(days=90)
+TRANSACTIONS_KEPT = dt.timedelta(days=30)
+USERS_KEPT = dt.timedelta(days=15)
+"""A little longer than they are shown: how many people a program has must not fill the disk."""
+OCCASIONS_KEPT = dt.timedelta(days=1)
+"""Nobody is told of what happened so long ago."""
+MINUTES_KEPT = dt.timedelta(hours=25)
 FAILED_KEPT = dt.timedelta(days=30)
 VALUES_KEPT = 100
 """Of one tag of one issue, the most frequent."""
@@ -94,12 +106,25 @@ def drop_old(*, now: dt.datetime) -> int:
         gone += ErrorEvent.objects.filter(
             id__in=list(old.values_list("id", flat=True)), received_at__lt=edge
         ).delete()[0]
+        if project.most_events:
+            gone += thin(project.pk, project.most_events)
+        files = ErrorAttachment.objects.filter(project=project, received_at__lt=edge).order_by("pk")
+        some = list(files.values_list("pk", flat=True)[:AT_ONCE])
+        gone += ErrorAttachment.objects.filter(pk__in=some).delete()[0]
     for rows in (
         ErrorEventKey.objects.filter(received_at__lt=now - KEYS_KEPT),
         ErrorIssueHour.objects.filter(hour__lt=now - HOURS_KEPT),
         ErrorDiscard.objects.filter(hour__lt=now - DISCARDS_KEPT),
         CheckIn.objects.filter(started_at__lt=now - CHECK_INS_KEPT),
         ErrorIntake.objects.filter(failed_at__lt=now - FAILED_KEPT),
+        ErrorProjectHour.objects.filter(hour__lt=now - HOURS_KEPT),
+        ErrorReleaseHour.objects.filter(hour__lt=now - HOURS_KEPT),
+        ErrorIssueUser.objects.filter(seen_at__lt=now - HOURS_KEPT),
+        ErrorTransactionHour.objects.filter(hour__lt=now - TRANSACTIONS_KEPT),
+        ErrorReleaseUser.objects.filter(seen_at__lt=now - USERS_KEPT),
+        ErrorSpike.objects.filter(ended_at__lt=now - HOURS_KEPT),
+        ErrorOccasion.objects.filter(at__lt=now - OCCASIONS_KEPT),
+        ErrorIssueMinute.objects.filter(minute__lt=now - MINUTES_KEPT),
     ):
         some = list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
         gone += rows.model._default_manager.filter(pk__in=some).delete()[0]

@@ -25,12 +25,13 @@ COPY supervision_errorevent (event_id, project_id, issue_id, at, received_at, le
 
 COUNT_ISSUES = """
 INSERT INTO supervision_errorissuestat AS stat
-    (issue_id, count, last_seen, last_release, last_environment, last_child, last_event_id)
+    (issue_id, count, users, last_seen, last_release, last_environment, last_child, last_event_id)
 SELECT * FROM unnest(
-    %s::bigint[], %s::bigint[], %s::timestamptz[], %s::varchar[], %s::varchar[], %s::varchar[], %s::varchar[]
+    %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::varchar[], %s::varchar[], %s::varchar[], %s::varchar[]
 )
 ON CONFLICT (issue_id) DO UPDATE SET
     count = stat.count + excluded.count,
+    users = stat.users + excluded.users,
     last_seen = greatest(stat.last_seen, excluded.last_seen),
     last_release = CASE WHEN excluded.last_seen >= stat.last_seen THEN excluded.last_release ELSE stat.last_release END,
     last_environment = CASE
@@ -39,16 +40,80 @@ ON CONFLICT (issue_id) DO UPDATE SET
     last_event_id = CASE WHEN excluded.last_seen >= stat.last_seen THEN excluded.last_event_id ELSE stat.last_event_id END
 """
 
+AFFECT_USERS = """
+WITH seen AS (
+    INSERT INTO supervision_errorissueuser AS users (issue_id, "user", seen_at)
+    SELECT * FROM unnest(%s::bigint[], %s::varchar[], %s::timestamptz[])
+    ON CONFLICT (issue_id, "user") DO UPDATE SET seen_at = excluded.seen_at
+    WHERE users.seen_at < excluded.seen_at - interval '1 day'
+    RETURNING issue_id, xmax = 0 AS is_new
+)
+SELECT issue_id, count(*)
+FROM seen
+WHERE is_new
+GROUP BY issue_id
+"""
+
 COUNT_HOURS = """
 INSERT INTO supervision_errorissuehour AS hours (issue_id, hour, count)
 SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[])
 ON CONFLICT (issue_id, hour) DO UPDATE SET count = hours.count + excluded.count
 """
 
+COUNT_PROJECT_HOURS = """
+INSERT INTO supervision_errorprojecthour AS hours (project_id, hour, count)
+SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[])
+ON CONFLICT (project_id, hour) DO UPDATE SET count = hours.count + excluded.count
+"""
+
 COUNT_TAGS = """
-INSERT INTO supervision_errortag AS tags (issue_id, key, value, count)
-SELECT * FROM unnest(%s::bigint[], %s::varchar[], %s::varchar[], %s::bigint[])
-ON CONFLICT (issue_id, key, value) DO UPDATE SET count = tags.count + excluded.count
+WITH counted AS (
+    INSERT INTO supervision_errortag AS tags (issue_id, key, value, count)
+    SELECT * FROM unnest(%s::bigint[], %s::varchar[], %s::varchar[], %s::bigint[])
+    ON CONFLICT (issue_id, key, value) DO UPDATE SET count = tags.count + excluded.count
+    RETURNING issue_id, key, value, xmax = 0 AS is_new
+)
+SELECT issue_id, value FROM counted WHERE is_new AND key = 'environment'
+"""
+"""A row that was updated has been locked by us, which its xmax says."""
+
+COUNT_MINUTES = """
+INSERT INTO supervision_errorissueminute AS minutes (issue_id, environment, minute, count)
+SELECT * FROM unnest(%s::bigint[], %s::varchar[], %s::timestamptz[], %s::bigint[])
+ON CONFLICT (issue_id, environment, minute) DO UPDATE SET count = minutes.count + excluded.count
+"""
+
+COUNT_RELEASES = """
+INSERT INTO supervision_errorreleasehour AS hours (project_id, release, environment, hour, sessions, errored, crashed)
+SELECT * FROM unnest(
+    %s::bigint[], %s::varchar[], %s::varchar[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[]
+)
+ON CONFLICT (project_id, release, environment, hour) DO UPDATE SET
+    sessions = hours.sessions + excluded.sessions,
+    errored = hours.errored + excluded.errored,
+    crashed = hours.crashed + excluded.crashed
+"""
+
+COUNT_TRANSACTIONS = """
+INSERT INTO supervision_errortransactionhour AS hours (project_id, name, op, hour, time_class, count, failed, total_ms)
+SELECT * FROM unnest(
+    %s::bigint[], %s::varchar[], %s::varchar[], %s::timestamptz[], %s::smallint[], %s::bigint[], %s::bigint[], %s::float8[]
+)
+ON CONFLICT (project_id, hour, name, op, time_class) DO UPDATE SET
+    count = hours.count + excluded.count,
+    failed = hours.failed + excluded.failed,
+    total_ms = hours.total_ms + excluded.total_ms
+"""
+
+SEE_USERS = """
+INSERT INTO supervision_errorreleaseuser AS users (project_id, release, environment, "user", seen_at, crashed_at)
+SELECT * FROM unnest(%s::bigint[], %s::varchar[], %s::varchar[], %s::varchar[], %s::timestamptz[], %s::timestamptz[])
+ON CONFLICT (project_id, release, environment, "user") DO UPDATE SET
+    seen_at = greatest(users.seen_at, excluded.seen_at),
+    crashed_at = greatest(users.crashed_at, excluded.crashed_at)
+WHERE excluded.seen_at > users.seen_at
+    OR excluded.crashed_at > users.crashed_at
+    OR (users.crashed_at IS NULL AND excluded.crashed_at IS NOT NULL)
 """
 
 COUNT_DISCARDS = """
@@ -80,8 +145,17 @@ def copy_events(rows: Iterable[tuple[Any, ...]]) -> None:
             copy.write_row(row)
 
 
-def count_issues(rows: Iterable[tuple[int, int, dt.datetime, str, str, str, str]]) -> None:
-    """(issue, events, last seen, and release, environment, child and id of the last)."""
+def affect_users(rows: Sequence[tuple[int, str, dt.datetime]]) -> dict[int, int]:
+    """(issue, user, seen), in the order of the keys, each key once; by issue how many were not seen with it before."""
+    if not rows:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(AFFECT_USERS, _columns(rows))
+        return {int(issue): int(count) for issue, count in cursor.fetchall()}
+
+
+def count_issues(rows: Iterable[tuple[int, int, int, dt.datetime, str, str, str, str]]) -> None:
+    """(issue, events, users that are new, last seen, and release, environment, child and id of the last)."""
     _many(COUNT_ISSUES, sorted(rows))
 
 
@@ -89,8 +163,39 @@ def count_hours(counts: Counter[tuple[int, dt.datetime]]) -> None:
     _many(COUNT_HOURS, [(*key, count) for key, count in sorted(counts.items())])
 
 
-def count_tags(counts: Counter[tuple[int, str, str]]) -> None:
-    _many(COUNT_TAGS, [(*key, count) for key, count in sorted(counts.items())])
+def count_releases(rows: Sequence[tuple[int, str, str, dt.datetime, int, int, int]]) -> None:
+    """(project, release, environment, hour, and sessions, errored and crashed ones), in the order of the keys."""
+    _many(COUNT_RELEASES, rows)
+
+
+def count_transactions(
+    rows: Sequence[tuple[int, str, str, dt.datetime, int, int, int, float]],
+) -> None:
+    """(project, name, op, hour, class of the time, and runs, failed ones, and ms in all), in the order of the keys."""
+    _many(COUNT_TRANSACTIONS, rows)
+
+
+def see_users(rows: Sequence[tuple[int, str, str, str, dt.datetime, dt.datetime | None]]) -> None:
+    """(project, release, environment, user, seen, and crashed, or None), in the order of the keys, each key once."""
+    _many(SEE_USERS, rows)
+
+
+def count_project_hours(counts: Counter[tuple[int, dt.datetime]]) -> None:
+    _many(COUNT_PROJECT_HOURS, [(*key, count) for key, count in sorted(counts.items())])
+
+
+def count_tags(counts: Counter[tuple[int, str, str]]) -> set[tuple[int, str]]:
+    """(issue, environment) that were not seen together before."""
+    if not counts:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_TAGS, _columns([(*key, count) for key, count in sorted(counts.items())]))
+        return {(row[0], row[1]) for row in cursor.fetchall()}
+
+
+def count_minutes(counts: Counter[tuple[int, str, dt.datetime]]) -> None:
+    """(issue, environment, minute)."""
+    _many(COUNT_MINUTES, [(*key, count) for key, count in sorted(counts.items())])
 
 
 def count_discards(counts: Counter[tuple[int, str, str]], now: dt.datetime) -> None:

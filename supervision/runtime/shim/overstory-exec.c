@@ -1,6 +1,10 @@
 /* overstory-exec: does to itself what posix_spawn has no attribute for, then becomes the program.
  *
  *   overstory-exec REPORT_FD [STEP...] exec PATH ARGV0 [ARG...]
+ *   overstory-exec REPORT_FD wait LEDGER_FD
+ *
+ * `wait`: started ahead of need (standby.py), in a session of its own. REPORT_FD is a socket then. One message comes through
+ * it, which says in the words of overstory-spawn.c what to become; its end comes when nobody is there any more to say it.
  *
  * Steps run in the order given; the launcher knows the right one (privileged things, the user, what the user must be
  * allowed to do). Numbers are decimal, except the umask.
@@ -28,12 +32,16 @@
 #include <sys/syscall.h>
 
 #define FILE_FLAGS 02000001 /* O_WRONLY | O_CLOEXEC */
+#define APPEND_FLAGS 02001 /* O_WRONLY | O_APPEND */
+#define CREATE_FLAG 0100 /* O_CREAT */
 #define AT_CWD (-100)
 #define E_INVAL 22
 #define E_NAMETOOLONG 36
 #define F_SETFD_ 2
 #define FD_CLOEXEC_ 1
 #define GROUPS_MAX 65536
+#define MESSAGE_MAX 65536
+#define UNUSED_STATUS 79 /* as of a template's spare that nobody needed: no child's end */
 #define UNLIMITED (~0UL)
 
 #if defined FREESTANDING && defined __x86_64__
@@ -170,18 +178,40 @@ static void write_file(const char *step, const char *path, const char *text, con
     sys(__NR_close, fd, 0, 0, 0);
 }
 
-static void take_note(const char *path, const char *at, const char *note)
+static void write_note(long fd, const char *at, const char *note)
 {
     char line[512];
-    long fd = sys(__NR_openat, AT_CWD, (long)path, FILE_FLAGS, 0);
     unsigned long end = append_number(line, 0, sizeof line, (unsigned long)sys(__NR_getpid, 0, 0, 0, 0));
 
-    if (fd < 0)
-        return;
     end = append(line, end, sizeof line, " ");
     end = append(line, end, sizeof line, note);
     sys(__NR_pwrite64, fd, (long)line, (long)end, decimal("taken", at));
+}
+
+static void take_note(const char *path, const char *at, const char *note)
+{
+    long fd = sys(__NR_openat, AT_CWD, (long)path, FILE_FLAGS, 0);
+
+    if (fd < 0)
+        return;
+    write_note(fd, at, note);
     sys(__NR_close, fd, 0, 0, 0);
+}
+
+static void open_as(long target, const char *spare, const char *path)
+{
+    long fd = -1;
+
+    sys(__NR_close, target, 0, 0, 0);
+    if (*spare)
+        fd = sys(__NR_openat, AT_CWD, (long)spare, APPEND_FLAGS, 0);
+    if (fd < 0)
+        fd = sys(__NR_openat, AT_CWD, (long)path, APPEND_FLAGS | CREATE_FLAG, 0600);
+    check(fd, "output", path);
+    if (fd != target) {
+        check(sys(__NR_dup3, fd, target, 0, 0), "output", path);
+        sys(__NR_close, fd, 0, 0, 0);
+    }
 }
 
 static void join_cgroup(const char *directory)
@@ -242,13 +272,75 @@ static void set_listen_pid(void)
     fail(E_INVAL, "listen", "LISTEN_PID");
 }
 
+static char message[MESSAGE_MAX + 1];
+static char *entries[MESSAGE_MAX + 2];
+
+/* The next string of the message; an empty one behind its end. */
+static char *next(char **at, char *end)
+{
+    char *found = *at;
+
+    if (found >= end)
+        return end;
+    *at = found + length(found) + 1;
+    return found;
+}
+
+static void report_to(const char *text)
+{
+    long fd = decimal("usage", text);
+    check(sys(__NR_fcntl, fd, F_SETFD_, FD_CLOEXEC_, 0), "usage", text);
+    report_fd = (int)fd;
+}
+
+/* Wait for the message, and become what it says: what overstory-spawn.c does in its child, in the same order. */
+static void __attribute__((noreturn)) wait_for_message(const char *ledger)
+{
+    char **argv = entries, **entry = entries, *at = message;
+    long ledger_fd = decimal("usage", ledger);
+    check(sys(__NR_fcntl, ledger_fd, F_SETFD_, FD_CLOEXEC_, 0), "usage", ledger);
+    long size = sys(__NR_read, report_fd, (long)message, MESSAGE_MAX, 0);
+    while (size <= 0)
+        sys(__NR_exit_group, UNUSED_STATUS, 0, 0, 0);
+    char *end = message + size;
+    char *executable = next(&at, end), *cwd = next(&at, end), *mask = next(&at, end);
+    char *out = next(&at, end), *err = next(&at, end);
+    char *spare_out = next(&at, end), *spare_err = next(&at, end);
+    next(&at, end); /* the ledger by its number in our parent */
+    char *place = next(&at, end), *note = next(&at, end);
+
+    if (*note)
+        write_note(ledger_fd, place, note);
+    if (*cwd)
+        check(sys(__NR_chdir, (long)cwd, 0, 0, 0), "chdir", cwd);
+    for (long limits = decimal("limit", next(&at, end)); limits > 0; limits--) {
+        char *resource = next(&at, end);
+        set_limit(resource, next(&at, end), "=");
+    }
+    if (*mask)
+        sys(__NR_umask, number("umask", mask, 8, 0, 0), 0, 0, 0);
+    open_as(1, spare_out, out);
+    if (same(out, err))
+        check(sys(__NR_dup3, 1, 2, 0, 0), "output", err);
+    else
+        open_as(2, spare_err, err);
+    for (long left = decimal("exec", next(&at, end)); left > 0 && at < end; left--)
+        *entry++ = next(&at, end);
+    *entry++ = 0;
+    environment = entry;
+    while (at < end)
+        *entry++ = next(&at, end);
+    check(sys(__NR_execve, (long)executable, (long)argv, (long)environment, 0), "exec", executable);
+    fail(E_INVAL, "usage", "wait");
+}
+
 static int run(int argc, char **argv)
 {
     if (argc < 2)
         fail(E_INVAL, "usage", "REPORT_FD [STEP...] exec PATH ARGV0 [ARG...]");
-    long fd = decimal("usage", argv[1]);
-    check(sys(__NR_fcntl, fd, F_SETFD_, FD_CLOEXEC_, 0), "usage", argv[1]);
-    report_fd = (int)fd;
+    report_to(argv[1]);
+    if (argc == 4 && same(argv[2], "wait"))
+        wait_for_message(argv[3]);
 
     for (int i = 2; i < argc;) {
         const char *step = argv[i];

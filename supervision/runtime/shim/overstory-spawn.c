@@ -2,6 +2,8 @@
  *
  *   long overstory_spawn(const char *program, size_t size, int child_first, int *pidfd, int *where)
  *
+ *   long overstory_hand_over(int socket, const char *program, size_t size)
+ *
  * A shared library, called through ctypes. Returns the pid and a close-on-exec pidfd, or -errno with `where` saying which
  * step failed; then nothing is left running. `program` is strings that end in NUL, one after the other, numbers in them
  * decimal but for the umask, which is octal:
@@ -30,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -247,5 +250,25 @@ long overstory_spawn(const char *program, size_t size, int child_first, int *pid
     }
     *where = plan.step;
     free(entries);
+    return result;
+}
+
+/* Give the program to a process that waits for one at the other end of `socket` (overstory-exec ... wait), and stand back until
+ * it runs. 0: it does, or was ended on the way, or takes longer than the socket waits; -errno: it could not be given; more: it
+ * said that it failed. */
+long overstory_hand_over(int socket, const char *program, size_t size)
+{
+    int back = sched_getscheduler(0) == SCHED_OTHER && stand_back(SCHED_BATCH);
+    long result = send(socket, program, size, MSG_NOSIGNAL);
+    char said[8];
+
+    if (result >= 0)
+        do
+            result = recv(socket, said, sizeof said, 0);
+        while (result < 0 && errno == EINTR);
+    if (result < 0)
+        result = errno == EAGAIN ? 0 : -errno;
+    if (back)
+        stand_back(SCHED_OTHER);
     return result;
 }

@@ -1,4 +1,4 @@
-"""DESIGN 8's experiments, repeated with real workers on a real Redis: what dies, and how soon its task runs again."""
+"""Lost tasks as docs/celery.md tells of them, with real workers on a real Redis: what dies, how soon its task runs again."""
 
 import os
 import signal
@@ -123,6 +123,39 @@ def test_a_broker_that_is_killed_under_load_loses_nothing_and_ends_no_worker(lab
         lab.wait_lines("end", number)
     wait_for(lambda: not any(lab.left.values()), timeout=60, what="nothing is left in the broker")
     assert [lab.processes[f"{name}.{_newest(lab, name)}"].poll() for name in ("a", "b")] == [None, None]
+
+
+def test_a_retry_that_the_broker_could_not_take_is_no_end() -> None:
+    """Celery alone rejects the task for good, and nothing of it is left."""
+    with celery_lab() as lab:
+        lab.worker("a", NO_PUBLISH_RETRY="1")
+        lab.ready("a")
+        lab.shop.late.delay(800)
+        lab.wait_lines("start", 800)
+        lab.kill_redis()
+        lab.release(800)
+        lab.wait_lines("unpublished", 800)
+        lab.start_redis()
+        lab.wait_lines("end", 800)
+        assert len(lab.lines("start", 800)) == 3, "it, again, and its retry"
+        wait_for(lambda: not any(lab.left.values()), timeout=60, what="nothing is left in the broker")
+
+
+def test_a_worker_whose_main_loop_broke_ends_at_once_and_its_task_runs_elsewhere() -> None:
+    """Celery alone waits for the task, whose result it does not read any more."""
+    with celery_lab() as lab:
+        broken = lab.worker("a", BREAK="1")
+        lab.ready("a")
+        lab.shop.hold.delay(900)
+        (first,) = lab.wait_lines("start", 900)
+        lab.worker("b")
+        lab.ready("b")
+        (lab.directory / "runs.break").touch()
+        assert broken.wait(60) == 1
+        os.kill(first.pid, signal.SIGKILL)  # as its node does
+        lab.wait_lines("start", 900, count=2)
+        lab.release(900)
+        lab.wait_lines("end", 900)
 
 
 def _newest(lab: CeleryLab, name: str) -> int:

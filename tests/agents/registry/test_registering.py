@@ -44,7 +44,8 @@ def _end(owner: Owner, *, told: bool = True) -> None:
         changes = Changes()
         changes.life(owner.child, owner.incarnation).ended_at = now.timestamp()
         [one] = [Incarnation.objects.get(node_id=owner.node_id, key=owner.child, number=owner.incarnation)]
-        handlers.run(handlers.Ingested(one.node, [], Batch([{"seq": 1, "k": "step"}], changes)))
+        record = {"seq": 1, "k": "step"}
+        handlers.run(handlers.Ingested(one.node, [record], Batch([record], changes)))
 
 
 def test_the_second_is_told_who_holds_it() -> None:

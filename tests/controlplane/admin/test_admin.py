@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from agents.checkpoints.models import CheckpointFault
 from agents.configs import kinds
+from agents.measures.models import AgentCounter, AgentGauge
 from controlplane.access.models import LoginAllowance, LoginLink, Token
 from controlplane.access.policy import Role, Scope
 from controlplane.admin.index import site
@@ -27,12 +28,13 @@ from supervision.journal.services import ingest
 from supervision.programs.models import ProgramCursor
 from supervision.remediation.models import RemediationPlan
 from supervision.remediation.services import start_phase
+from supervision.rules.models import Crossing, MeasureRule, Objective, ObjectiveMinute, QueueMinute
 from supervision.samples.models import SampleHour, SampleMinute
 from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
 from supervision.trees import commands, services
 from supervision.trees.models import Command, Placement, Tree
 from tests.agents import config_rows
-from tests.controlplane.api.world import audited
+from tests.controlplane.api.world import audited, pool, view, watched
 from tests.supervision.errors.store import error_rows
 from tests.support.people import admin, browser, token, user
 
@@ -84,6 +86,12 @@ def rows() -> None:
     channel = Channel.objects.create(name="c", kind="email", target="a@example.com")
     Delivery.objects.create(alert=alert, channel=channel, event="raised", next_at=now)
     Silence.objects.create(until=now, reason="r", created_by="ada")
+    watched("shop")
+    view(User.objects.get(username="eve"))
+    about = {"since": now, "measured_at": now, "alert_subject": "a", "words": "w"}
+    Crossing.objects.create(rule=MeasureRule.objects.get(), subject="shop/web on host", **about)
+    ObjectiveMinute.objects.create(objective=Objective.objects.get(), at=now, good=1, total=2)
+    QueueMinute.objects.create(app="shop", name="mail", at=now, length=1)
     AlertRule.objects.create(kind="node_lost", severity="critical")
     PeriodicJob.objects.create(name="j", next_at=now)
     RestartCount.objects.create(supervisor="shop", reason="exit", total=1)
@@ -123,6 +131,10 @@ def rows() -> None:
     config_rows.checkpoint("shop/web", node.id)
     CheckpointFault.objects.create(
         node_id=node.id, tree="shop", key="shop/web", incarnation=1, version=2, why="checksum", at=now
+    )
+    AgentCounter.objects.create(kind="crawler", name="pages", total=1, changed_at=now)
+    AgentGauge.objects.create(
+        node=node, kind="crawler", name="queue", agents=1, total=1, least=1, most=1, at=now
     )
     error_rows.put()
     IdempotencyKey.objects.create(principal="user:1", route="r", key="k", fingerprint="f", claimed_at=now)
@@ -217,13 +229,21 @@ def test_what_an_admin_does_is_in_the_audit_log(rows: None) -> None:
         ("supervision_node", "drain", "node.drain"),
         ("supervision_tree", "delete_trees", "tree.delete"),
         ("supervision_taskrun", "replay", "task.replay"),
+        ("supervision_poolscale", "one_more", "pool.set_workers"),
+        ("supervision_poolscale", "drain", "pool.drain"),
+        ("supervision_poolscale", "resume", "pool.resume"),
+        ("supervision_poolscale", "restart", "pool.restart"),
         ("supervision_command", "cancel", "command.cancel"),
         ("controlplane_token", "revoke", "token.revoke"),
         ("auth_user", "deactivate", "user.deactivate"),
     ],
 )
 def test_each_action_reaches_its_service(rows: None, model: str, action: str, audited: str) -> None:
+    if model == "supervision_poolscale":
+        pool("shop")
+        PoolScale.objects.update(path="mail")
     subject = {
+        "supervision_poolscale": PoolScale.objects.get().pk,
         "supervision_node": Node.objects.get().pk,
         "supervision_tree": Tree.objects.get().pk,
         "supervision_command": Command.objects.get().pk,

@@ -9,11 +9,11 @@ from django.test import Client
 from django.urls import reverse
 
 from controlplane.access.policy import Scope
-from supervision.journal.models import ObservedChild
 from supervision.trees import commands
 from supervision.trees.models import Command
 from tests.controlplane.api import world
 from tests.support import people
+from tests.support.stored_tree import store, told_tree
 
 pytestmark = pytest.mark.django_db
 
@@ -31,25 +31,25 @@ def ask(api: Client, verb: str, key: str = "shop/web", *, idempotent: bool = Tru
 
 
 def test_a_dry_run_says_what_goes_down_and_does_nothing(api: Client) -> None:
-    host = ObservedChild.objects.get(key="shop").node
-    ObservedChild.objects.filter(key="shop").update(strategy="rest_for_one")
-    ObservedChild.objects.create(
-        node=host,
-        tree="shop",
-        key="shop/mail",
-        parent="shop",
-        position=2,
-        child_id="mail",
-        state="running",
-        seq=1,
+    host = world.node("m" * 32, name="second", journal_seq=0)
+    told = told_tree(
+        {
+            "version": 1,
+            "tree": "shop",
+            "supervisor": {
+                "strategy": "rest_for_one",
+                "children": [{"id": name, "process": {"command": ["/bin/true"]}} for name in ("web", "mail")],
+            },
+        }
     )
+    store(host, told)
 
     def down(verb: str, **body: Any) -> list[tuple[str, str]]:
-        reach = ask(api, verb, dry_run=True, **body).json()["reach"]
+        reach = ask(api, verb, dry_run=True, node=host.id, **body).json()["reach"]
         return [(one["key"], one["why"]) for one in reach["takes_down"]]
 
-    assert down("stop") == [("shop/web", "itself")]
-    assert down("signal", args={"signal": "KILL"}) == [("shop/mail", "rest_for_one"), ("shop/web", "itself")]
+    assert down("stop") == [("shop/web", "stops")]
+    assert down("signal", args={"signal": "KILL"}) == [("shop/web", "restarts"), ("shop/mail", "restarts")]
     assert down("hold") == []
     assert not Command.objects.exists()
 
@@ -90,7 +90,7 @@ def test_what_is_not_possible_as_things_are(api: Client) -> None:
     assert bad.json()["errors"][0]["pointer"].startswith("/args/child/process")
 
 
-@pytest.mark.parametrize("verb", ["restart", "signal", "reload", "terminate", "start_child"])
+@pytest.mark.parametrize("verb", ["restart", "recycle", "signal", "reload", "terminate", "start_child"])
 def test_what_is_not_the_same_twice_needs_a_key(api: Client, verb: str) -> None:
     args = {"signal": {"signal": "HUP"}, "start_child": {"instance": "a"}}.get(verb, {})
     answer = ask(api, verb, "shop" if verb == "start_child" else "shop/web", args=args, idempotent=False)

@@ -27,21 +27,38 @@ COSTS = {
     "children": 1,
     "incarnations": 1,
     "events": 1,
+    "error-issues": 1,
+    "error-projects": 3,
+    "error-releases": 1,
+    "error-transactions": 2,
+    "monitors": 1,
     "operations": 1,
     "audit": 1,
     "counts": 2,
     "observed": 5,
     "me": 0,
+    "task-pools": 4,
+    "rules": 1,
+    "issue-rules": 1,
+    "leaks": 1,
+    "shared-leaks": 1,
+    "health-checks": 1,
+    "objectives": 1,
+    "views": 1,
 }
 
 
 def grow(host: Node, number: int) -> None:
     name = f"tree{number}"
-    world.applied(name)
+    world.pool(name)
     world.observed(host, name, "a", "b")
     world.event(host, 100 + number, tree=name, key=f"{name}/a")
+    world.errors(name)
     commands.request_command(verb="stop", key=f"{name}/a", actor=people.SOMEBODY)
-    people.token(people.user(f"user{number}"), Scope.READ)
+    world.watched(name)
+    somebody = people.user(f"user{number}")
+    people.token(somebody, Scope.READ)
+    world.view(somebody)
 
 
 @pytest.mark.parametrize("name", sorted(COSTS))

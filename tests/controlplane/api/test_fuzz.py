@@ -30,7 +30,7 @@ from supervision.fleet.models import Node
 from supervision.trees import commands
 from supervision.trees.models import Command, Tree
 from tests.controlplane.api import world
-from tests.controlplane.api.test_matrix import undone
+from tests.controlplane.api.asking import undone
 from tests.support import people
 
 pytestmark = pytest.mark.django_db

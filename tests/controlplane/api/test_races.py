@@ -16,6 +16,7 @@ from django.utils import timezone
 from controlplane.access.policy import Scope
 from controlplane.api import idempotency
 from controlplane.api.models import IdempotencyKey
+from controlplane.api.retention import purge_keys
 from supervision.auditlog.models import AuditEntry
 from supervision.auditlog.services import verify_chain
 from supervision.trees.models import Command, Tree, TreeRevision
@@ -150,7 +151,7 @@ def test_keys_are_forgotten_after_a_day(token: str) -> None:
     send = _sender(token)
     send(0)
     IdempotencyKey.objects.update(claimed_at=timezone.now() - timedelta(hours=25))
-    assert idempotency.purge(timezone.now()) == 1
+    assert purge_keys(timezone.now()) == 1
     assert send(0).headers.get("Idempotent-Replayed") is None
 
 

@@ -3,24 +3,38 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 
+from controlplane.filters.issues import issue_condition
+from controlplane.savedviews.models import SavedView
+from controlplane.savedviews.services import ViewFields, save_view
 from supervision.alerts.models import Alert, Channel, Silence
 from supervision.auditlog.actor import Actor
 from supervision.auditruns.documents import parse
 from supervision.auditruns.ingesting import take_report
 from supervision.auditruns.models import AuditFinding, AuditProject, AuditRun
 from supervision.auditruns.projects import create_project
+from supervision.errors.store import projects as error_projects
+from supervision.errors.store.digesting import digest
+from supervision.errors.store.monitor_models import Monitor
+from supervision.errors.store.release_models import ErrorAttachment
 from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild, ObservedTree, Stray
 from supervision.remediation.documents import read
 from supervision.remediation.models import RemediationPlan
 from supervision.remediation.services import create_plan
+from supervision.rules.issues.services import IssueRuleFields
+from supervision.rules.issues.services import save_rule as save_issue_rule
+from supervision.rules.services import ObjectiveFields, RuleFields, save_objective, save_rule
 from supervision.tasks.models import TaskRun, TaskWorker, WorkerRequest
 from supervision.trees import services
 from supervision.trees.models import Placement, Tree
 from tests.supervision.auditruns.support import document as document_of
 from tests.supervision.auditruns.support import finding
+from tests.supervision.errors.store import error_rows
+from tests.supervision.leakwatch_rows import make_check, make_leak, make_shared_leak
+from tests.support import people
 
 NODE = "n" * 32
 MAKER = Actor.local(0, "test")
@@ -135,6 +149,42 @@ def alert(tree: str) -> Alert:
     )
 
 
+def view(owner: User) -> SavedView:
+    """One that is shared."""
+    fields = ViewFields(list="procs", name="trouble", q="state:failed", is_shared=True)
+    return save_view(view=None, owner_id=owner.pk, fields=fields, actor=MAKER)
+
+
+def rule(name: str, tree: str = "shop") -> dict[str, Any]:
+    """A body."""
+    return {"name": name, "measure": "rss", "shape": "threshold", "bound": 1e9, "tree": tree}
+
+
+def issue_rule(name: str, project: str = "") -> dict[str, Any]:
+    """A body."""
+    return {"name": name, "trigger": "new", "project": project}
+
+
+def objective(name: str, tree: str = "shop") -> dict[str, Any]:
+    """A body."""
+    return {"name": name, "indicator": "availability", "target": 99.9, "tree": tree}
+
+
+def watched(tree: str) -> dict[str, int]:
+    """A rule and an objective about a tree; what leaks in it, and how well it is."""
+    now = timezone.now()
+    fields = RuleFields(**rule(f"rule of {tree}", tree))
+    goal = ObjectiveFields(**objective(f"objective of {tree}", tree))
+    host = Node.objects.order_by("id")[0]
+    make_check(host, f"{tree}/web")
+    make_shared_leak(f"cart:{tree}:*")
+    return {
+        "leak": make_leak(host, f"{tree}/web").pk,
+        "rule": save_rule(rule=None, fields=fields, actor=people.SOMEBODY, now=now).pk,
+        "objective": save_objective(objective=None, fields=goal, actor=people.SOMEBODY, now=now).pk,
+    }
+
+
 def report(*names: str) -> dict[str, Any]:
     """A report of the audit with a finding for each name."""
     return document_of(*(finding(name) for name in names or ("a",)))
@@ -183,6 +233,18 @@ def told() -> dict[str, int]:
     }
 
 
+POOL = {"tree": "shop", "path": "mail"}
+"""Of `pool`, in a body."""
+
+
+def pool(tree: str) -> Tree:
+    """The tree has a pool of Celery workers, too."""
+    whole = document(tree, "a")
+    worker = {"app": "shop", "queues": ["mail"], "scale": {"min": 1, "max": 3, "queue_length": 10}}
+    whole["supervisor"]["children"].append({"id": "mail", "celery_worker": worker})
+    return services.apply_tree(document=whole, message="a pool", actor=MAKER).tree
+
+
 def tasks(tree: str) -> dict[str, Any]:
     """A running task, a dead letter, a worker and a request of a tree: what they are known by."""
     now = timezone.now()
@@ -204,3 +266,34 @@ def tasks(tree: str) -> dict[str, Any]:
         kind="peek", app="shop", queue="mail", requested_by="ada", created_at=now, deadline_at=now
     )
     return {"running": f"{tree}-running", "dead": f"{tree}-dead", "request": asked.pk}
+
+
+def errors(tree: str) -> dict[str, Any]:
+    """A project of that name and tree with an issue and a monitor: what they are known by."""
+    project = error_projects.create_project(slug=tree, tree=tree, actor=MAKER)
+    now = timezone.now()
+    error_rows.accepted(project, error_rows.event(), number=1, at=now, child=f"{tree}/web")
+    nightly = {"monitor_slug": "nightly", "status": "ok", "check_in_id": "a" * 32}
+    error_rows.accepted(project, nightly, kind="check_in", number=2, at=now)
+    runs = {
+        "attrs": {"release": f"{tree}@1", "environment": "staging"},
+        "aggregates": [{"exited": 9, "crashed": 1}],
+    }
+    error_rows.accepted(project, runs, kind="sessions", at=now)
+    ran = {"name": "/orders", "op": "http.server", "ms": 12.5, "failed": False}
+    error_rows.accepted(project, ran, kind="transaction", at=now)
+    file = {"name": "shop.log", "content_type": "text/plain", "data": "aGVsbG8="}
+    error_rows.accepted(project, file, kind="attachment", number=1, at=now)
+    digest(now=now)
+    watching = IssueRuleFields(**issue_rule(f"issues of {tree}", tree))
+    rule = save_issue_rule(
+        rule=None, fields=watching, accepts=issue_condition, actor=people.SOMEBODY, now=now
+    )
+    return {
+        "issue_rule": rule.pk,
+        "attachment": ErrorAttachment.objects.get(project=project).pk,
+        "issue": f"{tree.upper()}-1",
+        "event": f"{1:032x}",
+        "error_key": project.keys.get().pk,
+        "monitor": Monitor.objects.get(project=project).pk,
+    }

@@ -6,7 +6,9 @@ import pytest
 
 from supervision.runtime.paths import Paths
 from tests.support.command_line import manage, on_terminal, spawn
-from tests.support.fake_node import FakeNode, Json, RefusalError, child
+from tests.support.fake_node import FakeNode
+from tests.support.fake_rows import Json, child
+from tests.support.scripted_node import RefusalError
 from tests.support.waiting import wait_for
 
 DEADLINE = 30.0

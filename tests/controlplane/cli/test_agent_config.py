@@ -10,7 +10,9 @@ from django.core.management import call_command
 from agents.configs.models import AgentConfig, AgentConfigRevision
 from controlplane.cli.agentconfigs import parts
 from controlplane.cli.exits import CliError, ExitCode
+from supervision.trees.placing import Placing
 from tests.agents import config_rows
+from tests.supervision.trees.fleet_rows import leader, node
 
 pytestmark = pytest.mark.django_db
 
@@ -74,3 +76,29 @@ def test_a_name_alone_is_of_the_default_namespace() -> None:
     for wrong in ("a/b/c", "/a", "a/"):
         with pytest.raises(CliError):
             parts(wrong)
+
+
+def test_one_agent_tries_it_and_the_command_waits_for_the_verdict(
+    capsys: pytest.CaptureFixture[str], file: Any
+) -> None:
+    run(capsys, "apply", "shop/crawler", file(1))
+    config_rows.apply()
+    node("a")
+    Placing().tick(leader())
+    words = ("apply", "shop/crawler", file(2), "--canary", "--observe", "90")
+    tried = json.loads(run(capsys, *words, "--no-wait", "--json"))
+    assert tried["canary"]["key"] == "shop/crawler"
+    assert (tried["canary"]["state"], tried["canary"]["observe_s"], tried["canary"]["node"]) == (
+        "running",
+        90.0,
+        "a",
+    )
+    late = run(
+        capsys, "apply", "shop/crawler", file(3), "--canary", "--timeout", "100ms", code=ExitCode.TIMEOUT
+    )
+    assert "shop/crawler on a tries it: running" in late
+    run(capsys, "stop", "shop/crawler", "-m", "no time")
+    shown = json.loads(run(capsys, "show", "shop/crawler", "--json"))
+    assert (shown["revision"], shown["canary"]["state"], shown["canary"]["reason"]) == (1, "ended", "no time")
+    run(capsys, "stop", "shop/crawler", code=ExitCode.NOT_FOUND)
+    run(capsys, "apply", "shop/crawler", file(2), "--observe", "90", code=ExitCode.USAGE)

@@ -8,7 +8,9 @@ import pytest
 
 from supervision.trees.schema import PATH
 from tests.support.command_line import manage, on_terminal, spawn
-from tests.support.fake_node import FakeNode, Json, RefusalError
+from tests.support.fake_node import FakeNode
+from tests.support.fake_rows import Json
+from tests.support.scripted_node import RefusalError
 from tests.support.waiting import wait_for
 
 SLEEP = "[sleep, '600']"
@@ -95,6 +97,34 @@ def test_a_changed_child_is_one_restart(node: FakeNode, file: Path) -> None:
         "  ~ update  shop/x   changed: shutdown",
         "  ~ restart shop/db  changed: /process/command",
         "1 to restart, 1 to update.",
+    ]
+
+
+def test_a_pool_of_workers_says_how_many_it_has_and_is_to_have(node: FakeNode, tmp_path: Path) -> None:
+    file = tmp_path / "pools.yaml"
+    file.write_text(
+        "version: 1\ntree: shop\nsupervisor:\n  children:\n"
+        "  - {id: mail, instances: 3, celery_worker: {app: 'shop:app'}}\n"
+        "  - {id: web, process: {command: ['true']}}\n"
+        "  - {id: bulk, celery_worker: {app: 'shop:app', scale: {min: 0, max: 4}}}\n"
+    )
+    steps = [
+        {"do": "keep", "key": "shop", "why": ""},
+        {"do": "stop", "key": "shop/mail@1", "why": "changed: /celery_worker/app"},
+        {"do": "start", "key": "shop/mail@1", "why": "changed: /celery_worker/app"},
+        {"do": "keep", "key": "shop/mail@2", "why": ""},
+        {"do": "start", "key": "shop/mail@3", "why": "added"},
+        {"do": "stop", "key": "shop/bulk@1", "why": "removed"},
+    ]
+    node.handlers["plan"] = lambda _: {"tree": "shop", "from_revision": 4, "steps": steps, "findings": []}
+    ran = manage("plan", str(file))
+    assert ran.out.splitlines()[-3:-1] == [
+        "  pool shop/mail: 2 workers now, 3 wanted",
+        "  pool shop/bulk: 1 worker now, 0 wanted",
+    ]
+    assert manage("plan", str(file), "--json").json["pools"] == [
+        {"key": "shop/mail", "now": 2, "wanted": 3},
+        {"key": "shop/bulk", "now": 1, "wanted": 0},
     ]
 
 

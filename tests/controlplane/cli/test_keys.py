@@ -5,7 +5,7 @@ import pytest
 from controlplane.cli.exits import CliError, ExitCode
 from controlplane.cli.keys import covers, matches, resolve, topmost
 from supervision.runtime.observed import Observed
-from tests.support.fake_node import shop
+from tests.support.fake_rows import shop
 
 SHOP = Observed.from_json({"trees": [shop()]})
 

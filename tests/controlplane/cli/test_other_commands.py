@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import manage, on_terminal
-from tests.support.fake_node import FakeNode, child, supervisor
+from tests.support.fake_node import FakeNode
+from tests.support.fake_rows import child, supervisor
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def test_strays_are_listed_adopted_and_ended(node: FakeNode) -> None:
     ]
     ran = manage("strays", "list")
     assert "    4711    3.2s sleep 99" in ran.out.splitlines()
+    assert ran.out.splitlines()[-1] == "Coverage 95.0 %: 38 of 40 processes belong to a child."
     assert manage("strays", "adopt", "4711", "shop/db").out == "pid 4711 belongs to shop/db now\n"
     assert node.asked("adopt_stray") == [{"pid": 4711, "key": "shop/db"}]
     assert manage("strays", "end", "4712", "--yes").code == 0
@@ -53,7 +55,8 @@ def test_ending_a_stray_asks_first(node: FakeNode) -> None:
 
 
 def test_json_of_strays_is_the_nodes(node: FakeNode) -> None:
-    assert manage("strays", "--json").json == manage("strays", "list", "--json").json == {"strays": []}
+    assert manage("strays", "--json").json == manage("strays", "list", "--json").json
+    assert manage("strays", "--json").json == {"strays": [], "processes": 40}
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,9 @@ def test_it_looks(remote: str) -> None:
     assert explained.code == 0
     assert "runs" in explained.out
     assert manage("explain", "shop/none").code == 3
-    assert "4711" in manage("strays").out
+    listed = manage("strays").out
+    assert "4711" in listed
+    assert "Coverage " in listed
 
 
 def test_it_reads_the_journal_and_what_was_written(remote: str) -> None:

@@ -8,7 +8,7 @@ from controlplane.cli.terminal import Terminal, strip
 from controlplane.cli.text import width
 from controlplane.cli.treeview import TreeFilter, prune, render
 from supervision.runtime.observed import Observed
-from tests.support.fake_node import child, shop, supervisor, tree
+from tests.support.fake_rows import child, shop, supervisor, tree
 
 NOW = 1_000_000.0
 

@@ -180,7 +180,7 @@ def test_questions_are_answered_over_redis(engine: Joined, stores: TestStores) -
                 told = message is not None and message["channel"].decode() == channel
                 return json.loads(message["data"]) if told else None
 
-            assert wait_for(frame, timeout=WAIT_S)["key"] == ["shop/a"]
+            assert "shop/a" in wait_for(frame, timeout=WAIT_S)["key"]
 
 
 def test_a_node_whose_epoch_is_over_learns_it_before_it_writes_and_keeps_only_what_is_still_its_own(

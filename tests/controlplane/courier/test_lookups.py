@@ -16,7 +16,7 @@ from tests.support.waiting import wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PROGRAMS = Path(__file__).parents[2] / "support"
-SHORT, LONG = 15, 10_000
+SHORT, LONG, PARTS = 15, 10_000, 20
 
 
 def program(name: str, *arguments: str) -> list[str]:
@@ -55,8 +55,9 @@ def test_no_lookup_finds_one_whose_end_its_node_could_see(stores: TestStores, tr
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("part", range(PARTS))
 def test_no_lookup_finds_one_whose_end_its_node_could_see_in_10000_kills(
-    stores: TestStores, transactional_db: None
+    stores: TestStores, transactional_db: None, part: int
 ) -> None:
     with joined(stores) as host:
-        kill_while_looking(host, LONG)
+        kill_while_looking(host, LONG // PARTS)

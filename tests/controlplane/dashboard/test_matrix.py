@@ -8,13 +8,22 @@ from controlplane.dashboard.framework import all_pages
 from controlplane.dashboard.live.topics import TOPICS, refusal, visible_for
 from supervision.auditruns.models import AuditFinding
 from supervision.fleet.models import Node
+from supervision.leakwatch.models import LeakFinding
 from supervision.remediation.models import RemediationPlan
+from supervision.rules.issues.models import IssueRule
+from supervision.rules.models import MeasureRule, Objective
 from supervision.tasks.models import TaskRun, WorkerRequest
 from supervision.trees.models import Command, TreeRevision
 from supervision.trees.services import apply_tree
 from tests.agents import config_rows
-from tests.controlplane.api.world import planned
-from tests.controlplane.dashboard.facts import AT, make_child, make_node, make_supervisor, make_tree
+from tests.controlplane.api.world import planned, watched
+from tests.controlplane.dashboard.facts import (
+    AT,
+    make_child,
+    make_node,
+    make_supervisor,
+    make_tree,
+)
 from tests.supervision.auditruns.support import finding, project, upload
 from tests.supervision.errors.store import error_rows
 from tests.support import people
@@ -42,6 +51,7 @@ PAGES = {
     "overview": ("/?all=1", SOME_ROLE),
     "tree": ("/tree", SOME_ROLE),
     "processes": ("/processes", SOME_ROLE),
+    "logs": ("/logs?q=tree:none", SOME_ROLE),
     "process": ("/process/shop/web?tab=config", SEES_SHOP),
     "process-output": ("/output/shop/web?after=x", SEES_SHOP),
     "trees": ("/trees", SOME_ROLE),
@@ -59,7 +69,23 @@ PAGES = {
     "finding": ("/findings/FINDING", SEES_SHOP),
     "audit-project": ("/findings/project/shop", SEES_SHOP),
     "alerts": ("/alerts", SOME_ROLE),
+    "health": ("/health", SOME_ROLE),
+    "leaks": ("/leaks", SOME_ROLE),
+    "leak": ("/leaks/LEAK", SEES_SHOP),
+    "rules": ("/rules", SOME_ROLE),
+    "past": ("/past?until=", SOME_ROLE),
+    "runbook": ("/runbooks/README", SOME_ROLE),
+    "rule": ("/rules/RULE", ADMINS_SHOP),
+    "rule-new": ("/rules/new", ADMINS_SHOP),
+    "issue-rules": ("/rules/issues", SOME_ROLE),
+    "issue-rule": ("/rules/issues/ISSUERULE", ADMINS_SHOP),
+    "issue-rule-new": ("/rules/issues/new", ADMINS_SHOP),
+    "objective": ("/objectives/OBJECTIVE", ADMINS_SHOP),
+    "objective-new": ("/objectives/new", ADMINS_SHOP),
     "errors": ("/errors", SOME_ROLE),
+    "releases": ("/errors/releases", SOME_ROLE),
+    "transactions": ("/errors/transactions", SOME_ROLE),
+    "monitors": ("/monitors", SOME_ROLE),
     "error-issue": ("/errors/SHOP-1", SEES_SHOP),
     "remediation": ("/remediation", SOME_ROLE),
     "remediation-plan": ("/remediation/PLAN", SEES_SHOP),
@@ -68,8 +94,10 @@ PAGES = {
     "agent": ("/agents/shop/web", SEES_SHOP),
     "config": ("/configs/ours/crawler", SEES_ALL),
     "config-new": ("/configs/new", ADMIN),
+    "kind": ("/kinds/agent", SEES_ALL),
     "config-history": ("/configs/ours/crawler/history", SEES_ALL),
     "settings": ("/settings", EVERYBODY),
+    "views": ("/views", SOME_ROLE),
     "welcome": ("/welcome", SEES_ALL),
 }
 """An address of each page, and who may open it."""
@@ -81,6 +109,7 @@ FORMS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
     "stop": ("/act/stop/shop/web", {"reason": "r"}, OPERATES_SHOP),
     "signal": ("/act/signal/shop/web", {"signal": "HUP"}, OPERATES_SHOP),
     "drain": ("/act/drain/n1", {}, ADMIN),
+    "adopt a stray": ("/act/adopt_stray/4711", {"owner": ""}, frozenset({"operator", "admin"})),
     "end a stray": ("/act/end_stray/4711", {}, frozenset({"operator", "admin"})),
     "apply": ("/trees/shop", {"do": "apply", "etag": "1", "document": "nonsense"}, ADMINS_SHOP),
     "new tree": ("/trees/new", {"do": "apply", "document": "nonsense"}, ADMINS_SHOP),
@@ -98,11 +127,20 @@ FORMS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
     "replay what is not dead": ("/workers/act/replay", {"id": "t1"}, OPERATES_SHOP),
     "begin a phase": ("/remediation/PLAN", {"do": "start", "position": "9"}, OPERATES_SHOP),
     "write a plan": ("/remediation", {"project": "shop", "document": "nonsense"}, OPERATES_SHOP),
+    "change a rule": ("/rules/RULE", {"do": "save", "name": "", "tree": "shop"}, ADMINS_SHOP),
+    "new rule": ("/rules/new", {"do": "save", "name": ""}, ADMINS_SHOP),
+    "change a rule on errors": ("/rules/issues/ISSUERULE", {"do": "save", "name": ""}, ADMINS_SHOP),
+    "new rule on errors": ("/rules/issues/new", {"do": "save", "name": ""}, ADMINS_SHOP),
+    "change an objective": ("/objectives/OBJECTIVE", {"do": "save", "target": "x"}, ADMINS_SHOP),
+    "new objective": ("/objectives/new", {"do": "save", "target": "x"}, ADMINS_SHOP),
+    "save a view": ("/views", {"do": "save", "list": "procs", "name": ""}, SOME_ROLE),
     "make a user": ("/settings", {"do": "user-create", "name": "eve", "role": "root"}, ADMIN),
 }
 """Forms that may change something, sent so that they are refused for what they hold, not for who sends them."""
 
-TREE_TOPICS = {"procs": SOME_ROLE, "tree": SOME_ROLE, "events": SOME_ROLE, "summary": SOME_ROLE}
+TREE_TOPICS = dict.fromkeys(
+    ("procs", "tree", "events", "summary", "counts", "leaks", "health", "alerts", "shared_leaks"), SOME_ROLE
+)
 TOPIC_TABLE = {
     **TREE_TOPICS,
     "nodes": SEES_ALL,
@@ -129,6 +167,7 @@ def fleet() -> Node:
     shop = project(tree="shop")
     upload(shop, finding("a"))
     planned(shop)
+    watched("shop")
     error_rows.put()
     TaskRun.objects.create(
         id="t1", name="mail", tree="shop", supervisor="shop", state="running", created_at=AT, changed_at=AT
@@ -142,7 +181,14 @@ def fleet() -> Node:
 
 def at(address: str) -> str:
     """The address, with the number of the finding or plan that is there."""
-    numbers = {"FINDING": AuditFinding.objects, "PLAN": RemediationPlan.objects}
+    numbers = {
+        "FINDING": AuditFinding.objects,
+        "PLAN": RemediationPlan.objects,
+        "LEAK": LeakFinding.objects,
+        "ISSUERULE": IssueRule.objects,
+        "RULE": MeasureRule.objects,
+        "OBJECTIVE": Objective.objects,
+    }
     for word, rows in numbers.items():
         if word in address:
             address = address.replace(word, str(rows.get().pk))

@@ -20,7 +20,8 @@ from supervision.runtime.clock import ManualClock, SystemClock
 from supervision.runtime.journal import Journal
 from supervision.runtime.paths import Paths
 from tests.support.command_line import manage
-from tests.support.fake_node import FakeNode, child, supervisor, tree
+from tests.support.fake_node import FakeNode
+from tests.support.fake_rows import child, supervisor, tree
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import kombu
@@ -11,6 +12,7 @@ import redis
 from controlplane.embedded.connections import celery_url, redis_url
 from controlplane.embedded.hold_lock import TAKEN
 from controlplane.embedded.redis_server import RedisServer
+from tests.support import slow_disk
 from tests.support.stores import running
 
 
@@ -36,6 +38,25 @@ def test_what_was_acknowledged_survives_a_stop_and_a_kill(
         assert process.wait(60) == (0 if how == signal.SIGTERM else -9)
     with running(server.child(), base / "log"), client(server) as connection:
         assert connection.get("kept") == b"42"
+
+
+def test_what_was_acknowledged_survives_a_kill_while_the_disk_is_busy(
+    server: RedisServer, base: Path
+) -> None:
+    """Synced each second, Redis would acknowledge what it has not even written while a sync is under way."""
+    child = server.child()
+    child["process"]["environment"] |= slow_disk.environment(1000)
+    acknowledged: list[str] = []
+    with running(child, base / "log") as process:
+        with client(server) as connection:
+            began = time.monotonic()
+            while time.monotonic() - began < 1.6 or not acknowledged:  # the second sync is under way then
+                connection.set(str(len(acknowledged)), "kept")
+                acknowledged.append(str(len(acknowledged)))
+        process.send_signal(signal.SIGKILL)
+        process.wait(60)
+    with running(server.child(), base / "log"), client(server) as connection:
+        assert connection.mget(acknowledged) == [b"kept"] * len(acknowledged)
 
 
 def test_it_evicts_nothing_and_has_no_tcp_port(server: RedisServer, base: Path) -> None:

@@ -22,15 +22,16 @@ from controlplane.intake.wiring import look_up
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import (
-    CheckIn,
     ErrorDiscard,
     ErrorEvent,
     ErrorIntake,
     ErrorIssue,
     ErrorKey,
     ErrorProject,
-    Monitor,
 )
+from supervision.errors.store.monitor_models import CheckIn, Monitor
+from supervision.errors.store.release_models import ErrorAttachment
+from supervision.errors.store.transaction_models import ErrorTransactionHour
 from supervision.runtime.clock import ManualClock
 
 CAPTURED = Path(__file__).parents[2] / "data" / "sentry_envelopes"
@@ -164,9 +165,11 @@ def test_captured_requests_do_what_they_should(name: str, project: ErrorProject,
         monitor = Monitor.objects.get(slug=expected["monitor_slug"])
         assert (monitor.schedule["value"], monitor.timezone) == (expected["schedule"], expected["timezone"])
         assert CheckIn.objects.get().status == expected["checkin_status"]
-    for kind in ("attachments", "transactions_accepted_or_counted"):
-        if kind in expected:
-            assert sum(ErrorDiscard.objects.filter(reason="not_stored").values_list("count", flat=True)) >= 2
+    if "transactions_accepted_or_counted" in expected:
+        counted = sum(ErrorDiscard.objects.filter(reason="not_stored").values_list("count", flat=True))
+        assert counted + sum(ErrorTransactionHour.objects.values_list("count", flat=True)) >= 2
+    files = ErrorAttachment.objects.filter(event_id=facts["envelope_event_id"]).order_by("pk")
+    assert list(files.values_list("name", flat=True)) == expected.get("attachments", [])
 
 
 def _check_issue(issue: ErrorIssue, expected: dict[str, Any]) -> None:
@@ -291,6 +294,51 @@ def test_too_much_is_told_by_category(project: ErrorProject, tmp_path: Path) -> 
     assert sum(ErrorDiscard.objects.filter(reason="quota").values_list("count", flat=True)) == 2
 
 
+def test_far_more_than_usual_is_turned_away_counted_and_told_by_category(
+    project: ErrorProject, tmp_path: Path
+) -> None:
+    ErrorProject.objects.update(spike_limit=3)
+    client = Client(tmp_path)
+
+    async def flood() -> list[tuple[int, Any, dict[str, str]]]:
+        answers = [
+            await client.ask("/api/42/envelope/", _envelope({"message": "x"}, number), AUTH)
+            for number in range(8)
+        ]
+        client.clock.jump(60)
+        answers.append(await client.ask("/api/42/envelope/", _envelope({"message": "x"}, 9), AUTH))
+        answers.append(await client.ask(f"/api/42/cron/nightly/{KEY}/", query="status=ok", method="GET"))
+        return answers
+
+    answers = client.run(flood)
+    assert [status for status, _, _ in answers] == [200] * 3 + [429] * 5 + [200, 202]
+    assert answers[3][2]["x-sentry-rate-limits"] == "20:error;default:project:spike_protection"
+    kept = ErrorIntake.objects.filter(kind="event").count()
+    refused = ErrorDiscard.objects.get(reason="spike_protection").count
+    assert (kept, refused) == (4, 5)
+
+
+def test_files_of_an_event_that_is_turned_away_are_turned_away_too(
+    project: ErrorProject, tmp_path: Path
+) -> None:
+    ErrorProject.objects.update(events_per_minute=1)
+    file = b'\n{"type":"attachment","length":3,"filename":"a.txt"}\nabc'
+    client = Client(tmp_path)
+
+    async def two() -> list[int]:
+        return [
+            (await client.ask("/api/42/envelope/", _envelope({"message": "x"}, number) + file, AUTH))[0]
+            for number in (1, 2)
+        ]
+
+    assert client.run(two) == [200, 429]
+    assert sorted(ErrorIntake.objects.values_list("kind", "event_id")) == [
+        ("attachment", f"{1:032x}"),
+        ("event", f"{1:032x}"),
+    ]
+    assert ErrorDiscard.objects.get(category="attachment").reason == "quota"
+
+
 def test_a_check_in_is_taken_while_errors_are_too_many(project: ErrorProject, tmp_path: Path) -> None:
     ErrorProject.objects.update(events_per_minute=1)
     client = Client(tmp_path)
@@ -343,7 +391,8 @@ def test_a_browser_asks_first(tmp_path: Path) -> None:
 
 def test_other_methods_and_kinds(project: ErrorProject, tmp_path: Path) -> None:
     assert Client(tmp_path).one("/api/42/envelope/", method="GET")[0] == 405
-    assert Client(tmp_path).one("/api/42/minidump/", b"x")[0] == 501
+    status, body, headers = Client(tmp_path).one("/api/42/minidump/", b"x")
+    assert (status, body["status"], headers["content-type"]) == (501, 501, "application/problem+json")
 
 
 def test_without_the_database_reports_wait_on_disk(project: ErrorProject, tmp_path: Path) -> None:

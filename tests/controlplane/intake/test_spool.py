@@ -1,12 +1,14 @@
 """Reports on disk: whole lines, one owner at a time, and bounds."""
 
+import asyncio
+import contextlib
 import datetime as dt
 import os
 from pathlib import Path
 
 import pytest
 
-from controlplane.intake.keys import Door, Doors
+from controlplane.intake.keys import MISSES, Door, Doors, TooManyUnknownError
 from controlplane.intake.quota import Quota
 from controlplane.intake.spool import Row, Spool, SpoolFullError
 from supervision.runtime.clock import ManualClock
@@ -85,12 +87,16 @@ def test_a_disk_that_fails_leaves_no_half_line(tmp_path: Path, monkeypatch: pyte
 def test_a_bucket_refills_steadily() -> None:
     clock = ManualClock()
     quota = Quota(clock.boot)
-    assert [quota.take(1, "error", 1, 60) for _ in range(60)] == [0.0] * 60
-    assert quota.take(1, "error", 1, 60) == pytest.approx(1.0)
-    assert quota.take(2, "error", 1, 60) == quota.take(1, "monitor", 1, 60) == 0.0
+
+    def take(project: int = 1, category: str = "error") -> float:
+        return asyncio.run(quota.take(project, category, 1, 60))
+
+    assert [take() for _ in range(60)] == [0.0] * 60
+    assert take() == pytest.approx(1.0)
+    assert take(2) == take(1, "monitor") == 0.0
     clock.jump(1.01)
-    assert quota.take(1, "error", 1, 60) == 0.0
-    assert quota.take(1, "error", 1, 60) > 0
+    assert take() == 0.0
+    assert take() > 0
 
 
 def test_a_door_is_remembered_and_a_wrong_key_keeps_nobody_out() -> None:
@@ -125,3 +131,25 @@ def test_with_the_database_away_a_known_door_stays_open() -> None:
     assert doors.find(1, "k") == Door(1, 60)
     with pytest.raises(OSError, match="away"):
         doors.find(1, "other")
+
+
+def test_who_guesses_keys_does_not_keep_the_database_busy_and_known_ones_stay_open() -> None:
+    clock = ManualClock()
+    asked: list[str] = []
+
+    def look_up(project: int, key: str) -> Door | None:
+        asked.append(key)
+        return Door(project, 60) if key.startswith("right") else None
+
+    doors = Doors(look_up, clock.boot)
+    doors.find(1, "right")
+    for number in range(200):
+        with contextlib.suppress(TooManyUnknownError):
+            doors.find(1, f"guess-{number}")
+    assert len(asked) == 1 + MISSES
+    assert doors.find(1, "right") == Door(1, 60)
+    with pytest.raises(TooManyUnknownError):
+        doors.find(1, "right too")
+    clock.jump(1)
+    for number in range(20):
+        assert doors.find(1, f"right {number}") == Door(1, 60), "what is found costs nothing"

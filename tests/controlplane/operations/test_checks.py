@@ -124,3 +124,24 @@ def test_stopping_closes_what_was_open() -> None:
     checks.outcomes()
     checks.stop()
     assert closed == [True]
+
+
+def test_failures_in_a_row_are_counted_from_the_first_of_them(checks: Checks, store: Store) -> None:
+    assert checks.failing_since("db") is None  # not asked yet
+    assert says(checks, "db")[0]
+    assert checks.failing_since("db") is None
+    began = checks.clock.boot()
+
+    def fail() -> str:
+        raise OSError
+
+    store.outcome = fail
+    wait_for(lambda: checks.failing_since("db") is not None, timeout=10)
+    since = checks.failing_since("db")
+    assert since is not None
+    assert began <= since <= checks.clock.boot()
+    asked = store.asked
+    wait_for(lambda: store.asked > asked + 1, timeout=10)
+    assert checks.failing_since("db") == since
+    store.outcome = lambda: "fine"
+    wait_for(lambda: checks.failing_since("db") is None, timeout=10)

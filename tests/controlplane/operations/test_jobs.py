@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.core import mail
 from django.utils import timezone
 
-from controlplane.operations import outside, retention, tasks
+from controlplane.operations import outside, ownmonitors, retention, tasks
 from controlplane.operations.counting import bounded, count_restarts
 from controlplane.operations.mailserver import MailServerError, mail_settings
 from controlplane.operations.models import PeriodicJob, RestartCount
@@ -16,6 +16,10 @@ from controlplane.operations.nomail import NoMailBackend
 from controlplane.operations.schedule import JOBS
 from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
+from supervision.errors.store import projects
+from supervision.errors.store.digesting import digest
+from supervision.errors.store.monitor_models import Monitor
+from supervision.errors.store.retention import days_in_use
 from supervision.fleet.models import Node
 from supervision.journal.facts import Batch, Changes
 from supervision.journal.handlers import Ingested
@@ -43,6 +47,38 @@ def test_each_job_may_run_twice_and_says_when_it_ended(name: str, settings: Any)
     row = PeriodicJob.objects.get(name=name)
     assert row.ended_at is not None
     assert row.error == ""
+
+
+def test_jobs_that_run_seldom_are_monitors_and_those_that_run_often_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tasks.expire_rows()
+    tasks.deliver_alerts()
+    monkeypatch.setattr(retention, "check_audit", lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        tasks.verify_audit()
+    digest(now=timezone.now())
+    found = {monitor.slug: monitor for monitor in Monitor.objects.all()}
+    assert {name: monitor.status for name, monitor in found.items()} == {
+        "expire_rows": "ok",
+        "verify_audit": "error",
+    }
+    assert found["expire_rows"].schedule == {"type": "interval", "value": 15, "unit": "minute"}
+    assert found["verify_audit"].schedule == {"type": "interval", "value": 1, "unit": "day"}
+    assert found["verify_audit"].project.tree == ""
+
+
+def test_two_jobs_that_end_at_once_make_one_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_us = projects.create_project
+
+    def made_twice(**fields: Any) -> Any:
+        by_us(**fields)  # the other worker, between our look and our attempt
+        return by_us(**fields)
+
+    monkeypatch.setattr(ownmonitors, "create_project", made_twice)
+    tasks.expire_rows()
+    digest(now=timezone.now())
+    assert Monitor.objects.get().slug == "expire_rows"
 
 
 def test_a_job_that_fails_says_with_what(node: Node, settings: Any) -> None:
@@ -144,3 +180,10 @@ def test_a_mail_server_that_cannot_be_meant_is_refused_without_its_password(url:
 def test_without_a_mail_server_a_message_fails_and_says_why() -> None:
     with pytest.raises(OSError, match="OVERSTORY_EMAIL_URL"):
         NoMailBackend().send_messages([mail.EmailMessage("x", "y", to=["a@example.com"])])
+
+
+def test_the_hourly_job_makes_the_partitions_of_errors_too() -> None:
+    PeriodicJob.objects.create(name="make_partitions", next_at=NOW)
+    tasks.make_partitions()
+    today = timezone.now().date()
+    assert {today, today + dt.timedelta(days=1)} <= set(days_in_use())

@@ -15,6 +15,7 @@ from django.utils import timezone
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as open_parser
 
+from agents.measures.models import AgentCounter, AgentGauge
 from controlplane.access.policy import Role, Scope
 from controlplane.operations import traffic, views
 from controlplane.operations.checks import Check, Checks
@@ -24,10 +25,13 @@ from controlplane.operations.traffic import Traffic
 from supervision.alerts.addresses import parse_networks
 from supervision.fleet.models import Node
 from supervision.journal.models import ObservedChild
+from supervision.rules.models import Objective, ObjectiveMinute
+from supervision.rules.watching import watch_rules
 from supervision.samples.models import SampleMinute
 from supervision.tasks.models import TaskQueue
 from supervision.tasks.workers import Report, take_report
 from tests.controlplane.api import world
+from tests.supervision.leakwatch_rows import make_check, make_leak, make_shared_leak
 from tests.support import people
 from tests.support.database import TestStores
 
@@ -109,6 +113,40 @@ def test_it_says_what_waits_for_workers_and_what_they_run(client: Client) -> Non
     assert not [name for name, _ in samples(client) if name == "overstory_task_queue_messages"]
 
 
+def test_it_says_of_pools_how_many_workers_they_have_and_are_to_have(client: Client) -> None:
+    world.world()
+    world.pool("shop")
+    queues = {"mail": {"length": 7, "oldest_s": 2.5}}
+    take_report(report=Report(f"{world.NODE}/shop/mail@1/1/5", app="shop", queues=queues), now=timezone.now())
+    found = samples(client)
+    labels = {"tree": "shop", "pool": "mail"}
+    assert value(found, "task_pool_workers", **labels) == 1
+    assert value(found, "task_pool_workers_wanted", **labels) == 1
+    assert value(found, "task_pool_messages", **labels) == 7
+    assert value(found, "task_pool_oldest_seconds", **labels) == 2.5
+    TaskQueue.objects.update(seen_at=timezone.now() - timedelta(minutes=1))
+    left = {name for name, _ in samples(client)}
+    assert "overstory_task_pool_messages" not in left, "not known is not none"
+    assert "overstory_task_pool_workers" in left
+
+
+def test_it_says_how_rules_and_objectives_stand(client: Client) -> None:
+    host = world.world()
+    world.watched("shop")
+    goal = Objective.objects.get()
+    for minute in (1, 2):
+        at = timezone.now() - timedelta(minutes=minute)
+        SampleMinute.objects.create(node=host, key="shop/web", at=at, n=60, rss_avg=2 * 10**9)
+        ObjectiveMinute.objects.create(objective=goal, at=at, good=59.97, total=60)
+    watch_rules()
+    found = samples(client)
+    assert value(found, "rule_crossed", rule="rule of shop") == 1
+    assert value(found, "objective_budget_left_ratio", objective="objective of shop") == pytest.approx(0.5)
+    assert value(found, "objective_burn_rate", objective="objective of shop", window="3600") == pytest.approx(
+        0.5
+    )
+
+
 def test_series_of_a_node_that_was_removed_are_gone(client: Client) -> None:
     world.world()
     Node.objects.all().delete()
@@ -127,7 +165,8 @@ def test_no_label_is_a_pid_or_a_key_of_a_child(client: Client) -> None:
     for _, labels in samples(client):
         assert set(dict(labels)) <= {
             "node", "state", "supervisor", "reason", "check", "kind", "role", "job", "quantile", "version", "code",
-            "process", "verb", "le", "app", "queue", "consumes",
+            "process", "verb", "le", "app", "queue", "consumes", "rule", "objective", "window", "resource", "action",
+            "measure",
         }  # fmt: skip
         assert dict(labels).get("supervisor") != "shop/web"
 
@@ -175,7 +214,7 @@ def test_its_cost_does_not_grow_with_what_there_is(
     client: Client, django_assert_max_num_queries: Any
 ) -> None:
     world.world()
-    with django_assert_max_num_queries(23):
+    with django_assert_max_num_queries(28):
         client.get("/metrics")
 
 
@@ -202,3 +241,48 @@ def test_it_is_for_who_may_see_everything_and_for_listed_networks(settings: Any)
     settings.METRICS_NETWORKS = parse_networks("127.0.0.0/8")
     assert Client().get("/metrics").status_code == 200
     assert Client(REMOTE_ADDR="10.0.0.1").get("/metrics").status_code == 401
+
+
+def test_it_says_how_many_checks_fail_and_how_much_leaks(client: Client) -> None:
+    node = world.world()
+    make_check(node, "shop/web", state="unhealthy")
+    make_check(node, "shop/api", checked_at=timezone.now() - timedelta(minutes=5))
+    make_leak(node, "shop/web", action="recycle", limit_at=timezone.now() + timedelta(minutes=10))
+    make_leak(node, "shop/api", ended_at=timezone.now(), deed_state="done")
+    make_shared_leak("cart:*")
+    found = samples(client)
+    assert value(found, "health_checks", kind="http", state="unhealthy") == 1
+    assert value(found, "health_checks", kind="http", state="healthy") == 0
+    assert value(found, "health_checks_stale") == 1
+    assert value(found, "leaks", resource="rss", action="recycle") == 1
+    assert value(found, "leaks", resource="fds", action="watch") == 0
+    assert value(found, "leak_recycles", state="done") == 1
+    assert value(found, "leak_recycles", state="refused") == 0
+    assert value(found, "shared_leaks", kind="keys") == 1
+    assert 500 < value(found, "leak_limit_seconds") <= 600
+
+
+def test_it_says_what_agents_counted_and_what_they_have_by_kind(client: Client) -> None:
+    host, now = world.world(), timezone.now()
+    AgentCounter.objects.create(kind="crawler", name="pages", total=7.5, changed_at=now)
+    AgentCounter.objects.create(kind="crawler", name="", total=3, changed_at=now)
+    known: dict[str, Any] = {
+        "node": host,
+        "kind": "crawler",
+        "agents": 2,
+        "total": 9.0,
+        "least": -1.0,
+        "most": 10.0,
+    }
+    AgentGauge.objects.create(name="queue", at=now, **known)
+    AgentGauge.objects.create(name="long_gone", at=now - timedelta(minutes=10), **known)
+    found = samples(client)
+    assert value(found, "agent_counter_total", kind="crawler", measure="pages") == 7.5
+    assert value(found, "agent_measures_left_out_total", kind="crawler") == 3
+    gauges = {
+        name: value(found, name, kind="crawler", measure="queue")
+        for name in ("agent_gauge", "agent_gauge_min", "agent_gauge_max")
+    }
+    assert gauges == {"agent_gauge": 9, "agent_gauge_min": -1, "agent_gauge_max": 10}
+    assert not [labels for _, labels in found if dict(labels).get("measure") == "long_gone"]
+    assert list(parse_open(client.get("/metrics", headers={"Accept": OPEN}).content.decode()))

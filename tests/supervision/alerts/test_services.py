@@ -14,7 +14,7 @@ from django.core import mail
 from django.db import connection
 
 from controlplane.operations.mailserver import mail_settings
-from supervision.alerts import services
+from supervision.alerts import services, silences
 from supervision.alerts.addresses import Network, parse_networks
 from supervision.alerts.backoff import MOST_ATTEMPTS
 from supervision.alerts.delivery import deliver_due, page_of
@@ -86,6 +86,25 @@ def test_a_raised_alert_is_sent_once_signed_and_says_where_to_look(webhook: Chan
     expected = hmac.new(key.encode(), f"{made['t']}.".encode() + request.body, hashlib.sha256).hexdigest()
     assert made["v1"] == expected
     assert int(made["t"]) == int(NOW.timestamp())
+
+
+def test_a_chat_gets_its_own_form(webhook: Channel, sink: Sink) -> None:
+    services.save_channel(
+        channel=webhook,
+        name="chat",
+        kind="slack",
+        target=webhook.target,
+        kinds=[],
+        tree="",
+        is_enabled=True,
+        actor=ACTOR,
+    )
+    raised()
+    assert deliver_due(told=Instance(), now=NOW) == 1
+    [request] = sink.received
+    text = json.loads(request.body)["text"]
+    assert text.startswith("node lost: a\n")
+    assert "https://ops.example/nodes" in text
 
 
 def test_the_same_occurrence_is_raised_once_also_after_it_was_resolved(webhook: Channel) -> None:
@@ -221,16 +240,16 @@ def test_a_channel_gets_what_it_asked_for_only(db: None) -> None:
 
 
 def test_a_silence_keeps_the_alert_and_tells_nobody(webhook: Channel) -> None:
-    silence = services.silence_alerts(
+    silence = silences.silence_alerts(
         kind="node_lost", subject="", tree="", until=LATER, reason="moving racks", actor=ACTOR
     )
     assert raised().is_silenced
     assert Delivery.objects.count() == 0
-    services.end_silence(silence_id=silence.pk, actor=ACTOR, now=NOW)
+    silences.end_silence(silence_id=silence.pk, actor=ACTOR, now=NOW)
     raised(Subject(Kind.NODE_LOST, "node-b", "1"))
     assert Delivery.objects.count() == 1
     with pytest.raises(NotFound):
-        services.end_silence(silence_id=silence.pk, actor=ACTOR, now=NOW)
+        silences.end_silence(silence_id=silence.pk, actor=ACTOR, now=NOW)
 
 
 def test_an_open_alert_is_told_again_until_somebody_acknowledges_it(webhook: Channel, sink: Sink) -> None:
@@ -315,3 +334,32 @@ def test_a_message_links_to_the_page_of_what_it_is_about(
     kind: str, subject: str, tree: str, node_id: str, page: str
 ) -> None:
     assert page_of(Alert(kind=kind, subject=subject, tree=tree, node_id=node_id)) == page
+
+
+def test_what_is_open_when_a_silence_begins_is_told_again_when_it_ends(webhook: Channel, sink: Sink) -> None:
+    alert = raised()
+    deliver_due(told=Instance(), now=NOW)
+    until = LATER + dt.timedelta(hours=1)
+    silences.silence_alerts(kind="node_lost", subject="", tree="", until=until, reason="known", actor=ACTOR)
+    services.repeat_open(now=LATER)
+    assert services.tell_unsilenced(now=LATER) == 0
+    assert services.tell_unsilenced(now=until) == 1
+    deliver_due(told=Instance(), now=until)
+    assert [json.loads(request.body)["event"] for request in sink.received] == [
+        "alert.raised",
+        "alert.repeated",
+    ]
+    alert.refresh_from_db()
+    assert not alert.is_silenced
+
+
+def test_what_came_during_a_silence_is_told_when_it_ends(webhook: Channel, sink: Sink) -> None:
+    silence = silences.silence_alerts(
+        kind="", subject="node-a", tree="", until=LATER, reason="r", actor=ACTOR
+    )
+    raised()
+    silences.end_silence(silence_id=silence.pk, actor=ACTOR, now=NOW)
+    assert services.tell_unsilenced(now=NOW) == 1
+    assert services.tell_unsilenced(now=NOW) == 0
+    deliver_due(told=Instance(), now=NOW)
+    assert [json.loads(request.body)["event"] for request in sink.received] == ["alert.raised"]

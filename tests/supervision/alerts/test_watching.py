@@ -56,6 +56,15 @@ def test_a_supervisor_that_gives_up_is_one_alert_with_what_it_means(node: Node) 
     assert "shop decides" in alert.body
 
 
+def test_a_supervisor_that_fails_for_an_ill_child_is_the_same_alert_with_its_own_words(node: Node) -> None:
+    report = ["report", "escalated", "shop/web", "api", "http: 503", {"incarnation": 2, "parent": "shop"}]
+    take(node, {**gave_up(), "actions": [report]})
+    alert = Alert.objects.get()
+    assert alert.kind == Kind.SUPERVISOR_GAVE_UP
+    assert alert.body.startswith("Its child api is not healthy (http: 503), and its check says")
+    assert "shop decides" in alert.body
+
+
 def test_it_gives_up_again_and_the_alert_counts(node: Node) -> None:
     take(node, gave_up(), gave_up(), gave_up("shop", None))
     assert dict(Alert.objects.values_list("title", "count")) == {

@@ -101,6 +101,11 @@ def test_an_escalation_is_trouble() -> None:
             "t",
             'revision 3 applied: "m"',
         ),
+        (
+            {"k": "tree", "what": "numbered", "tree": "t", "revision": 2},
+            "t",
+            "is revision 2 of the control plane",
+        ),
         ({"k": "tree", "what": "removed", "tree": "t"}, "t", "removed"),
         ({"k": "snapshot", "trees": {"a": 1}}, "node", "snapshot of 1 tree"),
         ({"k": "dropped", "count": 9}, "node", "9 records dropped to stay in bounds"),
@@ -109,7 +114,42 @@ def test_an_escalation_is_trouble() -> None:
             "node",
             "records 3 to 5 cannot be read: not a record",
         ),
+        (
+            {"k": "process", "key": "t/a", "incarnation": 1, "config": {"revision": 3, "problem": ""}},
+            "t/a",
+            "took revision 3 of its config",
+        ),
+        (
+            {
+                "k": "process",
+                "key": "t/a",
+                "incarnation": 1,
+                "config": {"revision": None, "problem": "KeyError: 'x'"},
+            },
+            "t/a",
+            "could not take its config: KeyError: 'x'",
+        ),
         ({"k": "process", "identities": [["t/a", 1, 5]]}, "node", "learnt the start time of 1 process"),
+        (
+            {
+                "k": "process",
+                "key": "t/a",
+                "what": "started",
+                "own": {"name": "w", "pid": 7, "policy": "adopt"},
+            },
+            "t/a",
+            "started its child w (pid 7), adopt when it dies",
+        ),
+        (
+            {
+                "k": "process",
+                "key": "t/a",
+                "what": "ended",
+                "own": {"name": "w", "pid": 7, "policy": "adopt"},
+            },
+            "t/a",
+            "its child w (pid 7) ended",
+        ),
         (
             {"k": "exit", "key": "t/a", "incarnation": 2, "stderr": []},
             "t/a",

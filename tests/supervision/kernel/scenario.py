@@ -24,7 +24,9 @@ from supervision.kernel.events import (
     Call,
     CountChildren,
     DeleteChild,
+    EscalateKey,
     HoldKey,
+    RecycleKey,
     ReleaseKey,
     Request,
     RestartChild,
@@ -152,6 +154,17 @@ class Scenario:
 
     def do_restart(self, key: str) -> list[Any]:
         return self._call(RestartKey(key))
+
+    def do_recycle(self, key: str, *words: str) -> list[Any]:
+        """Words: `stand_in`, `incarnation=N`, and why."""
+        incarnation = next((int(word[12:]) for word in words if word.startswith("incarnation=")), None)
+        why = " ".join(word for word in words if word != "stand_in" and "=" not in word)
+        return self._call(RecycleKey(key, why, incarnation, "stand_in" in words))
+
+    def do_escalate(self, key: str, *words: str) -> list[Any]:
+        """Words: `incarnation=N` (1 without), and why."""
+        incarnation = next((int(word[12:]) for word in words if word.startswith("incarnation=")), 1)
+        return self._call(EscalateKey(key, incarnation, " ".join(word for word in words if "=" not in word)))
 
     def do_hold(self, key: str, seconds: str = "") -> list[Any]:
         return self._call(HoldKey(key, self.fleet.now + float(seconds) if seconds else None))

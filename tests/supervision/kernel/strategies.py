@@ -14,6 +14,7 @@ from supervision.kernel.events import (
     CountChildren,
     DeleteChild,
     HoldKey,
+    RecycleKey,
     ReleaseKey,
     RestartChild,
     RestartKey,
@@ -216,6 +217,12 @@ def _operate(request: type[Any]) -> Callable[[Fleet, int, int], None]:
     return operate
 
 
+def _recycle(fleet: Fleet, first: int, second: int) -> None:
+    key = _pick(_keys(fleet), first)
+    if key is not None:
+        fleet.ask(RecycleKey(key, "it leaks", stand_in=second % 3 > 0))
+
+
 def _hold(fleet: Fleet, first: int, second: int) -> None:
     until = None if second % 3 == 0 else fleet.now + second
     fleet.ask(HoldKey(_pick(_keys(fleet), first), until))
@@ -237,6 +244,7 @@ _OPS: dict[str, Callable[[Fleet, int, int], object]] = {
     "stop": _operate(StopKey),
     "start": _operate(StartKey),
     "restart": _operate(RestartKey),
+    "recycle": _recycle,
     "release": _operate(ReleaseKey),
     "hold": _hold,
     "deliver": lambda fleet, first, second: fleet.deliver(first),
@@ -245,5 +253,5 @@ _OPS: dict[str, Callable[[Fleet, int, int], object]] = {
 }
 FAULTS = ("exit", "exit", "exit", "ready", "fail_starts", "signal_manner", "advance", "advance")
 CALLS = ("start_child", "call", "call")
-OPERATOR = ("stop", "start", "restart", "hold", "release")
+OPERATOR = ("stop", "start", "restart", "recycle", "recycle", "hold", "release")
 EVERYTHING = (*FAULTS, *FAULTS, *CALLS, *OPERATOR, "apply", "stop_tree", "begin", "begin", "begin")

@@ -3,11 +3,12 @@
 import itertools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from supervision.runtime.kinship import Leader
-from supervision.runtime.launch import LaunchError, LaunchPlan
+from supervision.runtime.launch_errors import LaunchError
+from supervision.runtime.launch_spec import LaunchPlan
 from supervision.runtime.template_order import Forked
 
 
@@ -26,6 +27,7 @@ class FakeTable:
         """(role, signal) as sent."""
         self.reaped: list[int] = []
         self.ended_owned: list[str] = []
+        self.relatives = self
         self.refuse: dict[str, Exception] = {}
         """Program -> why it cannot be started."""
         self._pids = itertools.count(100)
@@ -45,6 +47,12 @@ class FakeTable:
         leader = self.living(key, incarnation, role, keep_descendants=keep_descendants, on_gone=on_gone)
         self.plans[leader.pid] = plan
         return leader
+
+    def stand_by(self, ledger: int) -> None:
+        """Nobody needs to, for processes that exist in memory only."""
+
+    def prebuild(self, plan: LaunchPlan, *, without: Iterable[str]) -> None:
+        """Every life by a plan of its own."""
 
     def take_forked(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 
 from supervision.runtime.clock import SystemClock
 from supervision.runtime.forking import Forking, TemplateKey
-from supervision.runtime.launch import LaunchPlan
+from supervision.runtime.launch_spec import LaunchPlan
 from supervision.runtime.loop import Loop
 from supervision.runtime.template_order import Forked, ForkOrder
 from supervision.runtime.templates import Templates

@@ -1,10 +1,10 @@
 """Starts a helper as the node does: its own session, the channel on descriptor 3, `python -I -S boot.py ROLE`."""
 
 import os
-import select
 import signal
 import socket
 import sys
+from multiprocessing.connection import wait as wait_ready
 from types import TracebackType
 from typing import Any, Self
 
@@ -43,7 +43,7 @@ class Helper:
                 if message.op == op:
                     self.waiting.remove(message)
                     return message
-            ready, _, _ = select.select([self.link], [], [], timeout)
+            ready = wait_ready([self.link.fileno()], timeout)
             assert ready, f"no {op} within {timeout} s"
             messages = self.link.receive()
             assert messages is not None, f"the helper ended instead of saying {op}"
@@ -61,7 +61,7 @@ class Helper:
 
     def wait(self, timeout: float = 30) -> int:
         """Its exit code."""
-        ready, _, _ = select.select([self.pidfd], [], [], timeout)
+        ready = wait_ready([self.pidfd], timeout)
         assert ready, f"still running after {timeout} s"
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 

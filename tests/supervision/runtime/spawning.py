@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from supervision.runtime.identity import read_stat
-from supervision.runtime.launch import Launcher, LaunchPlan
+from supervision.runtime.launch import Launcher
+from supervision.runtime.launch_spec import LaunchPlan
 from supervision.runtime.shim import build_shim, build_spawn
 from tests.support.waiting import wait_for
 

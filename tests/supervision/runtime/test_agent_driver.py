@@ -10,8 +10,8 @@ import pytest
 from supervision.runtime.agent_driver import FORKING, Forks
 from supervision.runtime.template_port import FakeTemplates
 from supervision.runtime.treedoc import parse_tree
+from tests.supervision.runtime.driver_stage import KEY, Stage
 from tests.supervision.runtime.fake_table import exited
-from tests.supervision.runtime.test_process_driver import KEY, Stage
 
 
 def body(**agent: Any) -> Mapping[str, Any]:
@@ -64,7 +64,7 @@ def test_an_agent_is_forked_and_ready_when_it_says_so(stage: AgentStage, templat
     shared = dict(order.key.environment)
     assert shared["MINE"] == "yes"
     assert {name for name in shared if name.startswith("OVERSTORY_")} == {"OVERSTORY_NODE"}
-    stage.driver.mark_ready(stage.run)
+    stage.driver.deadlines.mark_ready(stage.run)
     assert stage.events.take() == ["ready"]
     stage.end(exited(3))
     assert stage.events.take() == ["exited exit(3)"]

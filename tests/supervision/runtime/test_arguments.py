@@ -14,9 +14,10 @@ GOOD: dict[str, Any] = {
     "spec": {"version": 1}, "message": "why", "from_revision": 3, "state": "running", "timeout_s": 1.5, "seconds": 10,
     "signal": "TERM", "pid": 4711, "what": "both",
     "command_id": "6f1e", "by": "user:ann", "revision": 4, "origin": "store", "epoch": 7, "fence": True, "carry": {},
-    "sent": 12.5, "ttl_s": 6.0, "trees": {"shop": 7},
+    "why": "it leaks", "incarnation": 3, "stand_in": True, "sent": 12.5, "ttl_s": 6.0, "trees": {"shop": 7},
+    "mark": "6f1e", "since": 3, "lines_since": 3, "dsns": {"shop": "http://k@127.0.0.1/1"},
 }  # fmt: skip
-DOCUMENTS = ("spec", "child", "carry", "trees")
+DOCUMENTS = ("spec", "child", "carry", "trees", "dsns")
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -40,7 +41,11 @@ def test_good_arguments_are_taken(op: str) -> None:
 def test_an_argument_without_default_is_needed(op: str, argument: Argument) -> None:
     args = good(op)
     del args[argument.name]
-    if argument.default is UNSAID or argument.default is None or isinstance(argument.default, str | float):
+    if (
+        argument.default is UNSAID
+        or argument.default is None
+        or isinstance(argument.default, str | float | int)
+    ):
         assert read_arguments(op, args)[argument.name] == argument.default
     else:
         with pytest.raises(ControlError) as caught:

@@ -87,3 +87,27 @@ def test_bad_options_are_named_and_nothing_is_started(
     assert done.returncode == 2
     assert done.stderr.startswith(words)
     assert not (tmp_path / "data").exists()
+
+
+def test_a_module_may_be_loaded_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = boot.Later("colorsys")
+    monkeypatch.setitem(sys.modules, "colorsys", later)
+    assert later.rgb_to_hls(0, 0, 0) == (0, 0, 0)
+    assert sys.modules["colorsys"] is not later
+
+
+def test_guardian_and_node_do_not_load_what_they_hardly_ever_need() -> None:
+    """Half a megabyte each in processes that live for years, beside what they need; nothing fails when it comes back."""
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['boot.py', 'none']\n"
+        "try:\n"
+        f"    runpy.run_path({boot.__file__!r}, run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "import supervision.runtime.guardian, supervision.runtime.node\n"
+        "print(*sorted({'ast', 'dis', 'hashlib', 'uuid', 'traceback', 'argparse', 'random'} & sys.modules.keys()))\n"
+        "print(type(sys.modules['inspect']).__name__, type(sys.modules['ipaddress']).__name__)\n"
+    )
+    argv = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "\nLater Later\n", done.stderr

@@ -32,6 +32,14 @@ def test_a_worker_is_celerys_in_the_applications_interpreter() -> None:
     assert body().command[0] == sys.executable
 
 
+def test_what_looks_at_the_queues_of_a_pool_without_workers_is_told_only_these() -> None:
+    made = body(python="/venv/bin/python", queues=["mail", "celery"], concurrency=4, looks_only=True)
+    assert made.command == (
+        "/venv/bin/python", celeryworkerdoc.RUN, "--app=shop.celery:app", "look", "--queues=mail,celery",
+    )  # fmt: skip
+    assert made.readiness == Notify()
+
+
 def test_it_is_ready_when_it_says_so_and_unhealthy_when_it_is_silent() -> None:
     made = body(ready_within="20s")
     assert (made.readiness, made.readiness_deadline_s) == (Notify(), 20)
@@ -75,3 +83,10 @@ def test_what_the_document_says_about_soft_shutdown_stays() -> None:
     tree = parse_tree(document({"celery_worker": {"app": "a", "soft_shutdown": "2s"}}))
     (child,) = tree.spec.children
     assert child.body["celery_worker"]["soft_shutdown"] == 2
+
+
+def test_a_worker_lives_on_when_only_its_pools_numbers_change() -> None:
+    worker = {"app": "a", "scale": {"max": 3}, "recycle": {"tasks": 9}}
+    scaled = parse_tree(document({"celery_worker": worker})).spec.children
+    plain = parse_tree(document({"celery_worker": {"app": "a"}, "instances": 1})).spec.children
+    assert [child.body for child in scaled] == [child.body for child in plain]

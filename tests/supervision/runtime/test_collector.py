@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from supervision.runtime.clock import ManualClock
-from supervision.runtime.collector import EVERYTHING_EVERY_S, YOUNG, Collector
+from supervision.runtime.collector import EVERYTHING_EVERY_S, GREW_BYTES, YOUNG, Collector
+from supervision.runtime.linux import resident_bytes
 
 
 class Knot:
@@ -62,3 +63,18 @@ def test_what_grew_old_goes_at_a_long_interval(collector: Collector, clock: Manu
     clock.jump(EVERYTHING_EVERY_S)
     collector.look()
     assert seen() is None
+
+
+def test_what_a_large_answer_leaves_behind_goes_back(collector: Collector) -> None:
+    """Freed memory below a piece that lives on stays with the process until somebody gives it back."""
+    gc.collect()
+    collector.look()
+    before = resident_bytes()
+    pieces = [bytes(60_000) for _ in range(20 * GREW_BYTES // 60_000)]
+    last = pieces[-1]
+    grown = resident_bytes()
+    assert grown > before + 15 * GREW_BYTES
+    pieces.clear()
+    collector.look()
+    assert resident_bytes() < grown - 10 * GREW_BYTES
+    assert len(last) == 60_000

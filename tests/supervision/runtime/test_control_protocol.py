@@ -249,8 +249,10 @@ def test_an_apply_planned_on_another_revision_is_a_conflict(served: Served) -> N
     assert served.child("shop/api").state == "running"
 
 
-def test_strays_is_a_list(served: Served) -> None:
-    assert served.call("strays") == {"strays": []}
+def test_strays_are_told_with_the_number_of_processes_that_were_looked_at(served: Served) -> None:
+    answer = served.call("strays")
+    assert answer["strays"] == []
+    assert answer["processes"] >= len([child for child in served.observed().processes() if child.pid])
 
 
 def test_a_signal_needs_a_process(served: Served) -> None:

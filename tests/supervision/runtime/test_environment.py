@@ -13,7 +13,7 @@ from supervision.runtime.environment import (
     acting_as,
     parse_environment_file,
 )
-from supervision.runtime.launch import UserIds
+from supervision.runtime.launch_spec import UserIds
 
 NOBODY = UserIds("nobody", 65534, 65534, (65534,))
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes another user's rights, which only root can")

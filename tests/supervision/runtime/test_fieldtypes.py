@@ -295,9 +295,9 @@ def test_refuses(fields: dict[str, Any], pointer: str, words: str) -> None:
         ("celery_task", {"app": "a", "task": "b", "args": {}}, "/args", "a mapping is no JSON list"),
         (
             "celery_task",
-            {"app": "a", "task": "b", "environment": {}},
-            "/environment",
-            "unknown key 'environment'",
+            {"app": "a", "task": "b", "sockets": []},
+            "/sockets",
+            "unknown key 'sockets'",
         ),
     ],
 )

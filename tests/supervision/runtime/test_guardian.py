@@ -3,11 +3,11 @@
 import fcntl
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
+from multiprocessing.connection import wait as wait_ready
 from pathlib import Path
 
 import pytest
@@ -207,7 +207,7 @@ def deaf(engine: Engine) -> int:
 def await_end(engine: Engine) -> int:
     assert engine.guardian is not None
     pidfd = os.pidfd_open(engine.guardian.pid)
-    assert select.select([pidfd], [], [], 30)[0], engine.log()
+    assert wait_ready([pidfd], 30), engine.log()
     os.close(pidfd)
     return engine.guardian.wait(timeout=30)
 

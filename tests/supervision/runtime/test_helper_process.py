@@ -15,6 +15,7 @@ from supervision.runtime.helper_process import HelperProcess
 from supervision.runtime.link import Message
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop
+from supervision.runtime.silence import Processor
 from tests.support.engine import alive
 
 DEADLINE = 30.0
@@ -129,6 +130,31 @@ def test_a_stopped_one_is_replaced_when_it_left_a_ping_unanswered(make: Make) ->
     assert not alive(pid)
     assert "helper silent, replaced" in owner.log.read_text()
     owner.up()
+
+
+def test_one_that_only_waits_for_a_processor_is_not_replaced_until_it_is_silent_itself(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(helper_process, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(helper_process, "ANSWER_LIMIT_S", 0.5)
+    owner = make("checkers")
+    pid = owner.up()
+    is_starved = True
+    looks: list[float] = []
+
+    def told(_pid: int) -> Processor:
+        """All the time since the last look it could run and did not; later it sleeps."""
+        now = owner.clock.boot()
+        looks.append(now if is_starved or not looks else looks[-1])
+        return Processor(0.0, looks[-1], is_runnable=is_starved)
+
+    monkeypatch.setattr(helper_process, "processor_of", told)
+    os.kill(pid, signal.SIGSTOP)
+    owner.helper.ping()
+    owner.until(lambda: looks and looks[-1] - looks[0] > 2.0)
+    assert owner.helper.pid == pid
+    is_starved = False
+    owner.replaced(pid)
 
 
 def test_one_that_spins_is_replaced(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import random
 import shutil
 import tempfile
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -100,17 +101,21 @@ def test_a_record_is_read_as_it_was_written_or_named_as_lost(
         shutil.rmtree(directory)
 
 
+def opened_journal(directory: Path) -> Journal:
+    return Journal.open(directory, clock=ManualClock(), reserve_bytes=65536, segment_bytes=3000)
+
+
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10_000), places=PLACES)
 def test_replay_gives_every_record_behind_its_snapshot_or_names_it(
     seed: int, places: list[tuple[float, int]]
 ) -> None:
-    directory = Path(tempfile.mkdtemp())
+    directory, opened = Path(tempfile.mkdtemp()), ExitStack()
     try:
         bodies = written(directory, seed)
         last = max(bodies)
         spoil(directory, places)
-        journal = Journal.open(directory, clock=ManualClock(), reserve_bytes=65536, segment_bytes=3000)
+        journal = opened.enter_context(closing(opened_journal(directory)))
         snapshot, records = journal.replay()
         start = 0
         if snapshot is not None:
@@ -128,7 +133,8 @@ def test_replay_gives_every_record_behind_its_snapshot_or_names_it(
         cut = set() if journal.cut is None else set(range(journal.next_seq, last + 1))
         assert seen | named | cut >= set(range(start + 1, last + 1))
         assert journal.append("step", {"n": 0.5}) == journal.next_seq - 1
-        again = Journal.open(directory, clock=ManualClock(), reserve_bytes=65536, segment_bytes=3000)
+        again = opened.enter_context(closing(opened_journal(directory)))
         assert [record["n"] for record in again.replay()[1]][-1] == 0.5
     finally:
+        opened.close()
         shutil.rmtree(directory)

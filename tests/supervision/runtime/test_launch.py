@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
-from supervision.runtime import launch as launch_module
-from supervision.runtime.launch import Launcher, LaunchError, UserIds, needs_shim, resolve_executable
+from supervision.runtime import launch_shim
+from supervision.runtime.executables import resolve_executable
+from supervision.runtime.launch import Launcher
+from supervision.runtime.launch_errors import LaunchError
+from supervision.runtime.launch_spec import UserIds, needs_shim
 from tests.supervision.runtime.spawning import (
     AS_ROOT,
     PATH,
@@ -98,7 +101,8 @@ def test_descriptors_that_the_launcher_inherited_are_not_passed_on(tmp_path: Pat
     assert script(
         """
 os.dup2(0, 77); os.set_inheritable(77, True)
-from supervision.runtime.launch import Launcher, LaunchPlan
+from supervision.runtime.launch import Launcher
+from supervision.runtime.launch_spec import LaunchPlan
 Launcher((1024, 1024), None)
 print(os.get_inheritable(77))
 """
@@ -119,7 +123,8 @@ def test_a_launcher_with_more_open_files_than_the_child_may_have_can_start_it(tm
     said = script(
         """
 import resource
-from supervision.runtime.launch import Launcher, LaunchPlan
+from supervision.runtime.launch import Launcher
+from supervision.runtime.launch_spec import LaunchPlan
 for _ in range(100): os.dup(0)
 old = resource.getrlimit(resource.RLIMIT_NOFILE)
 out = sys.argv[1]
@@ -159,12 +164,13 @@ def test_working_directory_umask_and_soft_limits_are_the_childs_alone(
 def test_a_launcher_whose_own_directory_was_closed_does_not_lose_the_child(tmp_path: Path) -> None:
     said = script(
         """
-from supervision.runtime import launch
+from supervision.runtime.launch import Launcher
+from supervision.runtime.launch_spec import LaunchPlan
 os.chdir(sys.argv[1])
-start = launch.Launcher((1024, 1024), None)
-os.close(start._home)
-start._home = os.open("/dev/null", os.O_RDONLY)  # as good as a directory that may not be entered any more
-pid = start.launch(launch.LaunchPlan(["/bin/true"], {}, "/usr", sys.argv[1] + "/out", sys.argv[1] + "/out"))
+start = Launcher((1024, 1024), None)
+os.close(start._plain._home)
+start._plain._home = os.open("/dev/null", os.O_RDONLY)  # as good as a directory that may not be entered any more
+pid = start.launch(LaunchPlan(["/bin/true"], {}, "/usr", sys.argv[1] + "/out", sys.argv[1] + "/out"))
 print(os.waitpid(pid, 0)[1], os.getcwd())
 """,
         str(tmp_path),
@@ -273,7 +279,8 @@ def test_sockets_that_stand_where_others_go_do_not_collide(tmp_path: Path) -> No
     """Sources 5, 4, 3 for targets 3, 4, 5, the report pipe among them: a naive order of dup2 would lose some."""
     said = script(
         """
-from supervision.runtime.launch import Launcher, LaunchPlan
+from supervision.runtime.launch import Launcher
+from supervision.runtime.launch_spec import LaunchPlan
 os.closerange(3, 64)
 names = []
 for target in (3, 4, 5):
@@ -306,7 +313,7 @@ def test_a_shim_that_hangs_does_not_hold_the_launcher(
     hanging = tmp_path / "hanging"
     hanging.write_text("#!/bin/sh\nexec sleep 1000\n")
     hanging.chmod(0o755)
-    monkeypatch.setattr(launch_module, "SHIM_BOUND_MS", 20)
+    monkeypatch.setattr(launch_shim, "SHIM_BOUND_MS", 20)
     start = Launcher(resource.getrlimit(resource.RLIMIT_NOFILE), str(hanging))
     with running(start, plan(tmp_path, "true", nice=1)) as (pid, _):
         assert os.getpgid(pid) == pid

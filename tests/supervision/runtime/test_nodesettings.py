@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from supervision.runtime.launch import LaunchError, LaunchPlan, UserIds
+from supervision.runtime.launch_errors import LaunchError
+from supervision.runtime.launch_spec import LaunchPlan, UserIds
 from supervision.runtime.nodesettings import AllowList, NodeSettings, NodeSettingsError
 
 ROOT = UserIds("root", 0, 0, (0,))

@@ -1,7 +1,7 @@
 """What the node answers to `tree`, read leniently."""
 
 from supervision.runtime.observed import Child, Observed, Supervisor, term_words
-from tests.support.fake_node import child, shop, supervisor, tree
+from tests.support.fake_rows import child, shop, supervisor, tree
 
 
 def test_the_whole_answer_is_read() -> None:

@@ -124,6 +124,35 @@ def test_stop_and_start_and_restart_answer_when_done(engine: Engine) -> None:
     assert engine.child("t/a")["restarts"] == before["restarts"]
 
 
+def test_recycling_gives_a_fresh_life_that_is_not_counted_and_has_its_reason_on_record(
+    engine: Engine,
+) -> None:
+    before = engine.wait_state("t/b", "running")
+    engine.call("recycle", key="t/b", why="memory: 2 GiB", incarnation=before["incarnation"])
+    after = engine.wait_state("t/b", "running", incarnation=before["incarnation"] + 1)
+    assert after["restarts"] == before["restarts"]
+    assert not alive(before["pid"])
+    told = [
+        action
+        for record in engine.records()
+        if record["k"] == "step"
+        for action in record["actions"]
+        if action[0] == "report" and action[1] == "recycled"
+    ]
+    assert told[-1][2:5] == ["t", "b", "memory: 2 GiB"]
+    with pytest.raises(RefusedError, match="has ended already"):
+        engine.call("recycle", key="t/b", incarnation=before["incarnation"])
+    with pytest.raises(RefusedError, match="a supervisor is not recycled"):
+        engine.call("recycle", key="t/sub")
+
+
+def test_who_stands_in_while_another_is_recycled_goes_without_a_trace(engine: Engine) -> None:
+    before = engine.wait_state("t/a", "running")
+    assert engine.call("recycle", key="t/a", stand_in=True)["stand_in"] is True
+    engine.wait_state("t/a", "running", incarnation=before["incarnation"] + 1)
+    wait_for(lambda: "t/a@surge" not in engine.views(), timeout=30, what="nobody stands in any more")
+
+
 def test_a_whole_subtree_is_stopped_and_started_by_its_key(engine: Engine) -> None:
     engine.call("stop", key="t/sub")
     assert engine.child("t/sub")["state"] == "stopped"

@@ -2,14 +2,15 @@
 
 import errno
 import os
-import select
 import signal
 from collections.abc import Iterator
+from multiprocessing.connection import wait as wait_ready
 from pathlib import Path
 
 import pytest
 
-from supervision.runtime.launch import LaunchError, LaunchPlan
+from supervision.runtime.launch_errors import LaunchError
+from supervision.runtime.launch_spec import LaunchPlan
 from supervision.runtime.ports import FakeProcesses, ProcessPort, RealProcesses
 from tests.supervision.runtime.spawning import await_readable, launcher, plan
 
@@ -30,7 +31,7 @@ def sleeper(tmp_path: Path) -> LaunchPlan:
 
 
 def is_readable(pidfd: int) -> bool:
-    return bool(select.select([pidfd], [], [], 0)[0])
+    return bool(wait_ready([pidfd], 0))
 
 
 def test_a_process_runs_until_it_is_signalled_and_is_a_zombie_until_it_is_reaped(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from supervision.runtime.kinds import RUNNABLE
 from supervision.runtime.nodesettings import AllowList
 from supervision.runtime.preflight import Finding, preflight
 from supervision.runtime.treedoc import parse_tree
@@ -216,10 +217,23 @@ def test_a_shared_socket_with_two_backlogs_is_a_warning() -> None:
 
 def test_kinds_that_do_not_run_here_are_named() -> None:
     task = {"id": "t", "celery_task": {"app": "a", "task": "b"}}
-    assert only(found(supervisor("s", task))) == (
+    findings = preflight(
+        parse_tree(tree(supervisor("s", task))),
+        allow=ANYTHING,
+        as_root=True,
+        kinds=RUNNABLE - {"celery_task"},
+    )
+    assert only(findings) == (
         "/supervisor/children/0/supervisor/children/0/celery_task",
         "this node does not run children of kind celery_task",
     )
+
+
+def test_what_stands_for_a_celery_task_needs_its_applications_interpreter() -> None:
+    section = {"app": "a", "task": "b"}
+    assert found({"id": "t", "celery_task": {**section, "python": sys.executable}}) == []
+    missing = only(found({"id": "t", "celery_task": {**section, "python": "/no/such/python"}}))
+    assert missing[0] == "/supervisor/children/0/celery_task/python"
 
 
 def agent(**fields: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from supervision.runtime.launch import LaunchError
+from supervision.runtime.launch_errors import LaunchError
 from supervision.runtime.processdoc import (
     Command,
     Completed,

@@ -213,7 +213,7 @@ reading, writing = os.pipe()
         stat = read_stat(pid)
         assert stat is not None
         assert stat.is_between_fork_and_exec
-        assert not processes._may_be_about_to_exec(pid)
+        assert not processes.may_be_about_to_exec(pid)
 
 
 def test_a_process_is_described(start: Launcher, tmp_path: Path) -> None:

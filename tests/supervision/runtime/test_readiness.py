@@ -1,10 +1,10 @@
 """sd_notify messages and probes: who is believed, what they change, and that a probe is asked again."""
 
 import os
-import select
 import signal
 import subprocess
 from collections.abc import Iterator
+from multiprocessing.connection import wait as wait_ready
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import pytest
 
 from supervision.runtime import notify
 from supervision.runtime.link import Message
-from supervision.runtime.process_driver import Run
 from supervision.runtime.readiness import ANSWER_SLACK_S, STATUS_CHARS, NotifyReceiver, Probes
+from supervision.runtime.run import Run
+from tests.supervision.runtime.driver_stage import KEY, Stage
 from tests.supervision.runtime.fake_table import exited
-from tests.supervision.runtime.test_process_driver import KEY, Stage
 from tests.support.engine import python
 
 NOTIFY = {"readiness": {"notify": True}}
@@ -118,7 +118,7 @@ def test_a_reload_is_over_when_the_child_says_ready_after_it_said_reloading(told
     run = told.begin(**NOTIFY)
     told.say(READY="1")
     ends: list[str] = []
-    run.on_reloaded.append(ends.append)
+    run.on_reloaded += (ends.append,)
     told.say(READY="1")
     assert ends == []
     told.say(RELOADING="1", MONOTONIC_USEC="123")
@@ -131,7 +131,7 @@ def test_one_message_that_says_reloading_and_ready_is_no_end_of_the_reload(told:
     """As systemd reads it: READY=1 has to come after."""
     run = told.begin(**NOTIFY)
     ends: list[str] = []
-    run.on_reloaded.append(ends.append)
+    run.on_reloaded += (ends.append,)
     told.say(RELOADING="1", READY="1")
     assert ends == []
 
@@ -156,7 +156,7 @@ def test_a_descendant_in_the_childs_session_speaks_for_it(told: Told) -> None:
     )
     with subprocess.Popen(python(code), stdin=subprocess.PIPE, start_new_session=True) as child:
         told.stage.table.leaders[child.pid] = told.stage.leader
-        assert select.select([told.sock], [], [], 30)[0]
+        assert wait_ready([told.sock], 30)
         told.turn()
         assert told.stage.events.take() == ["ready"]
         child.send_signal(signal.SIGKILL)
@@ -218,7 +218,7 @@ class Probed:
         self.checkers = Checkers()
         self.probes = Probes(stage.loop, stage.driver)
         self.probes.checkers = self.checkers  # type: ignore[assignment]
-        stage.driver.probes = self.probes
+        stage.driver.deadlines.probes = self.probes
 
     def answer(self, *, ok: bool, detail: str = "", probe_id: int | None = None) -> None:
         if probe_id is None:

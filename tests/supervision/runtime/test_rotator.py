@@ -3,11 +3,11 @@
 import contextlib
 import os
 import random
-import select
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import wait as wait_ready
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from supervision.runtime.output_view import StreamView
 from supervision.runtime.rotation import ChildOutput, Limits
 from supervision.runtime.rotation_watch import Directories
 from supervision.runtime.rotator import JournalSync, Rotator
+from supervision.runtime.spare_files import DIRECTORY, MADE_AT_ONCE, MADE_WHEN_BUSY
 from tests.supervision.runtime.helpers import Helper
 from tests.support.waiting import wait_for
 
@@ -50,6 +51,32 @@ def test_a_line_is_as_long_as_the_tests_think() -> None:
 
 
 # -- a round -------------------------------------------------------------------------------------------------------------
+
+
+def test_spare_files_are_made_when_children_are_quiet_and_listed_only_when_some_were_taken(
+    logs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def make(_: str, *, at_most: int) -> bool:
+        asked.append(at_most)
+        (logs_dir / DIRECTORY).mkdir(exist_ok=True)
+        return len(asked) > 2  # the third look finds them all there
+
+    monkeypatch.setattr(rotator_module, "make_pairs", make)
+    rotator = Rotator(logs_dir, say=nothing)
+    store = OutputStore(logs_dir)
+    rotator.look()
+    Path(store.paths("t/a", 1)[0]).write_bytes(b"x")
+    rotator.look()  # finds the tree's directory
+    Path(store.paths("t/a", 1)[0]).write_bytes(b"y")
+    rotator.look()
+    rotator.look()
+    assert asked == [MADE_AT_ONCE, MADE_AT_ONCE, MADE_WHEN_BUSY]
+    (logs_dir / DIRECTORY / "taken-one").touch()
+    rotator.look()
+    assert asked[3:] == [MADE_AT_ONCE]
+    rotator.close()
 
 
 def test_output_of_children_at_any_depth_is_found_and_rotated(logs_dir: Path) -> None:
@@ -296,7 +323,7 @@ def kill_rotators_while(running: Callable[[], bool], data_dir: Path, seed: int) 
     while running():
         with Helper("rotator", "--data-dir", str(data_dir), "--period", "0.05") as helper:
             helper.ping()
-            select.select([helper.pidfd], [], [], chance.uniform(0.02, 0.5))
+            wait_ready([helper.pidfd], chance.uniform(0.02, 0.5))
             helper.kill()
         killed += 1
     return killed
@@ -383,7 +410,7 @@ def test_a_bounded_child_that_writes_50_mb_a_second_stays_within_its_bound(
         helper.ping()
         writer = write_at(50, 2, out)
         while writer.poll() is None:
-            select.select([helper.pidfd], [], [], 0.02)
+            wait_ready([helper.pidfd], 0.02)
             largest = max(largest, blocks_of(Path(out).parent))
         assert writer.stderr is not None
         lines = int(writer.stderr.read())

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from supervision.runtime.clock import SystemClock
 from supervision.runtime.paths import SAMPLER_SOCKET
 from supervision.runtime.sampler import Sampler
-from supervision.runtime.sampler_processes import SampledProcesses, parse, read_pss
+from supervision.runtime.sampler_disk import measure
+from supervision.runtime.sampler_processes import SampledProcesses
+from supervision.runtime.sampler_reading import parse, read_memory
 from tests.support.engine import SLEEP, Engine, child, python, tree
 from tests.support.waiting import wait_for
 
@@ -108,13 +111,13 @@ def test_another_process_with_that_number_is_not_taken(processes: SampledProcess
 def test_memory_that_is_shared_out_fairly_is_read_in_turn(processes: SampledProcesses) -> None:
     processes.set_children([("t/a", 1, os.getpid(), 0)], whole=True)
     processes.look()
-    assert read_pss(os.getpid()) is not None
+    assert read_memory(os.getpid())[0] is not None
 
     def pss() -> int | None:
         return processes.look()["t/a"].pss
 
     assert wait_for(pss, timeout=20) > 1 << 20
-    assert read_pss(0x3FFFFFFF) is None
+    assert read_memory(0x3FFFFFFF) == (None, None)
 
 
 def test_a_new_incarnation_begins_with_nothing() -> None:
@@ -177,7 +180,7 @@ def test_the_helper_tells_of_every_child_each_second_and_survives_its_own_death(
             try:
                 frame = client.ask(op="follow")
                 for _ in range(5):
-                    if frame["key"] == ["t/a", "t/b"] and None not in frame["cpu"]:
+                    if {"t/a", "t/b", "system/@node"} <= set(frame["key"]) and None not in frame["cpu"]:
                         return frame
                     frame = client.next()
                 return None
@@ -187,7 +190,11 @@ def test_the_helper_tells_of_every_child_each_second_and_survives_its_own_death(
                 client.close()
 
         frame = wait_for(everybody, timeout=30)
-        assert frame["threads"] == [1, 1]
+        threads = dict(zip(frame["key"], frame["threads"], strict=True))
+        assert (threads["t/a"], threads["t/b"], threads["system/@node"]) == (1, 1, 1)
+        below = dict(zip(frame["key"], frame["children"], strict=True))
+        assert below["system/@node"] == below["system/@guardian"] == 0
+        assert {"system/@sampler", "system/@checkers", "system/@rotator"} <= below.keys()
         assert all(rss > 0 for rss in frame["rss"])
         client = Client(engine)
         assert [one["threads"] for one in client.ask(op="history", key="t/a", seconds=60)["samples"]]
@@ -201,3 +208,78 @@ def test_the_helper_tells_of_every_child_each_second_and_survives_its_own_death(
         bad.file.flush()
         assert bad.file.readline() == b""
         bad.close()
+
+
+HOLDER = python(
+    "import os, socket, subprocess, sys, time\n"
+    "listening = socket.create_server(('127.0.0.1', 0))\n"
+    "near = [socket.create_connection(listening.getsockname()) for _ in range(3)]\n"
+    "far = [listening.accept()[0] for _ in range(3)]\n"
+    "near[0].close()\n"
+    "for _ in range(2): os.fork() or os._exit(0)\n"
+    "time.sleep(0.2)\n"
+    "print('there', flush=True)\n"
+    "if sys.stdin.readline(): os.execv('/bin/sleep', ['sleep', '60'])"
+)
+
+
+def test_sockets_by_state_zombies_and_a_new_image_are_seen(processes: SampledProcesses) -> None:
+    with running(HOLDER) as holder:
+        processes.set_children([("t/a", 1, holder.pid, 0)], whole=True)
+        processes.look()
+        sample = processes.look()["t/a"]
+        assert (sample.children, sample.zombies, sample.sockets) == (0, 2, 6)
+        assert processes.socket_states("t/a") == {"listen": 1, "established": 4, "close_wait": 1}
+        assert sample.uss is not None
+        assert sample.pss is not None
+        assert 0 < sample.uss <= sample.pss <= (sample.rss or 0) + (1 << 20)
+        image = processes.children["t/a"].image
+        assert image > 0
+        assert holder.stdin is not None
+        holder.stdin.write(b"go\n")
+        holder.stdin.flush()
+        wait_for(lambda: processes.look() and processes.children["t/a"].image != image, timeout=20)
+
+
+def test_storage_and_switches_are_told_by_the_second(processes: SampledProcesses, tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    writer = python(
+        "import os, sys, time\n"
+        f"f = os.open({str(file)!r}, os.O_WRONLY | os.O_CREAT)\n"
+        "print(flush=True)\n"
+        "for _ in range(600): os.write(f, bytes(1 << 16)); os.fsync(f); time.sleep(0.1)"
+    )
+    with running(writer) as process:
+        processes.set_children([("t/a", 1, process.pid, 0)], whole=True)
+
+        def moving() -> bool:
+            sample = processes.look().get("t/a")
+            return sample is not None and bool(sample.switches) and sample.written is not None
+
+        wait_for(moving, timeout=60)
+
+
+def test_what_is_in_a_directory_is_measured_without_following_links(tmp_path: Path) -> None:
+    assert measure(str(tmp_path / "none")) is None
+    empty = measure(str(tmp_path))
+    assert empty is not None
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "data").write_bytes(os.urandom(1 << 20))
+    (below / "again").hardlink_to(below / "data")
+    (tmp_path / "link").symlink_to("/")
+    found = measure(str(tmp_path))
+    assert found is not None
+    assert 1 << 20 <= found - empty < 2 << 20
+
+
+def test_what_the_sampler_holds_open_of_others_is_no_leak_of_its_own(processes: SampledProcesses) -> None:
+    own = ("system/@sampler", 1, os.getpid(), 0)
+    with contextlib.ExitStack() as stack:
+        others = [(f"t/{n}", 1, stack.enter_context(running(SLEEP)).pid, 0) for n in range(5)]
+        processes.set_children([own], whole=True, alone=(own[0],))
+        before = processes.look()[own[0]].fds
+        held = len(list(Path("/proc/self/fd").iterdir()))
+        processes.set_children(others, whole=False)
+        assert len(list(Path("/proc/self/fd").iterdir())) == held + len(others)
+        assert processes.look()[own[0]].fds == before

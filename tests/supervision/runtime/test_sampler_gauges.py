@@ -34,12 +34,12 @@ def test_a_minute_is_summed_up_from_what_each_second_saw() -> None:
     for second in range(150, 190):
         gauges.look(second, {"t/a": 1})
     assert gauges.minute("t/a", 120) == {
-        "queue": {"avg": 2.5, "max": 4, "last": 4},
-        "late": {"avg": 2.0, "max": 2, "last": 2},
+        "queue": {"avg": 2.5, "max": 4, "min": 1, "last": 4},
+        "late": {"avg": 2.0, "max": 2, "min": 2, "last": 2},
     }
     assert gauges.minute("t/a", 180) == {
-        "queue": {"avg": 4.0, "max": 4, "last": 4},
-        "late": {"avg": 2.0, "max": 2, "last": 2},
+        "queue": {"avg": 4.0, "max": 4, "min": 4, "last": 4},
+        "late": {"avg": 2.0, "max": 2, "min": 2, "last": 2},
     }
     assert gauges.minute("t/a", 60) is None
     assert gauges.minute("t/b", 120) is None
@@ -54,3 +54,39 @@ def test_minutes_are_bounded_and_children_can_be_forgotten() -> None:
     assert gauges.minute("t/a", 99 * 60) is not None
     gauges.forget(["t/a", "t/never"])
     assert gauges.known() == set()
+
+
+def test_a_counter_never_goes_back_and_a_minute_has_what_came_to_it() -> None:
+    gauges = Gauges()
+    gauges.count("t/a", 1, {"orders": 5}, again=False)
+    gauges.look(120, {"t/a": 1})
+    gauges.count("t/a", 1, {"orders": 3}, again=False)  # said late
+    gauges.look(121, {"t/a": 1})
+    gauges.count("t/a", 1, {"orders": 9}, again=False)
+    gauges.look(180, {"t/a": 1})
+    assert gauges.of("t/a", 1) == {"orders": 9}
+    assert gauges.minute("t/a", 120) == {"orders": {"avg": 5.0, "max": 5, "min": 5, "last": 5, "added": 5.0}}
+    assert gauges.minute("t/a", 180) == {"orders": {"avg": 9.0, "max": 9, "min": 9, "last": 9, "added": 4.0}}
+
+
+def test_a_counter_of_another_life_begins_at_zero_and_both_stand_in_the_minute() -> None:
+    gauges = Gauges()
+    gauges.count("t/a", 1, {"orders": 5}, again=False)
+    gauges.look(120, {"t/a": 1})
+    gauges.count("t/a", 2, {"orders": 2}, again=False)
+    gauges.count("t/a", 1, {"orders": 50}, again=False)  # a straggler
+    gauges.look(121, {"t/a": 2})
+    assert gauges.of("t/a", 2) == {"orders": 2}
+    found = gauges.minute("t/a", 120)
+    assert found is not None
+    assert (found["orders"]["last"], found["orders"]["added"]) == (2, 7.0)
+
+
+def test_what_a_new_sampler_is_told_again_came_to_the_counter_at_no_known_time() -> None:
+    gauges = Gauges()
+    gauges.count("t/a", 1, {"orders": 500}, again=True)
+    gauges.count("t/a", 1, {"orders": 501}, again=False)
+    gauges.look(120, {"t/a": 1})
+    assert gauges.minute("t/a", 120) == {
+        "orders": {"avg": 501.0, "max": 501, "min": 501, "last": 501, "added": 1.0}
+    }

@@ -39,7 +39,7 @@ def test_what_is_not_known_stays_so() -> None:
     ring = Ring(1)
     ring.put(Sample(T, None, None, None, None, None, None))
     assert list(ring.samples(T, T + 1)) == [Sample(T, None, None, None, None, None, None)]
-    assert ring.minute(int(T)) == Minute(1, None, None, None, None, None, None, None, None)
+    assert ring.minute(int(T)) == Minute(1)
 
 
 def test_a_minute_is_summed_up_from_what_it_has() -> None:
@@ -49,7 +49,10 @@ def test_a_minute_is_summed_up_from_what_it_has() -> None:
         ring.put(sample(T + second, cpu=cpu, rss=(second + 1) << 20, pss=4096))
     ring.put(sample(T + 60, cpu=9.0))
     minute = ring.minute(int(T))
-    assert minute == Minute(3, 0.5, 0.75, (63 << 20) // 3, 60 << 20, 4096, 3, 1, 0)
+    assert minute == Minute(
+        n=3, cpu_avg=0.5, cpu_max=0.75, rss_avg=(63 << 20) // 3, rss_max=60 << 20, rss_min=1 << 20, pss=4096,
+        fds_max=3, fds_min=3, threads_max=1, threads_min=1, children_max=0, children_min=0,
+    )  # fmt: skip
     assert ring.minute(int(T) - 60) is not None
     assert ring.minute(int(T) - 120) is None
 

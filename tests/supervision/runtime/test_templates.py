@@ -18,7 +18,7 @@ from supervision.runtime.exits import observe
 from supervision.runtime.exits_file import ExitsFile
 from supervision.runtime.identity import read_stat
 from supervision.runtime.processes import all_pids, read_mark
-from supervision.runtime.template_order import kill
+from supervision.runtime.template_order import Forked, kill
 from tests.supervision.runtime.forking import Answer, Yard, end, order_for
 from tests.supervision.runtime.spawning import await_readable
 
@@ -148,6 +148,24 @@ def test_a_forked_agent_shows_whose_it_is(yard: Yard) -> None:
     yard.until(lambda: (stat := read_stat(pid)) is not None and stat.comm == "agent-with-a-lo")
     assert b"tree/agent-with-a-long-name" in Path(f"/proc/{pid}/cmdline").read_bytes()
     end(answer.process)
+
+
+def test_an_agent_is_in_its_control_group_before_it_becomes_one(yard: Yard, tmp_path: Path) -> None:
+    group = tmp_path / "group"  # as far as the node can tell
+    group.mkdir()
+    (group / "cgroup.procs").write_text("")
+    order = order_for(yard.directory, yard.key(), cgroup=str(group))
+    members: list[str] = []
+
+    def forked(process: Forked) -> None:
+        members.append((group / "cgroup.procs").read_text())
+        order.forked.append(process)
+
+    order.order.on_forked = forked
+    yard.templates.start(order.order)
+    yard.until(lambda: order.is_there)
+    assert members == [str(order.process.pid)]
+    end(order.process)
 
 
 def test_what_the_process_may_not_do_itself_is_done_to_it_before_it_begins(yard: Yard) -> None:

@@ -43,6 +43,7 @@ class Desk:
             identity=SimpleNamespace(node_id="0" * 32), desired=DesiredStore(directory / "desired"),
             settings=NodeSettings(AllowList(root_children=True), {}, 1 << 30, 5), why_no_memory=lambda: "",
             templates=SimpleNamespace(why_exec=lambda python, modules: ""),
+            reporting=SimpleNamespace(mark=""),
             trees=SimpleNamespace(
                 runners={}, revisions={}, retired={}, removing=set(), add=self.add_runner,
                 applied=lambda runner: self.closed.append(runner.name),

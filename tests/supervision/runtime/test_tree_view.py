@@ -10,11 +10,12 @@ from supervision.kernel.events import Begin, Call, HoldKey, StartChild, StopKey
 from supervision.kernel.spec import SupervisorSpec
 from supervision.runtime.kinship import Leader
 from supervision.runtime.observed import STATES
-from supervision.runtime.process_driver import Run
+from supervision.runtime.own_children import OwnChildren
+from supervision.runtime.run import Run
 from supervision.runtime.tree_view import tree_view
 from supervision.runtime.treedoc import parse_tree
+from tests.supervision.runtime.driver_stage import Stage
 from tests.supervision.runtime.journaled_tree import JournaledTree
-from tests.supervision.runtime.test_process_driver import Stage
 
 DOCUMENT: dict[str, Any] = {
     "version": 1,
@@ -62,7 +63,8 @@ class Shown:
         self.tree.runner.exited(run.key, run.incarnation, reason)
 
     def view(self) -> dict[str, Any]:
-        return tree_view(self.tree.runner, self.driver, self.tree.clock)
+        own = OwnChildren(self.stage.loop, lambda what, child: None)
+        return tree_view(self.tree.runner, self.driver, own, self.tree.clock)
 
     def child(self, child_id: str) -> dict[str, Any]:
         found: dict[str, Any] = next(one for one in self.view()["children"] if one["id"] == child_id)
@@ -110,13 +112,13 @@ def test_what_a_child_waits_for_is_named(shown: Shown) -> None:
     shown.tree.runner.feed(Begin())
     b = shown.child("b")
     assert (b["state"], b["waiting_for"], b["depends_on"], b["pid"]) == ("waiting", ["t/a"], ["a"], None)
-    shown.driver.mark_ready(shown.driver.runs["t/a"])
+    shown.driver.deadlines.mark_ready(shown.driver.runs["t/a"])
     assert (shown.child("a")["ready"], shown.child("b")["state"]) == (True, "running")
 
 
 def test_times_are_unix_seconds_whatever_clock_decides(shown: Shown) -> None:
     shown.tree.runner.feed(Begin())
-    shown.driver.mark_ready(shown.driver.runs["t/a"])
+    shown.driver.deadlines.mark_ready(shown.driver.runs["t/a"])
     wall = shown.tree.clock.wall()
     shown.end("t/b", 256)
     b = shown.child("b")

@@ -122,12 +122,12 @@ class TestTheBody:
         body = parsed(child(process={"environment": {"P": {"secret": "DB"}}})).spec.children[0].body
         assert body["process"]["environment"] == {"P": {"secret": "DB"}}
 
-    def test_of_a_task_has_no_environment(self) -> None:
+    def test_of_a_task_has_the_environment_of_the_tree_which_its_application_needs(self) -> None:
         task = {"id": "t", "celery_task": {"app": "a", "task": "b"}}
         document = tree(task) | {"environment": {"A": "tree"}}
         assert parse_tree(document).spec.children[0].body == {
             "kind": "celery_task",
-            "celery_task": {"app": "a", "task": "b"},
+            "celery_task": {"app": "a", "task": "b", "environment": {"A": "tree"}},
         }
 
 
@@ -330,6 +330,41 @@ def test_refuses(case: str) -> None:
     assert pointer in found, found
     assert words in found[pointer]
     assert len(found) == 1
+
+
+def trying(instances: int | None, number: int | None, **child_fields: Any) -> Json:
+    canary: Json = {"agent": {"command": ["/bin/newer"]}} | ({} if number is None else {"instance": number})
+    one: Json = {"id": "a", "agent": {"command": ["/bin/older"]}, "canary": canary, **child_fields}
+    return tree(one | ({} if instances is None else {"instances": instances}))
+
+
+def test_one_instance_tries_another_section_and_is_not_restarted_meanwhile() -> None:
+    specs = parse_tree(trying(3, 2)).spec.children
+    said = [(spec.id, spec.restart, spec.body["agent"]["command"]) for spec in specs]
+    assert said == [
+        ("a@1", Restart.PERMANENT, ["/bin/older"]),
+        ("a@2", Restart.TEMPORARY, ["/bin/newer"]),
+        ("a@3", Restart.PERMANENT, ["/bin/older"]),
+    ]
+    [alone] = parse_tree(trying(None, None)).spec.children
+    assert (alone.restart, alone.body["agent"]["command"]) == (Restart.TEMPORARY, ["/bin/newer"])
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        (trying(3, 4), "/supervisor/children/0/canary/instance"),
+        (trying(3, None), "/supervisor/children/0/canary/instance"),
+        (trying(None, 1), "/supervisor/children/0/canary/instance"),
+        (trying(3, 1, canary={"instance": 1}), "/supervisor/children/0/canary"),
+        (
+            tree({"id": "a", "process": {"command": ["a"]}, "canary": {"agent": {"command": ["b"]}}}),
+            "/supervisor/children/0/canary",
+        ),
+    ],
+)
+def test_a_canary_is_of_one_instance_of_an_agent(document: Json, pointer: str) -> None:
+    assert list(faults(document)) == [pointer]
 
 
 def test_placement_and_rollout_left_out_or_said_as_by_default_are_the_same_document() -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from supervision.runtime import vfork
-from supervision.runtime.launch import Launcher, LaunchError
+from supervision.runtime.launch import Launcher
+from supervision.runtime.launch_errors import LaunchError
 from supervision.runtime.processes import direct_children
-from supervision.runtime.vfork import SpawnFailedError, VforkSpawn
+from supervision.runtime.vfork import Prebuilt, SpawnFailedError, VforkSpawn
 from tests.supervision.runtime.spawning import await_end, launcher, plan, run, script, spawn_library
 
 
@@ -39,7 +40,9 @@ def spawn(directory: Path, *argv: str, **fields: Any) -> tuple[int, int]:
         "stderr": out,
         "limits": (),
     }
-    return library.spawn(**asked | fields)
+    asked |= fields
+    files = [asked.pop("stdout"), asked.pop("stderr"), asked.pop("spare", None), ""]
+    return library.spawn_text(Prebuilt(**{"inherited": None} | asked).text(*files))
 
 
 def test_our_own_descriptors_stay_open_and_as_they_are(start: Launcher, tmp_path: Path) -> None:
@@ -107,7 +110,7 @@ def test_empty_words_and_bytes_that_are_no_text_arrive(start: Launcher, tmp_path
 
 def test_a_kernel_that_refuses_the_call_is_served_by_posix_spawn(start: Launcher, tmp_path: Path) -> None:
     class Refusing:
-        def spawn(self, **_: Any) -> tuple[int, int]:
+        def spawn_text(self, *_: Any, **__: Any) -> tuple[int, int]:
             raise SpawnFailedError(errno.ENOSYS, vfork.PROCESS)
 
     start._vfork = Refusing()  # type: ignore[assignment]  # a stand-in
@@ -124,11 +127,12 @@ def test_a_thousand_starts_in_a_row_leave_nothing_behind(tmp_path: Path) -> None
     said = script(
         """
 import resource
-from supervision.runtime.vfork import VforkSpawn
+from supervision.runtime.vfork import Prebuilt, VforkSpawn
 spawn = VforkSpawn.load(sys.argv[1])
+program = Prebuilt(executable="/bin/true", argv=["true"] * 500, environment={}, inherited=None, cwd="/", umask=0o22,
+    limits=[])
 def once():
-    pid, pidfd = spawn.spawn(executable="/bin/true", argv=["true"] * 500, environment={}, cwd="/", umask=0o22,
-        stdout=sys.argv[2], stderr=sys.argv[2], limits=[])
+    pid, pidfd = spawn.spawn_text(program.text(sys.argv[2], sys.argv[2], None, ""))
     os.close(pidfd)
     assert os.waitpid(pid, 0)[1] == 0
 for _ in range(1000): once()

@@ -63,6 +63,26 @@ _HOST: Json = {
         "sigpending": 100,
         "memory_max": "256MiB",
     },
+    "data_directory": "/srv/data",
+    "health": [
+        {"heartbeat": {"within": "10s"}},
+        {
+            "name": "front",
+            "http": {"url": "http://127.0.0.1:8000/", "status": "2xx"},
+            "interval": "10s",
+            "timeout": "1s",
+            "rise": 1,
+            "fall": 2,
+            "start_period": "1m",
+            "on_unhealthy": "restart",
+        },
+        {"exec": {"command": ["/bin/true"]}},
+        {"tcp": {"host": "127.0.0.1", "port": 80}},
+        {"python": {"call": "shop.checks:ping", "interpreter": "/usr/bin/python3"}},
+        {"postgres": {"host": "db", "port": 5432, "socket": "/run/postgresql/.s.PGSQL.5432"}},
+        {"redis": {"host": "cache", "port": 6379, "socket": "/run/redis.sock"}},
+        {"consumes": True},
+    ],
     "stop_signal": "SIGINT",
     "descendants": "keep",
     "watchdog": "10s",
@@ -74,6 +94,7 @@ FULL: Json = {
     "tree": "everything",
     "on_failure": {"action": "stay_down", "initial": "2s", "factor": 1.5, "cap": "30s"},
     "environment": {"T": "tree", "A": "overridden"},
+    "report_errors": False,
     "placement": {
         "labels": {"zone": "a", "disk": "fast"},
         "mode": "replicas",
@@ -105,6 +126,7 @@ FULL: Json = {
                 },
                 "success_exit_codes": [3, 4],
                 "instances": 2,
+                "on_leak": {"does": "restart", "memory": "512MiB"},
                 "process": {
                     "command": ["/bin/sleep", 10],
                     **_HOST,
@@ -166,7 +188,12 @@ FULL: Json = {
                 },
             },
             {"id": "configured", "agent": {"config": "shop/buyer", "revision": 3, "on_change": "deliver"}},
-            {"id": "program", "agent": {"command": ["/bin/agent"]}},
+            {
+                "id": "program",
+                "instances": 3,
+                "agent": {"command": ["/bin/agent"]},
+                "canary": {"instance": 2, "agent": {"command": ["/bin/newer"]}},
+            },
             {
                 "id": "worker",
                 "kind": "celery_worker",
@@ -181,6 +208,7 @@ FULL: Json = {
                     "task_time_limit": "10m",
                     "task_soft_time_limit": "9m",
                     "arguments": ["--loglevel", "info"],
+                    "looks_only": True,
                     "recycle": {"memory": "1GiB", "tasks": 1000, "age": "1d"},
                     "scale": {
                         "min": 2,
@@ -198,6 +226,8 @@ FULL: Json = {
             {
                 "id": "task",
                 "celery_task": {
+                    "python": "/srv/.venv/bin/python",
+                    **_HOST,
                     "app": "shop.celery",
                     "task": "shop.tasks.count",
                     "args": [1, "two"],

@@ -1,12 +1,12 @@
 """Samples as rows: each minute once, hours that know what their minutes know."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from supervision.fleet.models import Node
-from supervision.runtime.sampler_ring import MINUTE_FIELDS
 from supervision.samples import selectors, services
 from supervision.samples.models import SampleHour, SampleMinute
 
@@ -26,9 +26,12 @@ def minute(at: datetime, *rows: tuple[str, list[Any]]) -> dict[str, Any]:
 
 
 def record(*minutes: dict[str, Any]) -> int:
-    return services.record_minutes(node_id=NODE, fields=MINUTE_FIELDS, minutes=minutes)
+    stored, refused = services.record_minutes(node_id=NODE, fields=FIELDS, minutes=minutes)
+    assert refused == []
+    return stored
 
 
+FIELDS = ("n", "cpu_avg", "cpu_max", "rss_avg", "rss_max", "pss", "fds_max", "threads_max", "children_max")
 FULL = [60, 0.5, 0.9, 1000, 2000, 900, 7, 2, 1]
 BLANK = [30, None, None, None, None, None, None, None, None]
 
@@ -84,3 +87,26 @@ def test_what_is_too_old_goes_and_nothing_else() -> None:
     assert selectors.minutes(node_id=NODE, key="t/a", since=HOUR, until=HOUR + timedelta(days=9)).count() == 1
     assert services.drop_old(HOUR + services.HOURS_KEPT + timedelta(seconds=1)) == 2
     assert not SampleHour.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("rss_avg", -1), ("cpu_avg", math.nan), ("written_avg", math.inf)]
+)
+def test_what_is_no_number_of_zero_or_more_is_refused_by_name_and_stops_no_other(
+    name: str, value: float
+) -> None:
+    good, bad = [5, 1], [5, value]
+    minutes = [{"at": 1_800_000_000, "keys": ["t/good", "t/bad"], "rows": [good, bad]}]
+    stored, [error] = services.record_minutes(node_id=NODE, fields=["n", name], minutes=minutes)
+    assert stored == 1
+    assert error.name == name
+    assert "t/bad" in str(error)
+    assert str(value) in str(error)
+    assert [row.key for row in SampleMinute.objects.all()] == ["t/good"]
+
+
+def test_a_gauge_may_be_negative_but_not_nan() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    services.check("t/a", at, {"gauges": {"balance": {"avg": -3.0, "max": -1.0, "min": -4.0, "last": -3.0}}})
+    with pytest.raises(services.BadSampleError, match="gauge balance of t/a"):
+        services.check("t/a", at, {"gauges": {"balance": {"last": math.nan}}})

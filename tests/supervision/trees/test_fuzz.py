@@ -202,7 +202,7 @@ def _run(form: str, examples: int) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_gives_a_valid_tree_or_clear_errors(form: str) -> None:
-    _run(form, 250)
+    _run(form, 120)
 
 
 @pytest.mark.soak

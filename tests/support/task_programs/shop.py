@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -13,6 +14,7 @@ FOREVER_S = 600
 
 app = Celery("shop", broker=os.environ["SHOP_BROKER"])
 app.conf.update(task_default_queue="shop")
+app.conf.beat_schedule = {"tidy-up": {"task": "shop.tidy", "schedule": 1.0}}
 supervise(app)
 
 
@@ -42,6 +44,14 @@ def slow() -> list[Any]:
     return []
 
 
+@supervised(app, name="shop.until")
+def until(path: str) -> str:
+    """Runs until somebody makes that file."""
+    while not Path(path).exists():  # audit: ignore[SUP207] its test makes it, or kills it
+        time.sleep(0.02)
+    return path
+
+
 @supervised(app, name="shop.counts", backoff=None, intensity=5)
 def counts() -> list[int]:
     """Raises until its third attempt; then what it knew of itself."""
@@ -54,3 +64,8 @@ def counts() -> list[int]:
 @app.task(name="shop.plain")  # type: ignore[untyped-decorator]  # celery has no types
 def plain(number: int) -> int:
     return number
+
+
+@app.task(name="shop.tidy", ignore_result=True)  # type: ignore[untyped-decorator]  # as above
+def tidy() -> None:
+    """What a beat fires."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import os
 import signal
 import sys
 import threading
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+CONFIG_FAILURE_LIMIT_S = 10.0
+"""For the end of a plain agent whose handle_config raised: nobody else would end one that does not look at `stopping`."""
 
 
 class Life:
@@ -23,6 +26,7 @@ class Life:
     def __init__(self, agent: "Agent") -> None:
         self.agent = agent
         self._failure: BaseException | None = None
+        self._limit: threading.Timer | None = None
 
     def run(self) -> int:
         """The exit status: 0, 1 after an exception, or what a SystemExit said."""
@@ -36,15 +40,31 @@ class Life:
             self._guard(self._begin_plain)
             notify.stopping()
             self._guard(lambda: agent.terminate(self._reason()))
+        if self._limit is not None:
+            self._limit.cancel()
         return self._status()
 
     def _begin_plain(self) -> None:
         agent = self.agent
         agent.init(agent.context.arguments)
         if not agent.stopping:
-            agent.listen(lambda work: work())
+            agent.listen(self._configure)
             notify.ready()
             agent.run()
+
+    def _configure(self, work: Callable[[], Any], told: Callable[[BaseException | None], None]) -> None:
+        """In the thread of pushes."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  see _guard
+            self._failed(error)
+            told(error)
+            self.agent.stop()
+            self._limit = threading.Timer(CONFIG_FAILURE_LIMIT_S, os._exit, (1,))
+            self._limit.daemon = True
+            self._limit.start()
+        else:
+            told(None)
 
     def _guard(self, work: Callable[[], Any]) -> None:
         try:
@@ -60,7 +80,7 @@ class Life:
 
         loop = asyncio.get_running_loop()
         agent = self.agent
-        work = loop.create_task(self._begin_async(agent))
+        work = loop.create_task(self._begin_async(agent, lambda: stop()))
 
         limits: list[asyncio.TimerHandle] = []
 
@@ -88,20 +108,29 @@ class Life:
                 self._failed(error)
         return self._status()
 
-    @staticmethod
-    async def _begin_async(agent: "Agent") -> None:
+    async def _begin_async(self, agent: "Agent", stop: Callable[[], None]) -> None:
         import asyncio
 
         loop = asyncio.get_running_loop()
         await _called(agent.init(agent.context.arguments))
         tasks: set[asyncio.Task[Any]] = set()
 
-        def soon(work: Callable[[], Any]) -> None:
-            task = loop.create_task(_called_later(work))
+        async def configure(work: Callable[[], Any], told: Callable[[BaseException | None], None]) -> None:
+            try:
+                await _called(work())
+            except Exception as error:  # noqa: BLE001  see _guard
+                self._failed(error)
+                told(error)
+                stop()
+            else:
+                told(None)
+
+        def soon(work: Callable[[], Any], told: Callable[[BaseException | None], None]) -> None:
+            task = loop.create_task(configure(work, told))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        agent.listen(lambda work: loop.call_soon_threadsafe(soon, work))
+        agent.listen(lambda work, told: loop.call_soon_threadsafe(soon, work, told))
         notify.ready()
         await _called(agent.run())
 
@@ -128,13 +157,6 @@ class Life:
 async def _called(result: Any) -> Any:
     """What a method gave, waited for if it was a coroutine."""
     return await result if inspect.isawaitable(result) else result
-
-
-async def _called_later(work: Callable[[], Any]) -> None:
-    try:
-        await _called(work())
-    except Exception:  # noqa: BLE001  a fault in what was told beside the work does not end the work
-        traceback.print_exc(file=sys.stderr)
 
 
 async def _beat(agent: "Agent") -> None:

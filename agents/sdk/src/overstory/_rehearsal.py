@@ -30,7 +30,6 @@ def rehearse(rounds: int) -> None:
     in its environment."""
     for _ in range(rounds):
         agent = Rehearsal(AgentContext.of({}), Channel(""))
-        loop = asyncio.new_event_loop()
-        loop.run_until_complete(Life(agent).run_async())
-        loop.close()
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            runner.run(Life(agent).run_async())
         agent._stopping.close()

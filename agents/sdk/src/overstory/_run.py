@@ -1,4 +1,4 @@
-"""Runs an agent class as the main program: `python .../overstory/_run.py package.module:Class`.
+"""Runs an agent class as the main program: `python .../overstory/_run.py package.module:Class`; or a function: `--call`.
 
 The node runs this file by its path, from its own copy of this package. What the agent's own environment has of the package
 comes first; this copy's directory stands at the end of the path of modules, for an environment that has none.
@@ -12,6 +12,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+CALL = "--call"
+"""Before `package.module:function`: a function instead of an agent."""
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -65,7 +67,14 @@ def has_coroutines(agent: Any) -> bool:
     return any(inspect.iscoroutinefunction(getattr(agent, name, None)) for name in names)
 
 
+def call(function: str) -> int:
+    """Call the function that `package.module:function` names, in a process that an agent started for it; the exit status."""
+    status = load(function)()
+    return status if isinstance(status, int) else 0
+
+
 if __name__ == "__main__":
     settle_path()
-    sys.argv = sys.argv[1:]
-    sys.exit(run(sys.argv[0]))
+    calls = sys.argv[1] == CALL
+    sys.argv = sys.argv[1 + calls :]
+    sys.exit(call(sys.argv[0]) if calls else run(sys.argv[0]))

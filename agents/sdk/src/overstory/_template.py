@@ -24,7 +24,6 @@ import importlib.machinery
 import importlib.util
 import json
 import os
-import select
 import signal
 import socket
 import sys
@@ -33,19 +32,21 @@ import time
 import traceback
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from overstory._shown import Shown
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHANNEL = 3
 MAX_MESSAGE = 64 * 1024
 REHEARSALS = 12
 """CPython 3.11 specialises what ran eight times."""
-REPEAT_S = 0.05
 SETTLE_ROUNDS, SETTLE_S = 10, 0.01
+FILLERS: list[Any] = []
+"""They take places in memory, for good."""
 UNUSED = 79
 """Exit status of a template or a spare that the node left: it says that no agent ended."""
-MARK = b"OVERSTORY_MARK="
-PR_SET_NAME = 15
 Message = dict[str, Any]
 
 
@@ -57,13 +58,13 @@ def main() -> None:
         os.environ.pop(name, None)
     os.set_inheritable(CHANNEL, False)
     channel = socket.socket(fileno=CHANNEL)
-    shown = Shown()
+    shown = beside("_shown").Shown()
     clean = Clean()
     preload = receive(channel)
     if preload is None or not prepare(channel, preload[0]["modules"]):
         leave()
     clean.restore()
-    born = serve(channel)
+    born = serve(channel, shown)
     if born is None:
         leave()
     born.begin(shown)
@@ -159,7 +160,10 @@ def prepare(channel: socket.socket, modules: list[str]) -> bool:
         return False
     rehearse(REHEARSALS)
     gc.collect()
+    sharing = beside("_sharing")
+    FILLERS.extend(sharing.fill_holes())
     gc.freeze()
+    sharing.share_huge_pages()
     sys.stdout.flush()  # what is left in them every child would write again
     sys.stderr.flush()
     tell(channel, "ready", files=files_of(modules))
@@ -172,6 +176,23 @@ def rehearse(rounds: int) -> None:
         importlib.import_module("overstory._rehearsal").rehearse(rounds)
     except Exception:  # noqa: BLE001 an SDK of another release has none, or another: agents begin more slowly then
         return
+
+
+def rehearse_beginning(shown: "Shown") -> None:
+    """Become what it is, once: the pages that are written on the way are its own then, and the way is short."""
+    start = {
+        "mark": os.environ.get("OVERSTORY_MARK", "").rstrip(),
+        "command": ["spare"],
+        "comm": "spare",
+        "environment": dict(os.environ),
+        "cwd": os.getcwd(),
+        "umask": None,
+        "limits": [],
+        "entry_point": "",
+    }
+    with contextlib.suppress(OSError):  # what is not there now is the agent's to miss
+        begin(json.loads(json.dumps(start)), [os.dup(1), os.dup(2)], shown, None)
+    gc.disable()
 
 
 def files_of(modules: list[str]) -> list[tuple[str, int]]:
@@ -296,18 +317,9 @@ class Born:
         self.told.close()
 
 
-def serve(channel: socket.socket) -> Born | None:
+def serve(channel: socket.socket, shown: "Shown") -> Born | None:
     """Do as the node says. Returns in a forked child, or None when the node is gone."""
-    forked: list[tuple[int, int]] = []
-    while True:
-        if forked and not select.select([channel], [], [], REPEAT_S)[0]:
-            # Should a child have died before it could say so. Later, to leave the processors to it and to the node.
-            for order, pid in forked:
-                tell(channel, "forked", id=order, pid=pid)
-            forked.clear()
-        received = receive(channel)
-        if received is None:
-            return None
+    while (received := receive(channel)) is not None:
         message, fds = received
         op = message["op"]
         if op == "reap":
@@ -322,26 +334,26 @@ def serve(channel: socket.socket) -> Born | None:
             else:
                 if pid == 0:
                     if op == "spare":
-                        return wait_as_spare(channel, socket.socket(fileno=fds[0]))
+                        return wait_as_spare(channel, socket.socket(fileno=fds[0]), shown)
                     # The child says it first: what it says later, to other sockets, is then from a known process.
                     tell(channel, "forked", id=message["id"], pid=os.getpid())
                     return Born(message["start"], fds, channel, message["id"])
                 if op == "fork":
-                    tell(
-                        channel, "forked", id=message["id"], pid=pid
-                    )  # should the child have died before it could
+                    # The next one waits for this word, and the child may die before it could say so.
+                    tell(channel, "forked", id=message["id"], pid=pid)
         for fd in fds:
             os.close(fd)
     return None
 
 
-def wait_as_spare(channel: socket.socket, own: socket.socket) -> Born | None:
+def wait_as_spare(channel: socket.socket, own: socket.socket, shown: "Shown") -> Born | None:
     """Wait, with a running event loop, for what to become; None when nobody will say."""
     import asyncio
 
     channel.close()
     os.setsid()
     rehearse(1)  # makes its own copies of the pages it will write to
+    rehearse_beginning(shown)
     loop = asyncio.new_event_loop()
     came: asyncio.Future[tuple[Message, list[int]] | None] = loop.create_future()
 
@@ -364,9 +376,8 @@ def wait_as_spare(channel: socket.socket, own: socket.socket) -> Born | None:
 def begin(start: Message, fds: list[int], shown: "Shown", loop: Any) -> None:
     if os.getsid(0) != os.getpid():
         os.setsid()
-    shown.mark(start["mark"])  # from here on a new node finds the process by it
-    shown.command(start["command"])
-    shown.name(start["comm"])
+    # from here on a new node finds the process by its mark
+    shown.show(start["mark"], start["command"], start["comm"])
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     out, err = fds or [os.open(path, append, 0o600) for path in start["output"]]
     null = os.open(os.devnull, os.O_RDONLY)
@@ -388,56 +399,13 @@ def begin(start: Message, fds: list[int], shown: "Shown", loop: Any) -> None:
 
 
 def reseed() -> None:
-    """Nobody may guess one agent's random numbers from another's."""
-    if "random" in sys.modules:
-        sys.modules["random"].seed()
+    """Nobody may guess one agent's random numbers from another's. The module `random` sees to itself at each fork."""
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
     process = sys.modules.get("multiprocessing.process")
     if process is not None:
         process.current_process().authkey = os.urandom(32)
-
-
-class Shown:
-    """The memory that the kernel shows as a process's arguments and environment.
-
-    A marker set after a fork does not show there, but one written over the bytes of the template's own does; a new node
-    finds agents by it. Without ctypes nothing is written, and the journal and the control group have to do.
-    """
-
-    def __init__(self) -> None:
-        with open("/proc/self/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        self._arguments, self._arguments_end, environment = (int(fields[at]) for at in (45, 46, 47))
-        with open("/proc/self/environ", "rb") as file:
-            shown = b"\0" + file.read()
-        at = shown.find(b"\0" + MARK)
-        self._mark = environment + at + len(MARK)
-        self._move = self._libc = None
-        with contextlib.suppress(ImportError, OSError):  # an interpreter built without it
-            import ctypes
-
-            self._move, self._libc = ctypes.memmove, ctypes.CDLL(None)
-        self._room = len(shown[at + 1 + len(MARK) :].partition(b"\0")[0]) if at >= 0 else 0
-
-    def mark(self, text: str) -> None:
-        self._write(self._mark, text.encode(), self._room)
-
-    def command(self, words: list[str]) -> None:
-        room = self._arguments_end - self._arguments - 1
-        self._write(self._arguments, b"\0".join(word.encode() for word in words), room)
-
-    def name(self, text: str) -> None:
-        """What `ps -o comm` shows; the kernel keeps 15 bytes."""
-        if self._libc is not None:
-            self._libc.prctl(PR_SET_NAME, text.encode()[:15])
-
-    def _write(self, at: int, text: bytes, room: int) -> None:
-        if (
-            self._move is not None and self._arguments and len(text) <= room
-        ):  # a kernel may hide where they are
-            self._move(at, text.ljust(room, b"\0"), room)
 
 
 if __name__ == "__main__":

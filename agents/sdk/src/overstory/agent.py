@@ -19,7 +19,7 @@ plain one gives them with `alive`, and while it is in `wait_stopping`.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import checkpoints, notify
@@ -27,11 +27,12 @@ from ._context import AgentContext, CheckpointPolicy
 from ._life import Life
 from ._stopping import Stopping
 from .channel import Channel, Push, default
+from .children import OwnChild, OwnChildren, Policy, argv_of
 
 __all__ = ["Agent", "AgentContext", "CheckpointPolicy", "run_agent", "run_agent_async"]
 
-Calling = Callable[[Callable[[], Any]], Any]
-"""Has a function called where the agent's own methods are called."""
+Calling = Callable[[Callable[[], Any], Callable[[BaseException | None], None]], Any]
+"""Has a function called where the agent's own methods are called, and then the other with what it raised, or None."""
 
 
 class Agent:
@@ -48,6 +49,7 @@ class Agent:
         self.key = context.key
         self.incarnation = context.incarnation
         self._stopping = Stopping()
+        self._own_children: OwnChildren | None = None
         self._configured: tuple[Any, Any] = (dict(context.arguments), context.revision)
 
     # -- what a program overrides -----------------------------------------------------------------------------------
@@ -61,7 +63,8 @@ class Agent:
 
     def handle_config(self, arguments: Mapping[str, Any]) -> Any:
         """Take other arguments while running (`on_change: deliver`). In the loop of an agent with coroutines; for a plain
-        one in another thread than `run`."""
+        one in another thread than `run`. What it raises ends the agent, whose next life begins with these arguments: none
+        goes on with half of a configuration."""
 
     def terminate(self, reason: str) -> Any:
         """Clean up: `normal` after `run` returned, `shutdown` when asked to stop, `exception(TYPE)` when it raised."""
@@ -114,6 +117,29 @@ class Agent:
 
         return await asyncio.to_thread(self.restore)
 
+    def spawn_child(
+        self,
+        name: str,
+        program: Sequence[str] | str | Callable[[], Any],
+        *,
+        arguments: Sequence[str] = (),
+        when_agent_dies: Policy = "stop",
+        environment: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> OwnChild:
+        """Start a process: a command, or a function (`package.module:function`, or itself) in an interpreter of its own,
+        which finds `arguments` in sys.argv. See overstory.children for the policies. Its output goes where ours does.
+
+        Raises ChildExists while one of that name lives, ValueError, OSError, and what `children` does.
+        """
+        argv = argv_of(program, arguments)
+        return self._own().spawn(name, argv, policy=when_agent_dies, environment=environment, cwd=cwd)
+
+    def children(self) -> dict[str, OwnChild]:
+        """The living processes of this agent by name, with those that earlier lives started with `adopt`. The first call
+        asks the node for those: Unavailable where it does not answer."""
+        return self._own().living()
+
     def alive(self) -> bool:
         """A sign of life, for a plain agent; False where none is asked for."""
         return self.context.heartbeat_s is not None and notify.alive()
@@ -122,9 +148,18 @@ class Agent:
         """How much there is of something now: `self.gauges(queue_length=12)`; the newest value of each name counts."""
         return self.channel.gauges(values)
 
+    def count(self, **more: float) -> bool:
+        """How much more of something happened: `self.count(orders=1)`; each name counts from zero in each life."""
+        return self.channel.count(more)
+
     def status(self, text: str) -> bool:
         """One line for people, shown beside the agent."""
         return notify.status(text)
+
+    def _own(self) -> OwnChildren:
+        if self._own_children is None:
+            self._own_children = OwnChildren(self.channel, may_have_older=self.incarnation > 1)
+        return self._own_children
 
     # -- for _life --------------------------------------------------------------------------------------------------
 
@@ -139,9 +174,17 @@ class Agent:
             revision = push.body.get("revision")
             if isinstance(arguments, dict) and (arguments, revision) != self._configured:
                 self._configured = (arguments, revision)
-                call(lambda: self.handle_config(arguments))
+                call(
+                    lambda: self.handle_config(arguments),
+                    lambda error: self._tell_configured(revision, error),
+                )
 
         self.channel.subscribe("config", heard)
+
+    def _tell_configured(self, revision: Any, error: BaseException | None) -> None:
+        problem = "" if error is None else f"{type(error).__name__}: {error}"[:500]
+        told = {"revision": revision if isinstance(revision, int) else None, "problem": problem}
+        self.channel.keep_saying("configured", "configured", told)
 
 
 def run_agent(agent_class: type[Agent], context: Mapping[str, Any] | None = None) -> int:

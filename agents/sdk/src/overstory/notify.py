@@ -8,6 +8,7 @@ Sources: sd_notify(3) and sd_listen_fds(3) of systemd.
 
 import contextlib
 import os
+import select
 import socket
 import time
 
@@ -54,6 +55,30 @@ def reloading() -> bool:
 def stopping(status: str = "") -> bool:
     """We are about to end, on our own account or because we were asked."""
     return send("STOPPING=1", *_status(status))
+
+
+def barrier(timeout_s: float = 5.0) -> bool:
+    """Wait until the supervisor has read all that was sent before: systemd's sd_notify_barrier(3). False past the time."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return False
+    read_end, write_end = os.pipe()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            sock.settimeout(SEND_TIMEOUT_S)
+            sock.connect("\0" + address[1:] if address.startswith("@") else address)
+            socket.send_fds(sock, [b"BARRIER=1"], [write_end])
+        os.close(write_end)
+        write_end = -1
+        answered = select.poll()  # not select(): the program may have more than 1,024 descriptors open
+        answered.register(read_end, select.POLLIN)
+        return bool(answered.poll(timeout_s * 1000))
+    except OSError:
+        return False
+    finally:
+        os.close(read_end)
+        if write_end >= 0:
+            os.close(write_end)
 
 
 def alive() -> bool:

@@ -27,7 +27,7 @@ def test_a_supervisor_sums_up_everything_below_it() -> None:
         hub.fleet.set_samples(
             "n1", 1.0, {"shop/web": (0.5, 10, None, 1, 1, 0), "shop/jobs/b": (0.1, 5, None, 1, 1, 0)}
         )
-        hub.fleet.unroll()
+        hub.fleet.unroll("n1")
     tree = hub.tables["tree"]
     assert tree.value("n1:shop", "counts") == {"running": 2, "failed": 1}
     assert tree.value("n1:shop", "rss") == 15
@@ -79,3 +79,12 @@ def test_sparks_hold_a_minute_with_gaps_and_each_second_once() -> None:
     assert series["cpu"][-1] == 0.99
     assert series["cpu"][-10] is None
     assert sparks.series("y", until=99)["rss"] == [None] * POINTS
+
+
+def test_a_status_line_changes_its_row_alone() -> None:
+    hub = hub_with(member("shop/a", pid=1, status="cold"), member("shop/b", pid=2, status="cold"))
+    with hub.batch():
+        hub.fleet.set_lines("n1", {"shop/a": "12 connections", "shop/none": "x"})
+    procs = hub.tables["procs"]
+    assert procs.value("n1:shop/a", "status") == "12 connections"
+    assert procs.value("n1:shop/b", "status") == "cold"

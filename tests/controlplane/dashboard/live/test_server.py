@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
 from controlplane.access.policy import Role
+from supervision.alerts.kinds import Kind
+from supervision.alerts.services import Subject, acknowledge_alert, raise_alert
 from supervision.journal.models import ObservedChild
 from tests.controlplane.dashboard.facts import make_child, make_node, make_tree
 from tests.controlplane.dashboard.live.server import Page, running
@@ -63,4 +67,24 @@ def test_a_page_that_was_cut_off_for_a_moment_gets_only_what_it_missed(
         page.until(lambda: page.copy.rows["n1:shop/w0"]["state"] == "backoff")
         assert "snap" not in page.heard
         assert "gone" not in page.heard
+        page.close()
+
+
+def test_an_alert_reaches_an_open_page_and_so_does_who_looks_after_it(
+    stores: TestStores, data_dir: Path
+) -> None:
+    with running(stores, data_dir) as server:
+        page = Page(server, cookie(), "alerts", cols=["title", "state", "by", "count"])
+        page.open()
+        page.until(lambda: page.copy.epoch)
+        now, about = timezone.now(), Subject(Kind.SUPERVISOR_GAVE_UP, "shop/web on n1", tree="shop")
+        with transaction.atomic():
+            raised = raise_alert(about=about, title="shop/web gave up", now=now)
+        assert raised is not None
+        page.until(lambda: page.copy.rows)
+        told = {"title": "shop/web gave up", "state": "open", "by": "", "count": 1}
+        assert page.copy.rows == {str(raised.pk): told}
+        acknowledge_alert(alert_id=raised.pk, actor=people.SOMEBODY, reason="mine", now=now)
+        page.until(lambda: page.copy.rows[str(raised.pk)]["state"] == "acknowledged")
+        assert page.copy.rows[str(raised.pk)]["by"]
         page.close()

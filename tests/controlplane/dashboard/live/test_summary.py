@@ -156,3 +156,57 @@ def test_a_tree_that_is_not_where_it_should_be_is_named_with_its_reason() -> Non
     )
     assert [one["level"] for one in found["attention"]] == ["trouble", "warning"]
     assert found["attention"][0]["action"] == {"label": "Trees", "url": "/trees"}
+
+
+def leak(key: str, action: str, **more: Any) -> Facts:
+    given = {"id": "7", "key": key, "node": "n1", "host": "host-n1", "resource": "rss", "action": action,
+             "rate": 1048576.0, "limit_at": NOW + 7200, "since": NOW - 60, "ended_at": None}  # fmt: skip
+    return given | more
+
+
+def check(key: str, state: str, **more: Any) -> Facts:
+    given = {"key": key, "node": "n1", "host": "host-n1", "name": "http", "state": state, "stale": False,
+             "since": NOW - 9, "detail": "503"}  # fmt: skip
+    return given | more
+
+
+def test_what_leaks_is_named_with_the_time_to_its_limit() -> None:
+    members = [facts(supervisor("shop")), facts(member("shop/web")), facts(member("shop/api"))]
+    found = told(
+        fleet(*members, leaks=[leak("shop/web", "recycle"), leak("shop/api", "watch", ended_at=NOW - 5)])
+    )
+    assert found["verdict"]["level"] == "warning"
+    assert found["verdict"]["text"] == (
+        "1 of 2 processes needs attention: shop/web: memory grows by 1.0 MiB/s, limit in 2h00m"
+    )
+    [only] = found["attention"]
+    assert (only["kind"], only["action"]) == ("leak", {"label": "Look", "url": "/leaks/7"})
+
+
+def test_a_child_that_leaks_and_is_not_well_counts_once_and_what_is_stale_not_at_all() -> None:
+    members = [facts(supervisor("shop")), facts(member("shop/web")), facts(member("shop/api"))]
+    checks = [
+        check("shop/web", "degraded"), check("shop/web", "unhealthy", name="tcp"),
+        check("shop/api", "unhealthy", stale=True),
+    ]  # fmt: skip
+    found = told(fleet(*members, leaks=[leak("shop/web", "restart")], checks=checks))
+    assert found["verdict"]["text"].startswith(
+        "1 of 2 processes needs attention, worst: shop/web: memory grows"
+    )
+    assert [one["kind"] for one in found["attention"]] == ["leak", "health"]
+    assert found["attention"][1]["text"] == "shop/web is unhealthy, tcp: 503"
+
+
+def test_tasks_that_are_parked_are_named_with_why_and_lead_to_the_newest() -> None:
+    parked = {
+        "tree": "shop",
+        "name": "shop.poison",
+        "parked": 2,
+        "since": NOW,
+        "id": "t7",
+        "reason": "signal(9)",
+    }
+    found = told(fleet(facts(supervisor("shop")), facts(member("shop/web")), parked=[parked]))
+    assert found["verdict"]["text"] == "2 tasks are parked: task shop.poison is parked, 2 of them: signal(9)"
+    [concern] = found["attention"]
+    assert (concern["kind"], concern["action"]) == ("task", {"label": "Look", "url": "/workers/task/t7"})

@@ -4,24 +4,42 @@ import pytest
 
 from controlplane.access.policy import Role
 from supervision.alerts.kinds import Kind
+from supervision.alerts.models import Silence
 from supervision.auditlog.models import AuditEntry
 from supervision.fleet.models import Node
 from supervision.trees.models import Command
-from tests.controlplane.dashboard.facts import make_alert, make_child, make_node, make_supervisor, make_tree
+from tests.controlplane.dashboard.facts import make_alert, make_node, make_tree
 from tests.support import people
+from tests.support.stored_tree import store, told_tree
 
 pytestmark = pytest.mark.django_db
 
 
+SHOP = {
+    "version": 1,
+    "tree": "shop",
+    "supervisor": {
+        "strategy": "one_for_all",
+        "children": [
+            {
+                "id": "jobs",
+                "supervisor": {
+                    "children": [{"id": name, "process": {"command": ["/bin/sleep", "9"]}} for name in "ab"]
+                },
+            },
+            {"id": "web", "process": {"command": ["/bin/sleep", "9"]}},
+        ],
+    },
+}
+
+
 @pytest.fixture
 def node() -> Node:
-    node = make_node()
-    make_tree(node, "shop")
-    make_supervisor(node, "shop", position=0, strategy="one_for_all")
-    make_supervisor(node, "shop/jobs", position=1, parent="shop")
-    make_child(node, "shop/jobs/a", position=2, parent="shop/jobs")
-    make_child(node, "shop/jobs/b", position=3, parent="shop/jobs", state="stopped", pid=None)
-    make_child(node, "shop/web", position=4, parent="shop")
+    """All of it runs but `b`, which was stopped."""
+    node = make_node(journal_seq=0)
+    told = told_tree(SHOP)
+    told.ask("stop", "shop/jobs/b")
+    store(node, told)
     return node
 
 
@@ -30,14 +48,29 @@ OPERATOR = (Role.OPERATOR, "shop")
 
 def test_the_confirmation_names_what_goes_down_with_it(node: Node) -> None:
     client = people.browser(people.user("olga", OPERATOR))
-    blast = client.get("/act/stop/shop/jobs").context["blast"]
-    assert [(one["key"], one["why"]) for one in blast["affected"]] == [
-        ("shop/jobs/a", "below it"),
-        ("shop/jobs", "this one"),
+    [stop] = client.get("/act/stop/shop/jobs").context["foreseen"]
+    assert [(one["key"], one["words"]) for one in stop["affected"]] == [
+        ("shop/jobs/a", "stops"),
+        ("shop/jobs", "stops"),
     ]
-    blast = client.get("/act/signal/shop/web").context["blast"]
-    assert [one["key"] for one in blast["affected"]] == ["shop/web", "shop/jobs/a", "shop/jobs"]
-    assert blast["summary"] == "If the signal ends it, 2 others go down with it."
+    assert stop["summary"] == "1 process goes down."
+    answer = client.get("/act/signal/shop/web")
+    [ends] = answer.context["foreseen"]
+    assert [(one["key"], one["words"]) for one in ends["affected"]] == [
+        ("shop/web", "restarts"),
+        ("shop/jobs/a", "restarts"),
+        ("shop/jobs", "restarts"),
+    ]
+    assert ends["summary"] == "2 processes restart. No supervisor gives up."
+    assert "What follows if the signal ends it" in answer.content.decode()
+
+
+def test_where_nothing_of_a_journal_is_stored_it_says_that_nobody_can_say(node: Node) -> None:
+    other = make_node("n2")
+    make_tree(other, "shop")
+    client = people.browser(people.user("olga", OPERATOR))
+    answers = client.get("/act/stop/shop/web").context["foreseen"]
+    assert [(one["host"], bool(one["why_not"])) for one in answers] == [("host-n1", False), ("host-n2", True)]
 
 
 @pytest.mark.parametrize(
@@ -135,3 +168,38 @@ def test_an_alert_is_acknowledged_and_resolved_by_who_operates_its_tree(node: No
     stranger = people.browser(people.user("sven", (Role.OPERATOR, "bank")))
     assert stranger.get(f"/act/resolve/{alert.pk}").status_code == 404
     assert olga.get("/act/resolve/x").status_code == 404
+
+
+def test_an_alert_is_silenced_for_a_while_with_a_reason(node: Node) -> None:
+    alert = make_alert(Kind.SUPERVISOR_GAVE_UP, "shop/web", tree="shop")
+    olga = people.browser(people.user("olga", OPERATOR))
+    assert 'name="for"' in olga.get(f"/act/silence/{alert.pk}").content.decode()
+    assert olga.post(f"/act/silence/{alert.pk}", {"for": "8h"}).status_code == 400, "a reason is needed"
+    answer = olga.post(f"/act/silence/{alert.pk}", {"for": "8h", "reason": "known"})
+    assert (answer.status_code, answer["Location"]) == (303, "/alerts")
+    alert.refresh_from_db()
+    assert alert.is_silenced
+    silence = Silence.objects.get()
+    assert (silence.subject, silence.reason, silence.created_by) == ("shop/web", "known", "olga")
+    shown = olga.get("/alerts?q=").context["silences"]
+    assert [(one["subject"], one["may_end"]) for one in shown] == [("shop/web", True)]
+    vera = people.browser(people.user("vera", (Role.VIEWER, "bank")))
+    assert vera.get("/alerts?q=").context["silences"] == []
+    assert vera.get(f"/act/end_silence/{silence.pk}").status_code == 404
+    assert olga.post(f"/act/end_silence/{silence.pk}", {}).status_code == 303
+    assert olga.get(f"/act/end_silence/{silence.pk}").status_code == 404, "it has ended"
+
+
+def test_everything_is_held_by_who_operates_every_tree(node: Node) -> None:
+    olga = people.browser(people.user("olga", (Role.OPERATOR, "")))
+    asked = olga.get("/act/hold_all/everything").content.decode()
+    assert "Suspend restarts of every tree?" in asked
+    assert olga.post("/act/hold_all/everything", {"for": "10m"}).status_code == 400, "a reason is needed"
+    answer = olga.post("/act/hold_all/everything", {"for": "10m", "reason": "the network is moved"})
+    assert (answer.status_code, answer["Location"].partition("?")[0]) == (303, "/tree")
+    command = Command.objects.get()
+    assert (command.verb, command.key, command.args, command.reason) == (
+        "hold", "shop", {"seconds": 600.0}, "the network is moved",
+    )  # fmt: skip
+    of_shop = people.browser(people.user("otto", (Role.OPERATOR, "shop")))
+    assert of_shop.get("/act/hold_all/everything").status_code == 403

@@ -1,14 +1,19 @@
 """Errors on pages: the list, one issue, and what is done there."""
 
+import datetime as dt
 import re
 from typing import Any
 
 import pytest
 
 from controlplane.access.policy import Role
+from controlplane.api.explaining import explain_key
+from supervision.auditlog.models import AuditEntry
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorProject
 from supervision.errors.store.projects import create_project
+from supervision.journal.models import Incarnation, ObservedChild
+from tests.controlplane.api import world
 from tests.supervision.errors.store.error_rows import ACTOR, NOW, accepted, event
 from tests.support.people import admin, browser, user
 
@@ -42,7 +47,7 @@ def test_the_list_shows_what_is_open_and_finds_words(
         text = client.get("/errors").content.decode()
     assert "SHOP-30" in text
     assert "shop in gone" not in text
-    assert "shop in gone" in client.get("/errors?status=all").content.decode()
+    assert "shop in gone" in client.get("/errors?q=").content.decode()
     found = client.get("/errors?q=keyerror+f17").content.decode()
     assert re.findall(r"SHOP-\d+", found) == ["SHOP-18"] * found.count("SHOP-18")
     assert "Nothing matches" in client.get("/errors?q=nowhere").content.decode()
@@ -75,6 +80,15 @@ def test_what_a_program_says_is_never_markup(project: ErrorProject) -> None:
     assert "<i>" not in text
 
 
+def test_what_was_left_out_of_a_report_is_said(project: ErrorProject) -> None:
+    _report(
+        project, 1, _meta={"extra": {"rows": {"": {"len": 4000}}}}, _overstory={"filtered": ["user.email"]}
+    )
+    text = browser(admin()).get("/errors/SHOP-1").content.decode()
+    assert "extra.rows</dt><dd>shortened, it was 4000 long" in text
+    assert "user.email</dt><dd>filtered" in text
+
+
 def test_what_is_done_on_the_page(project: ErrorProject) -> None:
     _report(project, 1)
     _report(project, 2, function="store")
@@ -94,6 +108,27 @@ def test_what_is_done_on_the_page(project: ErrorProject) -> None:
     assert client.post("/errors/SHOP-1", {"do": "delete"}).status_code == 404
 
 
+def test_an_issue_is_archived_until_something_or_resolved_in_the_next_release(project: ErrorProject) -> None:
+    _report(project, 1)
+    client = browser(admin())
+
+    def done(**form: str) -> tuple[int, str]:
+        status = client.post("/errors/SHOP-1", form).status_code
+        return status, client.get("/errors/SHOP-1").content.decode()
+
+    status, text = done(do="archive", until="events", number="7")
+    assert (status, "it has 8 events" in text) == (302, True)
+    status, text = done(do="archive", until="escalating")
+    assert (status, "10 come in an hour" in text) == (302, True)
+    status, text = done(do="archive", until="week")
+    assert (status, "Archived until" in text) == (302, True)
+    status, text = done(do="archive", until="users", number="many")
+    assert status == 400
+    client.post("/errors/SHOP-1", {"do": "open"})
+    status, text = done(do="resolve_next")
+    assert (status, "the next release" in text, "Archived until" in text) == (302, True, False)
+
+
 def test_issues_of_other_trees_are_not_there(project: ErrorProject) -> None:
     _report(project, 1)
     of_bank = browser(user("eve", (Role.OPERATOR, "bank")))
@@ -105,3 +140,112 @@ def test_an_issue_whose_events_are_gone_still_has_a_page(project: ErrorProject) 
     _report(project, 1)
     ErrorEvent.objects.all().delete()
     assert "No event is kept" in browser(admin()).get("/errors/SHOP-1").content.decode()
+
+
+def _death(project: ErrorProject) -> None:
+    """shop/web crashes in life 7, its supervisor restarts it with its neighbour, and an error of that life is filed."""
+    host = world.world()
+    at = dt.datetime.now(dt.UTC)
+    ObservedChild.objects.filter(key="shop/web").update(incarnation=8)
+    Incarnation.objects.create(
+        node=host, tree="shop", key="shop/web", number=7, pid=42, started_at=at - dt.timedelta(seconds=30),
+        ended_at=at, reason="exit(1)", seq=50,
+    )  # fmt: skip
+    detail = {"strategy": "one_for_all", "affected": ["shop/web", "shop/mail"], "intensity": 3, "period": 5.0,
+              "restarts": 1}  # fmt: skip
+    actions = [
+        ["report", "child_terminated", "shop", "web", "exit(1)", {}],
+        ["report", "restart", "shop", "web", "exit(1)", detail],
+        ["start", "shop/web", 8, {}],
+    ]
+    world.event(host, 60, tree="shop", key="shop/web", kind="step", event=["exited", "shop/web", 7, "exit(1)"],
+                actions=actions)  # fmt: skip
+    accepted(project, event(release="shop@1"), number=1, child="shop/web", at=at)
+    digest(now=at)
+
+
+def test_an_issue_shows_the_life_it_came_from_and_what_the_supervisor_did(project: ErrorProject) -> None:
+    _death(project)
+    text = browser(admin()).get("/errors/shop-1").content.decode()
+    for part in (
+        "incarnation 7",
+        "pid 42",
+        "Restarted with it",
+        "/process/shop/mail",
+        "exit(1)",
+        "Before and after",
+    ):
+        assert part in text
+    assert "What its supervisor did" in text
+
+
+def test_a_process_shows_its_errors_on_its_time_line_and_in_a_list(project: ErrorProject) -> None:
+    _death(project)
+    client = browser(admin())
+    timeline = client.get("/process/shop/web").content.decode()
+    assert re.search(r'href="/errors/SHOP-1\?event=0+1"', timeline)
+    listed = client.get("/process/shop/web?tab=errors").content.decode()
+    assert "SHOP-1" in listed
+    assert "No errors of it" in client.get("/process/shop?tab=errors").content.decode()
+
+
+def test_an_explanation_names_the_issue(project: ErrorProject) -> None:
+    _death(project)
+    told = explain_key("shop/web")
+    assert told is not None
+    assert told.issues == ("SHOP-1",)
+
+
+def test_who_reports_with_another_projects_key_is_not_believed_about_a_child(project: ErrorProject) -> None:
+    world.world()
+    other = create_project(slug="other", actor=ACTOR)
+    accepted(other, event(), number=1, child="shop/web")
+    digest(now=NOW)
+    assert "OTHER-1" not in browser(admin()).get("/process/shop/web?tab=errors").content.decode()
+
+
+def test_monitors_show_their_last_runs_and_the_failing_ones_first(
+    project: ErrorProject, django_assert_max_num_queries: Any
+) -> None:
+    every = {"schedule": {"type": "interval", "value": 10, "unit": "minute"}}
+    for number in range(20):
+        body = {
+            "monitor_slug": f"job-{number}", "status": "error" if number == 9 else "ok", "check_in_id": f"{number:032x}",
+            "monitor_config": every, "duration": 2.5,
+        }  # fmt: skip
+        accepted(project, body, number=number, kind="check_in")
+    digest(now=NOW)
+    client = browser(admin())
+    with django_assert_max_num_queries(QUERIES):
+        text = client.get("/monitors").content.decode()
+    assert re.findall(r"job-\d+", text)[0] == "job-9"
+    for part in ("every 10 minutes", "2.5 s", "error, 2026-11-28 12:00 UTC"):
+        assert part in text
+    assert re.findall(r"job-\d+", client.get("/monitors?status=error").content.decode()) == ["job-9"]
+    other = browser(user("eve", (Role.VIEWER, "bank")))
+    assert "job-9" not in other.get("/monitors").content.decode()
+
+
+def test_a_wrong_filter_says_where(project: ErrorProject) -> None:
+    assert "at character 1" in browser(admin()).get("/errors?q=color:red").content.decode()
+
+
+def test_all_that_match_are_counted_first_and_changed_when_the_number_still_holds(
+    project: ErrorProject,
+) -> None:
+    bank = create_project(slug="bank", tree="bank", actor=ACTOR)
+    _report(bank, 100)
+    for number in range(3):
+        _report(project, number, function=f"f{number}")
+    client = browser(user("op", (Role.OPERATOR, "shop"), (Role.VIEWER, "bank")))
+    asked = {"do": "resolve", "q": "open:true"}
+    text = client.post("/errors", asked).content.decode()
+    assert "Resolve 3 issues?" in text
+    assert ErrorIssue.objects.filter(status="resolved").count() == 0
+    assert "Resolve 3 issues?" in client.post("/errors", {**asked, "confirmed": "2"}).content.decode()
+    assert client.post("/errors", {**asked, "confirmed": "3"}).status_code == 302
+    assert set(ErrorIssue.objects.filter(status="resolved").values_list("project__slug", flat=True)) == {
+        "shop"
+    }
+    assert AuditEntry.objects.filter(action="error_issue.resolved").count() == 3
+    assert client.post("/errors", {"do": "drop", "q": ""}).status_code == 404

@@ -1,5 +1,6 @@
 """Every page: complete HTML from the server, with a number of queries that does not grow, for who may see it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from controlplane.access.policy import Role, Scope
 from controlplane.dashboard.framework import all_pages
 from supervision.alerts.kinds import Kind
 from supervision.alerts.services import resolve_alert
-from supervision.fleet.models import Node
+from supervision.fleet.models import Leadership, Node
 from supervision.journal.models import ObservedChild
 from supervision.tasks.models import TaskRun, WorkerRequest
 from supervision.trees.services import apply_tree
@@ -80,6 +81,7 @@ ADDRESSES = {
     "overview": "/",
     "tree": "/tree",
     "processes": "/processes",
+    "logs": "/logs?q=tree:none",
     "process": "/process/shop/web",
     "trees": "/trees",
     "tree-new": "/trees/new",
@@ -93,7 +95,19 @@ ADDRESSES = {
     "task-request": f"/workers/queue/{REQUEST}",
     "nodes": "/nodes",
     "alerts": "/alerts",
+    "rules": "/rules",
+    "health": "/health",
+    "leaks": "/leaks",
+    "runbook": "/runbooks/node-lost",
+    "past": "/past",
+    "rule-new": "/rules/new",
+    "issue-rules": "/rules/issues",
+    "issue-rule-new": "/rules/issues/new",
+    "objective-new": "/objectives/new",
     "errors": "/errors",
+    "releases": "/errors/releases",
+    "transactions": "/errors/transactions",
+    "monitors": "/monitors",
     "remediation": "/remediation",
     "findings": "/findings",
     "audit": "/audit",
@@ -103,9 +117,21 @@ ADDRESSES = {
     "config-new": "/configs/new",
     "config-history": "/configs/ours/crawler/history",
     "settings": "/settings",
+    "views": "/views",
     "welcome": "/welcome",
 }
-OF_ONE_ROW = {"process-output", "finding", "audit-project", "error-issue", "remediation-plan"}
+OF_ONE_ROW = {
+    "kind",
+    "process-output",
+    "finding",
+    "audit-project",
+    "error-issue",
+    "remediation-plan",
+    "rule",
+    "issue-rule",
+    "objective",
+    "leak",
+}
 """Pages that are about a row which no other test here has."""
 
 
@@ -131,6 +157,9 @@ def test_nobody_is_sent_to_the_login_page(slug: str) -> None:
 
 
 CLOSED_TO_A_VIEWER_OF_ONE_TREE = {
+    "rule-new": 403,
+    "issue-rule-new": 403,
+    "objective-new": 403,
     "tree-new": 403,
     "tree-rollback": 403,
     "act": 403,
@@ -163,28 +192,34 @@ def test_another_tree_does_not_even_exist_for_a_viewer_of_one(address: str, flee
 
 
 QUERIES = {
-    "overview": 10,
-    "tree": 9,
-    "processes": 9,
-    "process": 18,
-    "trees": 10,
+    "overview": 13,
+    "tree": 10,
+    "processes": 10,
+    "process": 24,
+    "trees": 13,
     "tree-new": 4,
     "tree-editor": 5,
     "tree-history": 7,
     "tree-rollback": 9,
-    "act": 9,
-    "workers": 14,
-    "task": 10,
-    "nodes": 10,
-    "alerts": 6,
-    "audit": 9,
+    "act": 15,
+    "workers": 19,
+    "task": 11,
+    "nodes": 11,
+    "alerts": 9,
+    "errors": 10,
+    "issue-rules": 6,
+    "releases": 7,
+    "transactions": 7,
+    "monitors": 6,
+    "audit": 11,
     "settings": 9,
-    "agents": 13,
+    "views": 5,
+    "agents": 14,
     "agent": 17,
-    "config": 6,
+    "config": 7,
     "config-new": 4,
     "config-history": 7,
-    "welcome": 9,
+    "welcome": 12,
 }
 """At most so many, the session's own three among them, without a live reader."""
 
@@ -253,9 +288,59 @@ def test_the_tree_is_open_where_trouble_is(fleet: Node) -> None:
     assert keys == ["bank", "bank/hot", "bank/hot/two"]
 
 
+def test_a_supervisor_shows_what_happened_below_it_and_what_it_allows(fleet: Node) -> None:
+    for number, key in enumerate(("shop/a_b/one", "shop/aXb/other"), start=10):
+        body = {"op": "stop", "args": {"key": key}, "by": "ada"}
+        make_record(fleet, number, "command", tree="shop", key=key, body=body)
+    make_supervisor(fleet, "shop/a_b", position=2, parent="shop")
+    page = admin().get("/process/shop/a_b")
+    [entry] = page.context["timeline"]
+    assert [event["who"] for event in entry["events"]] == ["shop/a_b/one"]
+    text = page.content.decode()
+    assert "Nothing has happened yet" not in text
+    assert "3 in 5s" in text
+    assert [tab["slug"] for tab in page.context["tabs"]] == [
+        "timeline",
+        "errors",
+        "config",
+        "what-if",
+        "audit",
+    ]
+
+
+def test_what_a_process_wrote_last_stands_once_with_its_end(fleet: Node) -> None:
+    make_life(fleet, "shop/dies", 1, ended_at=AT, reason="exit(1)", stderr_tail=["no space left"])
+    make_child(fleet, "shop/dies", position=3)
+    body = {"key": "shop/dies", "incarnation": 1, "stderr": ["no space left"]}
+    make_record(fleet, 10, "exit", tree="shop", key="shop/dies", body=body)
+    step = {"tree": "shop", "event": ["exited", "shop/dies", 1, ["exit", 1]], "actions": []}
+    make_record(fleet, 11, "step", tree="shop", key="shop/dies", body=step)
+    text = admin().get("/process/shop/dies").content.decode().partition('data-live-region="timeline"')[2]
+    assert text.count("no space left") == 1
+
+
+def test_a_tree_whose_root_gave_up_is_not_shown_as_running(fleet: Node) -> None:
+    ObservedChild.objects.filter(key="bank").update(state="backoff")
+    ObservedChild.objects.filter(key="shop").update(state="failed")
+    rows = {row["name"]: row["state"] for row in admin().get("/trees").context["trees"]}
+    assert rows == {"bank": "backoff", "shop": "failed"}
+
+
+def test_nodes_say_who_leads_in_which_term_and_that_nobody_does(fleet: Node) -> None:
+    soon = timezone.now() + timedelta(seconds=4)
+    Leadership.objects.create(name="controller", holder="host-n1 pid 7", term=12, until=soon)
+    client = admin()
+    page = client.get("/nodes")
+    [leader] = page.context["leaders"]
+    assert (leader["holder"], leader["term"]) == ("host-n1 pid 7", 12)
+    assert "nobody leads" not in page.content.decode()
+    Leadership.objects.update(until=timezone.now() - timedelta(minutes=1))
+    assert "nobody leads" in client.get("/nodes").content.decode()
+
+
 def test_a_page_names_what_its_script_subscribes_to(fleet: Node) -> None:
     live = admin().get("/process/shop/web").context["live"]
-    assert list(live["topics"]) == ["child:shop/web"]
+    assert list(live["topics"]) == ["child:shop/web", "leaks", "health"]
     assert live["url"] == "/ws/live"
     lin = people.browser(people.user("lin", (Role.ADMIN, "")))
     assert "rss" in lin.get("/processes").context["live"]["fields"]["procs"]["fields"]
@@ -268,10 +353,14 @@ def test_the_rail_names_the_pages_that_one_may_open(fleet: Node) -> None:
         "Tree",
         "Processes",
         "Agents",
+        "Logs",
         "Trees",
+        "Health",
         "Workers and tasks",
+        "Leaks",
         "Errors",
         "Alerts",
+        "Monitors",
         "Findings",
         "Remediation",
         "Settings",
@@ -291,7 +380,7 @@ def test_alerts_show_what_is_not_over_lead_to_what_they_are_about_and_are_filter
     assert [(row["id"], row["state"], row["url"]) for row in shown] == [
         (open_one.pk, "open", f"/process/bank?node={fleet.pk}")
     ]
-    assert [action.verb for action in shown[0]["actions"]] == ["acknowledge", "resolve"]
+    assert [action.verb for action in shown[0]["actions"]] == ["acknowledge", "silence", "resolve"]
     everything = client.get("/alerts?q=").context["rows"]
     assert [row["id"] for row in everything] == [over.pk, open_one.pk]
     assert everything[0]["url"] == "/trees/shop/history"

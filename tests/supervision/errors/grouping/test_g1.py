@@ -6,6 +6,7 @@ import pytest
 
 from supervision.errors.event import ErrorEvent, Frame, Raised
 from supervision.errors.grouping.g1 import group
+from supervision.errors.tracebacks import read_traceback
 
 
 def _frame(
@@ -171,3 +172,51 @@ def test_nothing_at_all_is_an_issue_too() -> None:
 def test_hashes_stay_what_they_are() -> None:
     """Another value would part every issue that is stored from its next event: then the algorithm needs another name."""
     assert group(BASE).app == "8fd3ff7d57d5a3c24991fb5e35faa22c"
+
+
+CRASHED = """Traceback (most recent call last):
+  File "/srv/api.py", line 9, in checkout
+    return price(order)
+  File "/srv/api.py", line 5, in price
+    return prices[order]
+KeyError: 'b-4711'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/srv/api.py", line 13, in <module>
+    checkout("b-4711")
+  File "/srv/api.py", line 11, in checkout
+    raise NoPriceError(order) from error
+NoPriceError: b-4711
+"""
+
+
+def test_what_a_script_wrote_and_what_its_sdk_reports_are_one() -> None:
+    def frames(*calls: tuple[str, str]) -> tuple[Frame, ...]:
+        return tuple(
+            Frame("__main__", function, "/srv/api.py", 1, context, True, number)
+            for number, (function, context) in enumerate(calls)
+        )
+
+    told = _event(
+        Raised(
+            "KeyError",
+            "'b-4711'",
+            frames=frames(("checkout", "        return price(order)"), ("price", "    return prices[order]")),
+            id=1,
+            parent=0,
+            source="__cause__",
+        ),
+        Raised(
+            "NoPriceError",
+            "b-4711",
+            module="__main__",
+            frames=frames(
+                ("<module>", 'checkout("b-4711")'),
+                ("checkout", "        raise NoPriceError(order) from error"),
+            ),
+            id=0,
+        ),
+    )
+    assert _same(told, _event(*read_traceback(CRASHED)))

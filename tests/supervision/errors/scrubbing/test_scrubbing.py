@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervision.errors.scrubbing import texts
 from supervision.errors.scrubbing.names import is_secret_name
 from supervision.errors.scrubbing.texts import FILTERED, is_card_number, scrub_source, scrub_text
 from supervision.errors.scrubbing.values import scrub
@@ -207,3 +208,17 @@ def test_doing_it_twice_changes_nothing_more(value: Any) -> None:
 def test_a_hostile_text_costs_little(hostile: str) -> None:
     """Minutes where a pattern backtracks; the bound of the test is generous beside the milliseconds that it takes."""
     scrub_text(hostile)
+
+
+def test_what_tells_nothing_is_remembered_in_bounds_and_a_secret_never_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(texts, "MOST_REMEMBERED", 3)
+    monkeypatch.setattr(scrub_text, "harmless", set())
+    told = f"password={SECRET}"
+    for text in ("a", "b", told, "x" * (texts.REMEMBERED_LETTERS + 1), "c", "d", "a", told):
+        assert SECRET not in scrub_text(text)
+        assert scrub_text(text) == scrub_text(text)
+        assert len(scrub_text.harmless) <= 3
+    assert scrub_text.harmless == {"d", "a"}
+    assert not any(SECRET in text for text in scrub_text.harmless)

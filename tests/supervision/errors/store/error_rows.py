@@ -3,11 +3,17 @@
 import datetime as dt
 from typing import Any
 
+from django.db.models import Q
+
 from supervision.auditlog.actor import Actor
+from supervision.errors.store.addresses import say_address
 from supervision.errors.store.bodies import packed
 from supervision.errors.store.digesting import digest
-from supervision.errors.store.models import ErrorIntake, ErrorProject, ErrorRule
+from supervision.errors.store.models import ErrorDiscard, ErrorIntake, ErrorProject, ErrorRule
 from supervision.errors.store.projects import create_project
+from supervision.errors.store.spiking import REASON, look_at_spikes
+from supervision.rules.issues.services import IssueRuleFields, save_rule
+from supervision.rules.issues.watching import watch_issue_rules
 
 NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
 ACTOR = Actor.system("test")
@@ -43,9 +49,11 @@ def accepted(
 
 
 def put() -> ErrorProject:
+    discards = {"category": "error", "reason": REASON, "count": 7}
+    say_address(local_url="http://127.0.0.1:8400", public_url="", now=NOW)
     project = create_project(slug="shop", tree="shop", actor=ACTOR)
     ErrorRule.objects.create(project=project, match=[["type", "Never"]], title="never")
-    accepted(project, event(release="1.0", tags={"region": "eu"}), child="shop/web")
+    accepted(project, event(release="1.0", tags={"region": "eu"}, user={"id": "ada"}), child="shop/web")
     accepted(project, {"monitor_slug": "nightly", "status": "ok", "check_in_id": "a" * 32}, kind="check_in")
     report = {"discarded_events": [{"reason": "queue_overflow", "category": "error", "quantity": 7}]}
     accepted(project, report, kind="client_report")
@@ -53,4 +61,24 @@ def put() -> ErrorProject:
         project=project, kind="event", event_id="f" * 32, body=b"broken", received_at=NOW
     )
     digest(now=NOW)
+    save_rule(
+        rule=None,
+        fields=IssueRuleFields(name="new ones", trigger="new", project="shop", gather_s=0),
+        accepts=lambda _text: Q(),
+        actor=ACTOR,
+        now=NOW,
+    )
+    accepted(project, event(function="store", environment="production"), number=2, child="shop/web")
+    digest(now=NOW)
+    watch_issue_rules(accepts=lambda _text: Q(), now=NOW)
+    accepted(project, event(function="drop", environment="production"), number=3, child="shop/web")
+    ErrorDiscard.objects.create(project=project, hour=NOW, **discards)
+    runs = {"attrs": {"release": "1.0"}, "aggregates": [{"exited": 98, "crashed": 2, "did": "ada"}]}
+    accepted(project, runs, kind="sessions")
+    ran = {"name": "/orders", "op": "http.server", "ms": 12.5, "failed": False}
+    accepted(project, ran, kind="transaction")
+    file = {"name": "shop.log", "content_type": "text/plain", "data": "aGVsbG8="}
+    accepted(project, file, kind="attachment", number=1)
+    look_at_spikes(now=NOW)
+    digest(now=NOW)  # an occasion that nobody has looked at
     return project

@@ -7,22 +7,35 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from supervision.alerts.models import Alert
+from supervision.alerts.watching import watch_rows
+from supervision.auditlog.actor import Actor
+from supervision.errors.event import ErrorEvent as ErrorEventData
+from supervision.errors.grouping.algorithms import ALGORITHMS
+from supervision.errors.grouping.g1 import Because, Grouping
+from supervision.errors.store import digesting, issues
 from supervision.errors.store.bodies import packed, unpacked
+from supervision.errors.store.checkins import look_at_clock
 from supervision.errors.store.digesting import digest, waiting
 from supervision.errors.store.models import (
-    CheckIn,
     ErrorActivity,
     ErrorDiscard,
     ErrorEvent,
     ErrorIntake,
     ErrorIssue,
     ErrorIssueHour,
+    ErrorIssueStat,
+    ErrorIssueUser,
     ErrorProject,
     ErrorRule,
     ErrorTag,
-    Monitor,
 )
+from supervision.errors.store.monitor_models import CheckIn, Monitor
+from supervision.errors.store.occasion_models import ErrorOccasion
+from supervision.errors.store.projects import change_project
+from supervision.errors.store.retention import drop_old
 
+ACTOR = Actor.system("test")
 NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
 pytestmark = pytest.mark.django_db
 
@@ -217,6 +230,75 @@ def test_the_ends_of_a_run_may_come_in_any_order_and_twice(
     assert Monitor.objects.get().status == "ok"
 
 
+def test_what_comes_twice_or_late_says_nothing_of_how_the_job_is_now(project: ErrorProject) -> None:
+    every = {**CONFIG, "schedule": {"type": "crontab", "value": "0 * * * *"}}
+
+    def told(number: int, run: str, status: str, minutes: int) -> Monitor:
+        at = NOW + dt.timedelta(minutes=minutes)
+        body = _check_in(status, run * 32, monitor_config=every)
+        _accepted(project, body, kind="check_in", number=number, at=at)
+        digest(now=at)
+        return Monitor.objects.get()
+
+    told(1, "a", "in_progress", 0)
+    told(2, "b", "in_progress", 60)
+    failed = told(3, "b", "error", 61)
+    assert (failed.status, failed.failures) == ("error", 1)
+    late = told(4, "a", "ok", 62)
+    assert (late.status, late.failures) == ("error", 1), "the run before has ended, and it is not the last"
+    assert CheckIn.objects.get(check_in_id="a" * 32).status == "ok"
+    due = late.next_due
+    twice = told(5, "b", "error", 125)
+    assert (twice.status, twice.failures, twice.next_due) == ("error", 1, due), "and the run of 14:00 is late"
+
+
+def test_somebody_is_told_after_as_many_failures_as_the_job_says(project: ErrorProject) -> None:
+    config = {**CONFIG, "failure_issue_threshold": 2, "recovery_threshold": 2}
+
+    def run(number: int, status: str) -> Monitor:
+        body = _check_in(status, f"{number:032x}", monitor_config=config)
+        _accepted(project, body, kind="check_in", number=number, at=NOW + dt.timedelta(minutes=number))
+        digest(now=NOW + dt.timedelta(minutes=number))
+        return Monitor.objects.get()
+
+    def alerts() -> list[str]:
+        watch_rows()
+        return list(Alert.objects.filter(resolved_at=None).values_list("title", flat=True))
+
+    assert run(1, "error").failing_since is None
+    assert alerts() == []
+    assert run(2, "error").failing_since == NOW + dt.timedelta(minutes=2)
+    assert alerts() == ["nightly (production) failed"]
+    assert alerts() == ["nightly (production) failed"]
+    assert Alert.objects.get().count == 1, "looking again raises nothing"
+    run(3, "ok")
+    assert alerts() == ["nightly (production) failed"]
+    run(4, "ok")
+    assert alerts() == []
+    run(5, "error")
+    assert alerts() == []
+
+
+def test_a_job_that_was_missed_or_hangs_fails_and_one_of_our_own_outage_does_not(
+    project: ErrorProject,
+) -> None:
+    every = {
+        **CONFIG,
+        "schedule": {"type": "crontab", "value": "* * * * *"},
+        "max_runtime": 1,
+        "checkin_margin": 1,
+    }
+    _accepted(project, _check_in("in_progress", "a" * 32, monitor_config=every), kind="check_in")
+    digest(now=NOW)
+    soon = NOW + dt.timedelta(minutes=30)
+    look_at_clock(now=soon, away_since=NOW)
+    monitor = Monitor.objects.get()
+    assert not monitor.check_ins.filter(status="missed").exists()
+    assert (monitor.status, monitor.failing_since) == ("timeout", soon)
+    look_at_clock(now=soon + dt.timedelta(minutes=5))
+    assert Monitor.objects.get().status == "missed"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_several_digests_at_once_count_everything_once() -> None:
     project = ErrorProject.objects.create(slug="shop", name="Shop")
@@ -242,3 +324,123 @@ def test_several_digests_at_once_count_everything_once() -> None:
     assert sum(issue.stat.count for issue in ErrorIssue.objects.all()) == 100 == ErrorEvent.objects.count()
     assert ErrorIssue.objects.count() == 7
     assert sum(row.count for row in ErrorIssueHour.objects.all()) == 100
+
+
+def _status_after(project: ErrorProject, first: int, count: int, at: dt.datetime, **more: Any) -> str:
+    for number in range(first, first + count):
+        _accepted(project, _event(**more), number=number, at=at)
+    digest(now=at)
+    return ErrorIssue.objects.get().status
+
+
+def _decided(**decision: Any) -> None:
+    issues.set_status(issue=ErrorIssue.objects.get(), now=NOW, actor=ACTOR, **decision)
+
+
+def test_an_archived_issue_is_open_again_when_what_it_waited_for_has_come(project: ErrorProject) -> None:
+    hour = dt.timedelta(hours=1)
+    assert _status_after(project, 1, 2, NOW) == "new"
+    _decided(status="archived", until=issues.Until(events=3))
+    assert _status_after(project, 10, 2, NOW + hour) == "archived"
+    assert _status_after(project, 20, 1, NOW + hour) == "ongoing"
+    _decided(status="archived", until=issues.Until(at=NOW + 3 * hour))
+    assert _status_after(project, 30, 1, NOW + 2 * hour) == "archived"
+    assert _status_after(project, 40, 1, NOW + 3 * hour) == "ongoing"
+    _decided(status="archived", until=issues.Until(escalates=True))
+    assert ErrorIssue.objects.get().until_per_hour == 10
+    assert _status_after(project, 50, 9, NOW + 4 * hour) == "archived"
+    assert _status_after(project, 60, 1, NOW + 4 * hour) == "escalating"
+    _decided(status="archived")
+    assert _status_after(project, 100, 50, NOW + 5 * hour) == "archived", "for good"
+    kinds = list(ErrorActivity.objects.order_by("pk").values_list("kind", flat=True))
+    assert kinds.count("ongoing") == 2
+    assert kinds.count("escalating") == 1
+    assert ErrorOccasion.objects.filter(kind="regressed").count() == 3, "rules hear that it is there again"
+
+
+def test_resolved_in_the_next_release_holds_for_those_that_were_there(project: ErrorProject) -> None:
+    hour = dt.timedelta(hours=1)
+    assert _status_after(project, 1, 1, NOW - hour, release="1.0") == "new"
+    _decided(status="resolved", in_next_release=True)
+    assert _status_after(project, 2, 1, NOW + hour, release="1.0") == "resolved"
+    assert _status_after(project, 3, 1, NOW + hour) == "resolved", "who names no release says nothing of it"
+    assert _status_after(project, 4, 1, NOW + hour, release="1.1") == "regressed"
+
+
+def _by_type(event: ErrorEventData, _fingerprint: object) -> Grouping:
+    name = event.raised[-1].type
+    return Grouping(f"{name}-app", f"{name}-system", None, Because("type", (name,)))
+
+
+def test_after_another_algorithm_what_was_known_goes_on_for_a_while(
+    project: ErrorProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digesting, "ALGORITHMS", {**ALGORITHMS, "g0": _by_type})
+    ErrorProject.objects.update(algorithm="g0")
+    project.refresh_from_db()
+    _accepted(project, _event(function="load"), number=1)
+    digest(now=NOW)
+    assert ErrorIssue.objects.get().hashes.filter(algorithm="g0").count() == 2
+    change_project(project=project, fields={"algorithm": "g1"}, now=NOW, actor=ACTOR)
+    day = dt.timedelta(days=1)
+    _accepted(project, _event(function="load"), number=2, at=NOW + day)
+    _accepted(project, _event("ValueError"), number=3, at=NOW + day)
+    digest(now=NOW + day)
+    assert sorted(ErrorIssue.objects.values_list("number", "stat__count")) == [(1, 2), (2, 1)]
+    assert ErrorIssue.objects.get(number=1).hashes.filter(algorithm="g1").exists()
+    assert not ErrorIssue.objects.get(number=2).hashes.filter(algorithm="g0").exists()
+    later = NOW + 31 * day
+    _accepted(project, _event(function="load"), number=4, at=later)
+    _accepted(project, _event(function="store"), number=5, at=later)
+    digest(now=later)
+    assert sorted(ErrorIssue.objects.values_list("number", "stat__count")) == [(1, 3), (2, 1), (3, 1)]
+
+
+def test_an_algorithm_of_a_later_version_is_left_to_it(project: ErrorProject) -> None:
+    ErrorProject.objects.update(
+        algorithm="g9", former_algorithm="g8", former_until=NOW + dt.timedelta(days=9)
+    )
+    _accepted(project, _event(), number=1)
+    digest(now=NOW)
+    assert set(ErrorIssue.objects.get().hashes.values_list("algorithm", flat=True)) == {"g1"}
+
+
+def test_users_of_an_issue_are_counted_once_each(project: ErrorProject) -> None:
+    hour = dt.timedelta(hours=1)
+    for number, user in enumerate(("ada", "bob", "ada", "")):
+        _accepted(project, _event(user={"id": user}), number=number)
+    digest(now=NOW)
+    assert ErrorIssue.objects.get().stat.users == 2
+    _decided(status="archived", until=issues.Until(users=2))
+    assert _status_after(project, 10, 5, NOW + hour, user={"id": "eve"}) == "archived"
+    assert _status_after(project, 20, 1, NOW + hour, user={"id": "ada"}) == "archived"
+    assert _status_after(project, 30, 1, NOW + hour, user={"id": "joe"}) == "ongoing"
+    assert ErrorIssue.objects.get().stat.users == 4
+    assert not {"ada", "bob", "eve"} & set(ErrorIssueUser.objects.values_list("user", flat=True))
+
+
+def test_users_of_merged_issues_are_counted_once(project: ErrorProject) -> None:
+    for number, (function, user) in enumerate(
+        (("load", "ada"), ("load", "bob"), ("save", "bob"), ("save", "eve"))
+    ):
+        _accepted(project, _event(function=function, user={"id": user}), number=number)
+    digest(now=NOW)
+    one, other = ErrorIssue.objects.order_by("number")
+    issues.merge(into=one, others=[other], now=NOW, actor=ACTOR)
+    assert list(ErrorIssueStat.objects.order_by("issue__number").values_list("users", flat=True)) == [3, 0]
+    assert one.affected.count() == 3
+    drop_old(now=NOW + dt.timedelta(days=200))
+    assert not ErrorIssueUser.objects.exists()
+
+
+def test_what_was_not_seen_for_long_is_resolved_by_itself_and_comes_back(project: ErrorProject) -> None:
+    day = dt.timedelta(days=1)
+    assert _status_after(project, 1, 1, NOW) == "new"
+    assert issues.resolve_quiet(now=NOW + 400 * day) == 0, "unless the project says so"
+    change_project(project=project, fields={"resolve_after_days": 14}, now=NOW, actor=ACTOR)
+    assert issues.resolve_quiet(now=NOW + 14 * day) == 0
+    assert issues.resolve_quiet(now=NOW + 15 * day) == 1
+    assert issues.resolve_quiet(now=NOW + 15 * day) == 0
+    note = ErrorActivity.objects.get(kind="resolved")
+    assert (note.actor, note.text) == ("", "not seen for 14 days")
+    assert _status_after(project, 2, 1, NOW + 16 * day) == "regressed"

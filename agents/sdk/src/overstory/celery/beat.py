@@ -14,7 +14,7 @@ from typing import Any
 import redis
 from celery import beat
 
-from . import claims, slots
+from . import claims, schedules, slots
 from .holder import Holder
 from .names import Keys
 from .versions import off
@@ -95,6 +95,7 @@ def install() -> None:
             if claim is None and not guard.is_off:
                 return None
             claims.begin(claim)
+            schedules.name_entry(entry, self.app)
             return apply_by_celery(self, entry, producer=producer, advance=advance, **kwargs)
         except Exception:
             _put_back(self, entry)

@@ -90,9 +90,13 @@ class Queues:
         payload["headers"][names.HEADER] = {**carried, "lost": 0}
         with self._client.pipeline(transaction=True) as pipe:
             pipe.hdel(self._keys.parked, task_id)
+            text = json.dumps(payload)
             pipe.lpush(
-                self._keys.of(queue_list), json.dumps(payload)
+                self._keys.of(queue_list), text
             )  # audit: ignore[SUP506] the queue, which workers empty
+            pipe.hset(self._keys.copies(queue_list), task_id, text)
+            pipe.zadd(self._keys.copied(queue_list), {task_id: time.time()})
+            pipe.sadd(self._keys.lists, queue_list)
             pipe.execute()
         return True
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import channel
 from ..errors import Refused, Unavailable
-from .names import PUBLICATION, SUPERVISOR
+from .names import PUBLICATION, SUPERVISOR, app_name
 from .outcome import Outcome, of_row
 from .supervisedtask import publishing
 from .taskerrors import PoolCannotKill, PoolFull
@@ -26,11 +26,6 @@ START_WITHIN_S = 5.0
 """A start that is not committed by then fails by name."""
 AGAIN_S = 0.2
 NAMED: Mapping[str, type[Exception]] = {"pool_cannot_kill": PoolCannotKill, "pool_full": PoolFull}
-
-
-def app_name(app: Any) -> str:
-    """What rows know an application by."""
-    return str(app.main or "celery")
 
 
 def start_of(app: Any, call: Call, supervisor: str, **more: Any) -> dict[str, Any]:
@@ -106,6 +101,12 @@ def _put(app: Any, message: Mapping[str, Any]) -> None:
             task.apply_async(args=args, kwargs=kwargs, **options)
 
 
+def give_up(ids: Collection[str], within_s: float) -> None:
+    """Those of them that no worker has begun are given up."""
+    words = f"no worker took it within {within_s:g} s"
+    ask("task.give_up", {"ids": list(ids), "reason": f"start_failed({words})", "message": words})
+
+
 class CeleryTransport:
     """Runs calls in the workers of `app`, for the supervisor of that name."""
 
@@ -150,6 +151,9 @@ class CeleryTransport:
         except Unavailable:
             return {}  # the rows are there when the store is
         return {str(each): of_row(row) for each, row in answer.get("ended", {}).items()}
+
+    def give_up(self, ids: Collection[str], within_s: float) -> None:
+        give_up(ids, within_s)
 
     def withdraw(self, ids: Collection[str]) -> None:
         ask("task.withdraw", {"ids": list(ids), "by": self._supervisor})

@@ -10,6 +10,8 @@ from typing import Any
 from .names import BARE
 
 ASK_AGAIN_S = 30.0
+ASK_SOON_S = 1.0
+"""While there is nobody: the first worker may come at any moment, and what is published from then on is looked after."""
 
 
 @dataclass(slots=True)
@@ -22,7 +24,8 @@ class Copies:
     def are_wanted(self, channel: Any) -> bool:
         """Asks the broker when the last answer is old; a broker that fails raises what its push would raise."""
         now = time.monotonic()
-        if self.asked_at is None or now - self.asked_at > ASK_AGAIN_S:
+        again_s = ASK_AGAIN_S if self.wanted else ASK_SOON_S
+        if self.asked_at is None or now - self.asked_at > again_s:
             with channel.conn_or_acquire() as client:
                 self.wanted = bool(client.hlen(BARE.workers))
             self.asked_at = now

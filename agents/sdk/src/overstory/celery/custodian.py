@@ -128,6 +128,7 @@ class Custodian:
         self._beat(work, row)
         self._own_leftovers(work)
         self._dead_holders(work)
+        self._forgotten_by_the_broker(work)
         work.outcomes.ship()
         for body in work.sweep.run():
             logger.warning(
@@ -149,15 +150,25 @@ class Custodian:
     def _own_leftovers(self, work: "_Work") -> None:
         """Messages that came through a channel that is gone: done ones are acknowledged, others go back."""
         for held in HELD:
-            if not held.stale or (held.stage is Stage.RUNNING and not held.lost):
+            if not held.stale or held.is_in_hand:
                 continue
             if held.stage is Stage.ENDED and not held.lost:
                 work.acknowledge(held, str(self._holder))
+                HELD.end(held)
             else:
                 taken = work.recovery.take(held.tag, str(self._holder), counted=held.lost)
                 if taken is not None and held.lost:
-                    lost.tell(self._app, taken, "lost", pid=held.pid)
+                    lost.tell(self._app, taken, held.lost_reason, pid=held.pid)
             HELD.drop(held.tag)
+
+    def _forgotten_by_the_broker(self, work: "_Work") -> None:
+        """A broker may restart without its last moments, and then says of messages which we have done with that we hold
+        them. Those that ended are acknowledged again; of the others nobody knows what else was forgotten: they run again."""
+        for tag in work.unknown():
+            if HELD.has_ended(tag):
+                work.recovery.acknowledge(tag, str(self._holder))
+            elif (taken := work.recovery.take(tag, str(self._holder), counted=False)) is not None:
+                logger.warning("overstory: the broker forgot what became of %s: run again", taken.task_id)
 
     def _dead_holders(self, work: "_Work") -> None:
         """Bring back what proved-dead holders held."""
@@ -210,6 +221,7 @@ class Custodian:
 
     def _look_at_ourselves(self) -> None:
         """Pet the watchdog while the worker consumes; say once why not."""
+        lifecycle.STARTS.tell_older()
         now = time.monotonic()
         consuming = self._consuming
         facts = Facts(
@@ -244,8 +256,8 @@ class _Work:
         self.registry = Registry(self.recovery.client, self.recovery.keys)
         self.sweep = Sweep(self.recovery, self.registry, str(own), versions.off)
         self.outcomes = Outcomes(self.recovery)
-        self._broker = broker
-        self._started = time.monotonic()
+        self._broker, self._own = broker, own
+        self._unknown: list[str] = []
         self._held: dict[Holder, list[str]] = {}
         self._scanned_at = 0.0
 
@@ -272,7 +284,13 @@ class _Work:
             return [holder for holder in self._held if holder not in rows]
         self._scanned_at = now
         self._held = self.recovery.holders()
+        self._unknown = [tag for tag in self._held.get(self._own, ()) if HELD.get(tag) is None]
         return [holder for holder in self._held if holder not in rows]
+
+    def unknown(self) -> list[str]:
+        """What is said to be ours and is not: asked of the broker before of ourselves, where each is before it is there."""
+        found, self._unknown = self._unknown, []
+        return found
 
     def acknowledge(self, held: Any, own: str) -> None:
         if held.outcome:

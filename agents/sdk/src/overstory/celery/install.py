@@ -7,7 +7,8 @@ from typing import Any
 from celery.signals import worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
 
 from .. import channel, notify
-from . import installing, settings, versions
+from . import installing, lifecycle, settings, versions
+from .held import HELD
 from .holder import Holder
 
 STALLED_VARIABLE = "OVERSTORY_STALLED_AFTER_S"
@@ -64,11 +65,14 @@ def _everywhere() -> None:
 
 
 def _in_workers() -> None:
-    from . import pool, reconnect, request
+    from . import broken, pool, reconnect, request, retries, runclock
 
+    broken.install()
     pool.install()
     request.install()
     reconnect.install()
+    retries.install()
+    runclock.install()
 
 
 def _life() -> None:
@@ -93,6 +97,7 @@ def _ready(sender: Any, **_: Any) -> None:
     is_redis = transport.driver_type == "redis" and not versions.why_unknown()
     if transport.driver_type != "redis":
         versions.off(RECOVERY, f"the broker is {transport.driver_type}, not Redis")
+    HELD.room = int(getattr(sender, "max_prefetch_count", 0) or 0)
     stalled = os.environ.get(STALLED_VARIABLE, "")
     _custodian = Custodian(
         sender.app, sender, holder, float(stalled) if stalled else None, has_broker=is_redis
@@ -121,6 +126,7 @@ def _shutting_down(**_: Any) -> None:
 def _shutdown(**_: Any) -> None:
     if _custodian is not None:
         _custodian.stop()
+    lifecycle.STARTS.tell_older(0.0)
     channel.default().flush(2.0)
 
 

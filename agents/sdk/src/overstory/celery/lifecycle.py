@@ -10,9 +10,13 @@ from .. import channel
 from . import names
 from .held import HELD, Held, Stage
 from .holder import Holder
+from .starts import Starts
 
 MESSAGE_CHARS = 1000
 TRACEBACK_CHARS = 16 * 1024
+
+
+STARTS = Starts(lambda body: channel.default().event("task.started", body))
 
 
 def now() -> float:
@@ -28,21 +32,26 @@ def of_request(request: Any) -> dict[str, Any]:
     """The fields that every event of a task has."""
     headers = request.request_dict
     carried = names.ours(headers)
-    return names.publication(headers) | {
-        "id": request.id,
-        "name": request.type,
-        "attempt": names.attempt(headers),
-        "retries": int(headers.get("retries") or 0),
-        "lost": int(carried.get("lost") or 0),
-        "holder": holder_text(),
-        "pid": request.worker_pid or os.getpid(),
-        "worker": request.hostname,
-        "queue": request.delivery_info.get("routing_key"),
-        "at": now(),
-        "published_at": carried.get("at"),
-        "root_id": request.root_id,
-        "parent_id": request.parent_id,
-    }
+    return (
+        names.publication(headers)
+        | names.of_beat(headers)
+        | {
+            "id": request.id,
+            "name": request.type,
+            "app": names.app_name(request.app),
+            "attempt": names.attempt(headers),
+            "retries": int(headers.get("retries") or 0),
+            "lost": int(carried.get("lost") or 0),
+            "holder": holder_text(),
+            "pid": request.worker_pid or os.getpid(),
+            "worker": request.hostname,
+            "queue": request.delivery_info.get("routing_key"),
+            "at": now(),
+            "published_at": carried.get("at"),
+            "root_id": request.root_id,
+            "parent_id": request.parent_id,
+        }
+    )
 
 
 def held_by(request: Any) -> Held | None:
@@ -54,8 +63,9 @@ def started(request: Any) -> None:
     held = held_by(request)
     if held is not None:
         held.stage, held.pid = Stage.RUNNING, request.worker_pid or 0
-    body = of_request(request) | {"redelivered": bool(request.delivery_info.get("redelivered"))}
-    channel.default().event("task.started", body)
+    if names.publication(request.request_dict):
+        return  # the control plane gave it its epoch
+    STARTS.begun(of_request(request) | {"redelivered": bool(request.delivery_info.get("redelivered"))})
 
 
 def ended(
@@ -69,11 +79,13 @@ def ended(
         "started_at": request.time_start,
         "run_s": None if request.time_start is None else round(time.time() - request.time_start, 6),
     }
+    STARTS.ended(body)
     held = held_by(request)
     if held is not None:
-        held.stage = Stage.ENDED
+        held.stage, held.final = Stage.ENDED, True
     ours = channel.default()
-    if ours.event("task.ended", body) and held is not None:
+    # It rides with the acknowledgement too: should we be killed before it is sent, others tell it.
+    if ours.event("task.ended", body, can_wait=held is not None) and held is not None:
         held.outcome_field = f"{body['id']}/{body['attempt']}"
         held.outcome = json.dumps(body)
         held.mark = ours.mark()
@@ -91,7 +103,9 @@ def retried(request: Any, info: Any) -> None:
         "reason": exception_reason(cause) if cause is not None else "exception(Retry)",
         **_words(cause or error, info.traceback),
         "eta": when.isoformat() if hasattr(when, "isoformat") else when,
+        "started_at": request.time_start,
     }
+    STARTS.ended(body)
     channel.default().event("task.retried", body)
 
 

@@ -34,16 +34,19 @@ def bring_back(request: Any, error: BaseException) -> bool:
         return False
     task_ready(request)
     request.acknowledged = True
-    held.lost = True
+    held.lost, held.lost_reason = True, how(error)
     broker = request.message.channel
+    if held.stale or broker.connection is None:
+        held.stale = True  # the channel is gone: the custodian brings it back when the broker is there again
+        return True
     try:
         taken = Recovery(request.app, broker).take(held.tag, lifecycle.holder_text(), counted=True)
         broker.qos.forget(held.tag)
     except request.connection_errors:
-        held.stale = True  # the custodian brings it back when the broker is there again
+        held.stale = True
         return True
     if taken is not None:
-        tell(request.app, taken, how(error), pid=pid)
+        tell(request.app, taken, held.lost_reason, pid=pid)
     return True
 
 
@@ -56,17 +59,22 @@ def how(error: BaseException) -> str:
 
 
 def tell(app: Any, taken: Taken, reason: str, *, pid: int = 0, known_s: float | None = None) -> None:
-    """`task.lost`, then what became of it; who waits for the result of a parked one is answered."""
+    """`task.lost`, then what became of it; who waits for the result of a parked one is answered.
+
+    `lost` counts the attempts before the one that is spoken of.
+    """
     body = names.publication(taken.headers) | {
-        "id": taken.task_id, "name": taken.name, "attempt": taken.attempt, "retries": taken.retries,
-        "lost": taken.lost, "holder": taken.holder, "pid": pid, "worker": taken.headers.get("origin"),
+        "id": taken.task_id, "name": taken.name, "app": names.app_name(app), "attempt": taken.attempt,
+        "retries": taken.retries, "lost": taken.lost - 1, "holder": taken.holder, "pid": pid,
+        "worker": taken.headers.get("origin"),
         "queue": taken.queue, "at": lifecycle.now(), "published_at": taken.published_at,
         "root_id": taken.headers.get("root_id"), "parent_id": taken.headers.get("parent_id"),
     }  # fmt: skip
     ours = channel.default()
+    lifecycle.STARTS.tell_older(0.0)
     ours.event("task.lost", body | {"reason": reason, "known_s": known_s})
     if taken.fate == "return":
-        ours.event("task.returned", body | {"attempt": taken.attempt + 1})
+        ours.event("task.returned", body | {"attempt": taken.attempt + 1, "lost": taken.lost})
         return
     ours.event("task.parked", body | {"reason": reason, "bound": taken.lost})
     if not taken.headers.get("ignore_result"):

@@ -15,12 +15,18 @@ from dataclasses import dataclass
 from .outcome import Exit, Ok, Outcome
 from .transporting import Call
 
+BEGUN = b"\n"
+"""What a call says first; its answer follows. Its timeout counts from then, not while it waits for a CPU to begin."""
+
 
 @dataclass(slots=True)
 class _Running:
+    """`deadline`: None until the call said that it began, and without a timeout."""
+
     pid: int
     fd: int
-    deadline: float | None
+    timeout_s: float | None
+    deadline: float | None = None
     data: bytes = b""
 
 
@@ -39,8 +45,7 @@ class ForkTransport:
             if pid == 0:
                 self._child(call, writer)
             os.close(writer)
-            deadline = None if call.timeout_s is None else time.monotonic() + call.timeout_s
-            self._running[call.id] = _Running(pid, reader, deadline)
+            self._running[call.id] = _Running(pid, reader, call.timeout_s)
         self.most = max(self.most, len(self._running))
 
     @staticmethod
@@ -49,6 +54,7 @@ class ForkTransport:
         code = 1
         try:
             os.setpgid(0, 0)
+            os.write(writer, BEGUN)
             try:
                 answer = {"value": call.task(*call.args, **call.kwargs)}
             except Exception as error:  # noqa: BLE001  it becomes the outcome
@@ -76,6 +82,8 @@ class ForkTransport:
         for fd, _ in poll.poll(seconds * 1000 + 1):
             one = self._running[by_fd[fd]]
             data = os.read(fd, 65536)
+            if data and not one.data and one.timeout_s is not None:
+                one.deadline = time.monotonic() + one.timeout_s
             one.data += data
             if not data:
                 self._reap(by_fd[fd], one, None)
@@ -94,6 +102,9 @@ class ForkTransport:
         del self._running[call_id]
         self._ended[call_id] = forced or _outcome(one.data, status)
 
+    def give_up(self, ids: Collection[str], within_s: float) -> None:
+        """Nothing ever waits here: each call began when it was started."""
+
     def withdraw(self, ids: Collection[str]) -> None:
         for call_id in list(ids):
             one = self._running.get(call_id)
@@ -102,7 +113,7 @@ class ForkTransport:
 
 
 def _outcome(data: bytes, status: int) -> Outcome:
-    if data:
+    if data.strip():
         answer = json.loads(data)
         return Ok(answer["value"]) if "value" in answer else Exit(answer["reason"], answer["message"])
     return Exit(f"signal({os.WTERMSIG(status)})" if os.WIFSIGNALED(status) else "lost")

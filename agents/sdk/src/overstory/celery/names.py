@@ -22,6 +22,8 @@ from typing import Any
 HEADER = "overstory"
 """Of a message: `{"at": published, "list": its Redis list, "lost": attempts that were lost}`."""
 
+BEAT = "overstory_beat"
+"""Header of what a beat sent: `{"entry", "schedule", "timezone"}`, so that each entry is a monitored job."""
 PUBLICATION, SUPERVISOR = "overstory_publication", "overstory_supervisor"
 """Of a message of a supervised task: which publication of the task it is, and who started it."""
 
@@ -50,10 +52,21 @@ BARE = Keys()
 """Names for kombu's own clients, which put the prefix before them."""
 
 
+def app_name(app: Any) -> str:
+    """What rows know an application by."""
+    return str(app.main or "celery")
+
+
 def ours(headers: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a message carries for us; empty when nothing, or nothing of ours."""
     found = (headers or {}).get(HEADER)
     return dict(found) if isinstance(found, Mapping) else {}
+
+
+def of_beat(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Which entry of which schedule a message came from, for the events about it; empty for what no beat sent."""
+    found = headers.get(BEAT)
+    return {"beat": found} if isinstance(found, dict) else {}
 
 
 def publication(headers: Mapping[str, Any]) -> dict[str, Any]:

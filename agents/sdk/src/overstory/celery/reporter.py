@@ -19,8 +19,10 @@ from .. import channel
 from ..errors import OverstoryError
 from . import processes
 from .broker import Queues
-from .calls import app_name, publish
+from .calls import publish
+from .footprint import Footprint
 from .holder import Holder
+from .names import app_name
 
 logger = logging.getLogger("overstory.celery")
 
@@ -30,12 +32,14 @@ TOPIC = "tasks"
 
 
 class Reporter:
-    """Of one worker; started when it consumes, ended with it."""
+    """Of one worker; started when it consumes, ended with it. `looks_only`: it takes nothing, and is no worker."""
 
-    def __init__(self, app: Any, consumer: Any, holder: Holder) -> None:
+    def __init__(self, app: Any, consumer: Any, holder: Holder, *, looks_only: bool = False) -> None:
         self._app, self._consumer, self._holder = app, consumer, holder
+        self._looks_only = looks_only
         self._stopping = False
         self._due = threading.Event()
+        self._memory = Footprint()
         self._thread = threading.Thread(target=self._run, name="overstory-reporter", daemon=True)
 
     def start(self) -> None:
@@ -76,8 +80,10 @@ class Reporter:
             "concurrency": int(getattr(consumer.pool, "num_processes", 0) or 0),
             "running": len(state.active_requests),
             "tasks_total": sum(state.total_count.values()),
+            "memory_bytes": self._memory.used(),
             "queues": queues.look(sorted(self._app.amqp.queues.consume_from)),
             "unacked": queues.unacked(),
+            "looks_only": self._looks_only,
         }
         try:
             errands = channel.default().ask("task.report", body, 3.0)

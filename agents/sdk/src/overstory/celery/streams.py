@@ -9,6 +9,7 @@ backpressure. Who leaves the loop early ends what is in flight.
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -34,6 +35,7 @@ class Stream(Generic[T]):
     """Outcomes of `items`, once: iterate over it, or iterate over it asynchronously, not both.
 
     make       from an item to its call
+    start_within   seconds in which a worker has to begin an item; else its outcome is Exit("start_failed(...)")
     progress   None: a bar where standard error is a terminal
     """
 
@@ -42,10 +44,12 @@ class Stream(Generic[T]):
     transport: Transport
     max_concurrency: int | None = None
     ordered: bool = True
+    start_within: float | None = None
     progress: bool | None = None
     label: str = "tasks"
     window: Window = field(init=False)
     _ids: dict[str, int] = field(init=False, default_factory=dict)
+    _due: dict[str, float] = field(init=False, default_factory=dict)
     _input: Iterator[T] | None = field(init=False, default=None)
     _started: bool = field(init=False, default=False)
 
@@ -106,6 +110,8 @@ class Stream(Generic[T]):
                 break
             call = self.make(item)
             self._ids[call.id] = self.window.take()
+            if self.start_within is not None:
+                self._due[call.id] = time.monotonic() + self.start_within
             calls.append(call)
         if calls:
             self.transport.start(calls)
@@ -113,10 +119,23 @@ class Stream(Generic[T]):
     def _look(self, wait_s: float) -> None:
         if not self._ids:
             return
+        self._give_up_late_ones()
         for call_id, outcome in self.transport.outcomes(self._ids.keys(), wait_s).items():
             number = self._ids.pop(call_id, None)
+            self._due.pop(call_id, None)
             if number is not None:
                 self.window.end(number, outcome)
+
+    def _give_up_late_ones(self) -> None:
+        """Each is asked about once: one that has begun by then runs on, and its own time-out bounds it."""
+        if self.start_within is None or not self._due:
+            return
+        now = time.monotonic()
+        late = [call_id for call_id, due in self._due.items() if now >= due]
+        for call_id in late:
+            del self._due[call_id]
+        if late:
+            self.transport.give_up(late, self.start_within)
 
     def _leave(self) -> None:
         """What is still in flight is not wanted any more."""

@@ -34,7 +34,7 @@ from celery.worker.request import Request
 
 from .. import channel
 from ..errors import NotSupervised, Refused, Unavailable
-from . import processes
+from . import processes, runclock
 from .holder import Holder
 from .names import PUBLICATION
 from .taskerrors import NotUnderSupervisor, PoolCannotKill, ResultNotJson
@@ -83,6 +83,8 @@ def publishing() -> Iterator[None]:
 
 class SupervisedRequest(Request):  # type: ignore[misc]  # celery has no types
     """In the worker's main process: what runs past its time ends with everything below it."""
+
+    timeout_is_of_the_function = True
 
     def on_timeout(self, soft: bool, timeout: float) -> Any:
         pid = self.worker_pid
@@ -155,7 +157,8 @@ class SupervisedTask(Task):  # type: ignore[misc]  # celery has no types
         try:
             if self.timeout_of_request and not _in_pool_child():
                 raise PoolCannotKill(str(PoolCannotKill.__doc__))
-            value = self.run(*args, **kwargs)
+            with runclock.running():
+                value = self.run(*args, **kwargs)
             result = _storable(value)
         except BaseException as error:
             if not isinstance(error, Exception):

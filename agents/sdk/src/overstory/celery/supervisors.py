@@ -112,6 +112,7 @@ class TaskSupervisor:
         max_concurrency: int | None = None,
         ordered: bool = True,
         timeout: float | None = None,
+        start_within: float | None = None,
         restart: str = "temporary",
         progress: bool | None = None,
         args: Callable[[Any], tuple[Any, ...]] | None = None,
@@ -120,6 +121,7 @@ class TaskSupervisor:
 
         max_concurrency  items in flight at most; by default the number of CPUs
         timeout          an item that runs longer is killed, with everything it started; Exit("timeout")
+        start_within     seconds in which a worker has to begin an item; Exit("start_failed(no worker took it within 5 s)")
         args             from an item to the task's arguments; by default the item is the only one
         """
         self._check(task)
@@ -130,6 +132,7 @@ class TaskSupervisor:
             self._transport(restart=restart),
             max_concurrency=max_concurrency,
             ordered=ordered,
+            start_within=start_within,
             progress=progress,
             label=str(getattr(task, "name", "tasks")),
         )

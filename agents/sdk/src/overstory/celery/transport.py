@@ -6,6 +6,7 @@ Both ride in the pipelines kombu sends anyway, so they cost no round trip. Only 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from celery.worker import state
@@ -28,11 +29,22 @@ class SupervisedQoS(transport.QoS):  # type: ignore[misc]  # kombu's classes are
 
     _sweeping = False
 
-    @property
+    @cached_property
     def holder(self) -> str:
-        """Of this process; empty outside Overstory, where nobody would bring a message back."""
+        """Of this process; empty outside Overstory, where nobody would bring a message back. Asked for with each message."""
         found = Holder.of_this_process()
         return "" if found is None else str(found)
+
+    def can_consume(self) -> bool:
+        """kombu's; but what runs since before the connection was lost takes room too. Celery lowers the count for that, but
+        to no less than one: the message it takes then waits behind what runs, while others are idle."""
+        if not super().can_consume():
+            return False
+        left_over = HELD.left_over
+        if not left_over or not self.prefetch_count:
+            return True
+        taken = len(self._delivered) - len(self._dirty)
+        return bool(taken + left_over < max(HELD.room, self.prefetch_count))
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """A message came: it is ours, and no longer in a queue."""
@@ -78,29 +90,37 @@ class SupervisedQoS(transport.QoS):  # type: ignore[misc]  # kombu's classes are
 
     def ack(self, delivery_tag: str) -> None:
         held = HELD.get(delivery_tag)
-        if self._is_left_to_custodian(held, Stage.ENDED):
+        if held is not None:
+            held.stage = Stage.ENDED
+        if self._is_left_to_custodian(held):
             virtual.QoS.ack(self, delivery_tag)
             return
         super().ack(delivery_tag)
-        HELD.drop(delivery_tag)
-        if held is not None and held.outcome:
-            HELD.acknowledged(held)
+        if held is not None:
+            HELD.end(held)
+            if held.outcome:
+                HELD.acknowledged(held)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         held = HELD.get(delivery_tag)
-        if self._is_left_to_custodian(held, Stage.RESERVED if requeue else Stage.ENDED):
+        if (
+            held is not None
+        ):  # before the broker is asked: should it be away, the custodian has to know what was wanted
+            held.stage = Stage.RESERVED if requeue else Stage.ENDED
+        if self._is_left_to_custodian(held):
             virtual.QoS.ack(self, delivery_tag)
             return
         super().reject(delivery_tag, requeue=requeue)
         HELD.drop(delivery_tag)
 
-    def _is_left_to_custodian(self, held: Held | None, stage: Stage) -> bool:
-        """Whether this channel is gone, and the custodian does what was to be done through its own. In Celery 5.7.0 the
-        attempt alone ends the worker (AttributeError)."""
-        if held is None or not held.stale or not self.holder:
+    def _is_left_to_custodian(self, held: Held | None) -> bool:
+        """Whether this channel is gone, and the custodian does what was to be done through its own, if it did not yet. In
+        Celery 5.7.0 the attempt alone ends the worker (AttributeError)."""
+        if not self.holder:
             return False
-        held.stage = stage
-        return True
+        if self.channel.closed and held is not None:
+            held.stale = True
+        return self.channel.closed if held is None else held.stale
 
     def forget(self, delivery_tag: str) -> None:
         """It went back by a script: only the bookkeeping of this process is left."""

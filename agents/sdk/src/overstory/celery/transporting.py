@@ -27,5 +27,8 @@ class Transport(Protocol):
     def outcomes(self, ids: Collection[str], wait_s: float) -> dict[str, Outcome]:
         """Outcomes of those that ended, after `wait_s` at the latest; sooner where one is there."""
 
+    def give_up(self, ids: Collection[str], within_s: float) -> None:
+        """Those that nobody has begun have failed, as no worker took them within so many seconds."""
+
     def withdraw(self, ids: Collection[str]) -> None:
         """They are not wanted any more: what waits never begins, what runs is killed."""

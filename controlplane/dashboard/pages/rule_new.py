@@ -1,0 +1,27 @@
+"""A new rule."""
+
+from django.http import HttpResponse
+
+from controlplane.access.policy import Permission
+from controlplane.dashboard import ruleforms
+from controlplane.dashboard.framework import Context, Page, PageRequest
+from controlplane.dashboard.pages.rule import context, submitted
+
+
+def select(request: PageRequest) -> Context:
+    return context(request, None, dict(ruleforms.RULE_BLANK))
+
+
+def act(request: PageRequest) -> HttpResponse:
+    return submitted(PAGE, request, None)
+
+
+PAGE = Page(
+    slug="rule-new",
+    title="New rule",
+    path="rules/new",
+    template="dashboard/rule.html",
+    select=select,
+    act=act,
+    may_open=lambda principal: principal.can_somewhere(Permission.ADMIN),
+)

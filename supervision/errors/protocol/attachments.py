@@ -1,0 +1,64 @@
+"""Files that come with an event: how they stand in the intake, within bounds and without secrets that can be read."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+from supervision.errors.protocol.envelope import Item
+from supervision.errors.scrubbing.texts import scrub_text
+
+MOST_BYTES = 1024 * 1024
+"""Of all files of one request together."""
+MOST_NAME, MOST_TYPE = 200, 100
+TEXT_BYTES = 256 * 1024
+"""A longer text is not looked through, and so not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One file."""
+
+    name: str
+    content_type: str
+    data: bytes
+
+
+def body_of(item: Item) -> dict[str, Any] | None:
+    """As it is committed. None for a text that is too long to be looked through for secrets."""
+    data = item.payload
+    text = _text(data)
+    if text is not None:
+        if len(data) > TEXT_BYTES:
+            return None
+        data = scrub_text(text).encode()
+    name = str(item.header.get("filename") or "attachment").rpartition("/")[2]
+    kind = str(item.header.get("content_type") or "application/octet-stream")
+    return {
+        "name": _printable(name, without='\\/"')[:MOST_NAME] or "attachment",
+        "content_type": _printable(kind)[:MOST_TYPE],
+        "data": base64.b64encode(data).decode(),
+    }
+
+
+def read(body: dict[str, Any]) -> Attachment:
+    """What `body_of` made. ValueError for anything else."""
+    try:
+        data = base64.b64decode(str(body["data"]), validate=True)
+    except (KeyError, binascii.Error) as error:
+        raise ValueError("no attachment") from error
+    return Attachment(str(body.get("name")), str(body.get("content_type")), data)
+
+
+def _text(data: bytes) -> str | None:
+    """None where it is none: a byte of zero, or no UTF-8."""
+    if b"\0" in data:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _printable(text: str, *, without: str = "") -> str:
+    return "".join(letter for letter in text if letter.isprintable() and letter not in without)

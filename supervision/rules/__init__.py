@@ -1,0 +1,1 @@
+"""What operators watch: rules over what is measured, and objectives with an error budget. A crossing is one alert."""

@@ -1,0 +1,1 @@
+"""Rules on issues of the error store: whom to tell what, gathered into few messages."""

@@ -1,0 +1,69 @@
+"""Files that come with an event: bounded, and without secrets where they can be read."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from supervision.errors.protocol.accepting import accept
+from supervision.errors.protocol.attachments import MOST_BYTES, TEXT_BYTES, Attachment, body_of, read
+from supervision.errors.protocol.envelope import Item, read_envelope
+
+NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
+ID = "b" * 32
+
+
+def item(data: bytes, **header: str) -> Item:
+    return Item({"type": "attachment", **header}, data)
+
+
+def kept(data: bytes, **header: str) -> Attachment:
+    body = body_of(item(data, **header))
+    assert body is not None
+    return read(body)
+
+
+def test_bytes_stay_as_they_are_and_texts_lose_their_secrets() -> None:
+    core = bytes(range(256))
+    assert kept(core, filename="core.bin").data == core
+    log = kept(b"password=hunter2\nall well\n", filename="shop.log", content_type="text/plain")
+    assert b"hunter2" not in log.data
+    assert b"all well" in log.data
+    assert (log.name, log.content_type) == ("shop.log", "text/plain")
+
+
+def test_a_text_too_long_to_be_looked_through_is_not_kept() -> None:
+    assert body_of(item(b"x" * TEXT_BYTES)) is not None
+    assert body_of(item(b"x" * (TEXT_BYTES + 1))) is None
+    assert body_of(item(b"\0" * (TEXT_BYTES + 1))) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("a\r\nSet-Cookie: x", "aSet-Cookie: x"),
+        ('a"b.txt', "ab.txt"),
+        ("/", "attachment"),
+        ("", "attachment"),
+    ],
+)
+def test_a_name_is_a_name_and_nothing_else(given: str, name: str) -> None:
+    assert kept(b"x", filename=given).name == name
+
+
+def test_what_is_beyond_the_bound_of_an_event_is_counted() -> None:
+    half = b"\0" * (MOST_BYTES // 2)
+    body = json.dumps({"event_id": ID}).encode()
+    for number in range(3):
+        header = {"type": "attachment", "length": len(half), "filename": f"{number}"}
+        body += b"\n" + json.dumps(header).encode() + b"\n" + half
+    found = accept(read_envelope(body), now=NOW)
+    assert [report.kind for report in found.reports] == ["attachment", "attachment"]
+    assert found.discards == {("attachment", "too_large"): 1}
+
+
+def test_a_file_that_belongs_to_no_event_is_counted() -> None:
+    found = accept(read_envelope(b'{}\n{"type":"attachment","length":1}\nx'), now=NOW)
+    assert not found.reports
+    assert found.discards == {("attachment", "not_stored"): 1}
