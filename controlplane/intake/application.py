@@ -83,7 +83,7 @@ def refuse(status: int, detail: str, *causes: str, headers: tuple[tuple[bytes, b
 
 
 class Intake:
-    """In front of `application`. `now` says the time; `committer` is started with the first request, in its loop."""
+    """In front of `application`. `now` says the time; `start` and `stop` in the loop that serves."""
 
     def __init__(
         self,
@@ -112,6 +112,10 @@ class Intake:
         except Refused as refused:
             answer = refused.answer
         await _send(send, answer)
+
+    def start(self) -> None:
+        """Take back what an earlier process left on disk, without waiting for a report of our own."""
+        self._started()
 
     async def stop(self) -> None:
         """Commit or spool what is pending."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from controlplane.intake.spool import Row, Spool, SpoolFullError
+from controlplane.intake.spool import Part, Row, Spool, SpoolFullError
 
 log = logging.getLogger("overstory.intake")
 
@@ -20,12 +20,20 @@ MOMENT_S = 0.01
 MOST_ROWS = 1000
 MOST_PENDING = 5000
 COMMIT_WITHIN_S = 3.0
+TAKE_BACK_WITHIN_S = 10.0
+"""For one part of the spool, for which nobody waits."""
 RETRY_S = 1.0
+"""Between two looks at what the spool holds."""
 INSERT = """
 INSERT INTO supervision_errorintake (project_id, kind, event_id, body, drift_s, child, incarnation, received_at, failure)
-SELECT *, '' FROM unnest(%s::bigint[], %s::varchar[], %s::varchar[], %s::bytea[], %s::float8[], %s::varchar[], %s::bigint[],
-    %s::timestamptz[])
+SELECT project_id, kind, event_id, body, drift_s, child, incarnation, received_at, ''
+FROM unnest(%s::bigint[], %s::varchar[], %s::varchar[], %s::bytea[], %s::float8[], %s::varchar[], %s::bigint[],
+    %s::timestamptz[]) WITH ORDINALITY
+    AS came (project_id, kind, event_id, body, drift_s, child, incarnation, received_at, place)
+WHERE EXISTS (SELECT FROM supervision_errorproject WHERE id = came.project_id)
+ORDER BY place
 """
+"""In the order they came; what came for a project that was deleted meanwhile is not kept."""
 COUNT_DISCARDS = """
 INSERT INTO supervision_errordiscard AS lost (project_id, hour, category, reason, count)
 VALUES (%s, date_trunc('hour', clock_timestamp()), %s, %s, %s)
@@ -78,12 +86,16 @@ class Committer:
         self._due.set()
 
     async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        looked = clock() - RETRY_S
         while True:
+            if clock() - looked >= RETRY_S:
+                await self._take_back()
+                looked = clock()
             try:
                 async with asyncio.timeout(RETRY_S):
                     await self._due.wait()
             except TimeoutError:
-                await self._take_back()
                 continue
             await asyncio.sleep(MOMENT_S)
             self._due.clear()
@@ -110,8 +122,13 @@ class Committer:
                 if not done.done():
                     done.set_result(None)
 
-    async def _insert(self, rows: Sequence[Row], discards: dict[tuple[int, str, str], int]) -> None:
-        async with asyncio.timeout(COMMIT_WITHIN_S):
+    async def _insert(
+        self,
+        rows: Sequence[Row],
+        discards: dict[tuple[int, str, str], int],
+        within_s: float = COMMIT_WITHIN_S,
+    ) -> None:
+        async with asyncio.timeout(within_s):
             if self._connection is None or self._connection.closed:
                 self._connection = await psycopg.AsyncConnection.connect(
                     self._url, connect_timeout=2, application_name="overstory intake"
@@ -153,13 +170,30 @@ class Committer:
                 done.set_exception(failure)
 
     async def _take_back(self) -> None:
-        """Commit what the spool holds, a part at a time: a part that was committed is forgotten, else it comes again."""
+        """Commit what the spool holds, a part at a time: a part that was committed is forgotten, else it comes again.
+        Requests that come meanwhile wait for one part, not for all."""
         try:
-            for part in await asyncio.to_thread(self._spool.parts):
-                await self._insert(part.rows, {})
-                await asyncio.to_thread(part.forget)
+            for path in await asyncio.to_thread(self._spool.waiting):
+                part = await asyncio.to_thread(self._spool.take, path)
+                if part is None:
+                    continue
+                try:
+                    await self._take_back_part(part)
+                finally:
+                    part.release()
+                if self._due.is_set():
+                    return
         except (psycopg.Error, OSError, TimeoutError) as error:
             await self._away(error)
+
+    async def _take_back_part(self, part: Part) -> None:
+        try:
+            await self._insert(part.rows, {}, TAKE_BACK_WITHIN_S)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            log.error("reports in %s are refused by the database, and set aside: %s", part.path.name, error)
+            await asyncio.to_thread(part.set_aside)
+        else:
+            await asyncio.to_thread(part.forget)
 
 
 def _columns(rows: Sequence[Row]) -> list[list[object]]:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 MOST_BYTES = 1024**3
 """Of all files together."""
-PART_BYTES = 8 * 1024 * 1024
-"""A file that is longer is closed, and the next one begun."""
+PART_BYTES = 1024 * 1024
+"""A file that is longer is closed, and the next one begun. What it holds is committed in one transaction."""
 
 
 class SpoolFullError(Exception):
@@ -41,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file of the spool, in our hands."""
+    """A file of the spool, ours alone until `release`."""
 
     rows: Sequence[Row]
     path: Path
@@ -50,6 +50,13 @@ class Part:
     def forget(self) -> None:
         """Its rows are committed."""
         self.path.unlink(missing_ok=True)
+
+    def set_aside(self) -> None:
+        """Nobody takes it again; its lines stay, to be looked at."""
+        self.path.rename(self.path.with_suffix(".refused"))
+
+    def release(self) -> None:
+        """Anybody may take it, if it is still there."""
         os.close(self.handle)
 
 
@@ -81,31 +88,34 @@ class Spool:
 
     def size(self) -> int:
         """Bytes that wait."""
-        return (
-            sum(path.stat().st_size for path in self._directory.glob("*.jsonl"))
-            if self._directory.exists()
-            else 0
-        )
+        total = 0
+        for path in self._directory.glob("*.jsonl") if self._directory.exists() else ():
+            with contextlib.suppress(FileNotFoundError):  # another process has just committed it
+                total += path.stat().st_size
+        return total
 
-    def parts(self) -> list[Part]:
-        """Everything that waits and that nobody else holds: our own file too, which is closed by this."""
+    def waiting(self) -> list[Path]:
+        """Files in which something waits: our own too, which is closed by this; some may be held by others."""
         self.close()
-        found = []
-        for path in sorted(self._directory.glob("*.jsonl")) if self._directory.exists() else []:
-            try:
-                handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            except FileNotFoundError:
-                continue
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(handle)
-                continue
-            if not path.exists():  # its last owner forgot it while we came
-                os.close(handle)
-                continue
-            found.append(Part(_rows(path.read_bytes()), path, handle))
-        return found
+        return sorted(self._directory.glob("*.jsonl")) if self._directory.exists() else []
+
+    def take(self, path: Path) -> Part | None:
+        """One of those that wait, for us alone until it is released; None if another holds it or it is gone. OSError."""
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists():  # else its last owner forgot it while we came
+                return Part(_rows(path.read_bytes()), path, handle)
+        except BlockingIOError:
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        return None
 
     def close(self) -> None:
         if self._handle is not None:

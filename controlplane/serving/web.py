@@ -40,6 +40,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._alive = asyncio.create_task(notify.stay_alive())
+        self._intake.start()
         notify.ready("serving")
 
     def __init__(self, config: uvicorn.Config, intake: "Intake") -> None:

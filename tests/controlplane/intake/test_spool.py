@@ -10,7 +10,7 @@ import pytest
 
 from controlplane.intake.keys import MISSES, Door, Doors, TooManyUnknownError
 from controlplane.intake.quota import Quota
-from controlplane.intake.spool import Row, Spool, SpoolFullError
+from controlplane.intake.spool import Part, Row, Spool, SpoolFullError
 from supervision.runtime.clock import ManualClock
 
 
@@ -27,22 +27,38 @@ def _row(number: int) -> Row:
     )
 
 
+def _taken(spool: Spool) -> list[Part]:
+    return [part for path in spool.waiting() if (part := spool.take(path)) is not None]
+
+
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "new")
     spool.append([_row(1), _row(2)])
     spool.append([_row(3)])
-    (part,) = spool.parts()
+    (part,) = _taken(spool)
     assert list(part.rows) == [_row(1), _row(2), _row(3)]
     part.forget()
+    part.release()
     assert spool.size() == 0
+
+
+def test_what_is_set_aside_is_kept_and_not_taken_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append([_row(1)])
+    (part,) = _taken(spool)
+    part.set_aside()
+    part.release()
+    assert _taken(spool) == []
+    assert len((tmp_path / part.path.with_suffix(".refused").name).read_bytes().splitlines()) == 1
 
 
 def test_a_part_that_was_not_forgotten_comes_again(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.append([_row(1)])
-    (part,) = spool.parts()
-    os.close(part.handle)
-    assert [row.event_id for part in spool.parts() for row in part.rows] == [_row(1).event_id]
+    (part,) = _taken(spool)
+    assert _taken(spool) == [], "it is in somebody's hands"
+    part.release()
+    assert [row.event_id for part in _taken(spool) for row in part.rows] == [_row(1).event_id]
 
 
 def test_a_torn_line_is_not_taken_and_those_before_it_are(tmp_path: Path) -> None:
@@ -51,15 +67,15 @@ def test_a_torn_line_is_not_taken_and_those_before_it_are(tmp_path: Path) -> Non
     spool.close()
     (file,) = tmp_path.glob("*.jsonl")
     os.truncate(file, file.stat().st_size - 5)
-    assert [row.event_id for part in spool.parts() for row in part.rows] == [_row(1).event_id]
+    assert [row.event_id for part in _taken(spool) for row in part.rows] == [_row(1).event_id]
 
 
 def test_what_another_process_writes_is_left_to_it(tmp_path: Path) -> None:
     busy, other = Spool(tmp_path), Spool(tmp_path)
     busy.append([_row(1)])
-    assert other.parts() == []
+    assert _taken(other) == []
     busy.close()
-    assert len(other.parts()) == 1
+    assert len(_taken(other)) == 1
 
 
 def test_a_full_spool_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +97,7 @@ def test_a_disk_that_fails_leaves_no_half_line(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(OSError, match="No space"):
         spool.append([_row(2)])
     monkeypatch.undo()
-    assert [row.event_id for part in spool.parts() for row in part.rows] == [_row(1).event_id]
+    assert [row.event_id for part in _taken(spool) for row in part.rows] == [_row(1).event_id]
 
 
 def test_a_bucket_refills_steadily() -> None:

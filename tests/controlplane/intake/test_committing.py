@@ -1,0 +1,147 @@
+"""What is committed when the database comes, goes and refuses: all of it, once, without a report that wakes anybody."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import time
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+from controlplane.intake.committing import RETRY_S, Committer
+from controlplane.intake.spool import Row, Spool
+from supervision.errors.store.bodies import packed
+from supervision.errors.store.models import ErrorIntake, ErrorProject
+from tests.controlplane.intake.loops import WAIT_S, until, waiting_on_disk
+
+NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def project() -> ErrorProject:
+    return ErrorProject.objects.create(pk=42, slug="shop", name="Shop")
+
+
+def _row(number: int, *, project: int = 42, kind: str = "event") -> Row:
+    body = packed({"message": str(number)})
+    return Row(project, kind, f"{number:032x}", body, 0.0, "", None, NOW)
+
+
+def _url(host: object = "") -> str:
+    found = connection.settings_dict
+    return make_conninfo(
+        host=str(host or found["HOST"]), port=found["PORT"] or None, dbname=found["NAME"], user=found["USER"]
+    )
+
+
+def _left_on_disk(directory: Path, *rows: Row) -> None:
+    """By a process that is no more."""
+    spool = Spool(directory)
+    spool.append(rows)
+    spool.close()
+
+
+@contextlib.asynccontextmanager
+async def _serving(url: str, spool: Path) -> AsyncIterator[Committer]:
+    committer = Committer(url, Spool(spool))
+    committer.start()
+    try:
+        yield committer
+    finally:
+        await committer.stop()
+
+
+def _stored() -> list[str]:
+    try:
+        return sorted(ErrorIntake.objects.values_list("event_id", flat=True))
+    finally:
+        connection.close()  # the thread's own
+
+
+async def _until_stored(*rows: Row) -> None:
+    expected = sorted(row.event_id for row in rows)
+    await until(lambda: _stored() == expected, "all of it is stored")
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def test_what_the_database_did_not_take_back_at_once_is_taken_later(tmp_path: Path) -> None:
+    """By the process that tried, which runs on, and whose hands nobody else could open."""
+    there = tmp_path / "there"
+    spool = tmp_path / "spool"
+
+    async def work() -> None:
+        async with _serving(_url(there), spool) as committer:
+            await committer.commit([_row(1)])
+            await committer.commit([_row(2)])
+            await asyncio.sleep(2.5 * RETRY_S)  # it tries to take them back, twice, and cannot
+            assert waiting_on_disk(spool)
+            there.symlink_to(connection.settings_dict["HOST"])
+            await _until_stored(_row(1), _row(2))
+        assert not waiting_on_disk(spool)
+
+    _run(work())
+
+
+def test_what_a_dead_process_left_is_taken_without_a_report_to_wake_anybody(tmp_path: Path) -> None:
+    _left_on_disk(tmp_path, _row(1), _row(2))
+
+    async def work() -> None:
+        async with _serving(_url(), tmp_path):
+            await _until_stored(_row(1), _row(2))
+        assert not waiting_on_disk(tmp_path)
+
+    _run(work())
+
+
+def test_reports_that_never_pause_do_not_keep_it_waiting(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with _serving(_url(), tmp_path) as committer:
+            await committer.commit([_row(1)])
+            _left_on_disk(tmp_path, _row(2))
+            deadline = time.monotonic() + WAIT_S
+            number = 2
+            while waiting_on_disk(tmp_path):
+                assert time.monotonic() < deadline, "what is on disk is taken under load"
+                number += 1
+                await committer.commit([_row(number)])
+            await _until_stored(*(_row(each) for each in range(1, number + 1)))
+
+    _run(work())
+
+
+def test_what_came_for_a_project_that_is_gone_holds_nothing_up(tmp_path: Path) -> None:
+    _left_on_disk(tmp_path, _row(1, project=7), _row(2))
+
+    async def work() -> None:
+        async with _serving(_url(), tmp_path) as committer:
+            await committer.commit([_row(3, project=7), _row(4)])
+            await _until_stored(_row(2), _row(4))
+        assert not waiting_on_disk(tmp_path)
+
+    _run(work())
+
+
+def test_what_the_database_refuses_is_set_aside_and_the_rest_is_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _left_on_disk(tmp_path, _row(1, kind="of a later version that writes more"))
+    _left_on_disk(tmp_path, _row(2))
+
+    async def work() -> None:
+        async with _serving(_url(), tmp_path) as committer:
+            await _until_stored(_row(2))
+            await committer.commit([_row(3)])
+            await _until_stored(_row(2), _row(3))
+
+    _run(work())
+    (kept,) = waiting_on_disk(tmp_path)
+    assert kept.endswith(".refused")
+    assert "set aside" in caplog.text
