@@ -38,7 +38,8 @@ class Reading:
 
     @cached_property
     def _is_live(self) -> bool:
-        return LIVE.is_current()
+        LIVE.keep()
+        return LIVE.is_read()
 
     def spark(self, node: str, key: str) -> dict[str, Any]:
         """The last minute of a child as the live reader has it in memory; empty without one."""

@@ -20,6 +20,7 @@ from controlplane.serving.sockets import SharingProtocol
 from controlplane.serving.subpath import SubPath
 
 if TYPE_CHECKING:
+    from controlplane.dashboard.live.service import Live
     from controlplane.intake.application import Intake
 
 FIRST_FD = 3
@@ -41,11 +42,13 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self._alive = asyncio.create_task(notify.stay_alive())
         self._intake.start()
+        self._live.ensure()
         notify.ready("serving")
 
-    def __init__(self, config: uvicorn.Config, intake: "Intake") -> None:
+    def __init__(self, config: uvicorn.Config, intake: "Intake", live: "Live") -> None:
         super().__init__(config)
         self._intake = intake
+        self._live = live
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._alive.cancel()
@@ -54,6 +57,7 @@ class Server(uvicorn.Server):
             server.close()
         await asyncio.sleep(DRAIN_S)
         await super().shutdown(sockets)
+        await self._live.stop()
         await self._intake.stop()
 
 
@@ -61,6 +65,7 @@ def server() -> Server:
     from django.conf import settings
 
     from controlplane.asgi import application  # settings are read here, and the stores' addresses with them
+    from controlplane.dashboard.live.service import LIVE
     from controlplane.intake.wiring import intake
     from controlplane.operations.readiness import readiness
     from controlplane.serving.database import share_connections
@@ -84,7 +89,7 @@ def server() -> Server:
         ws=SharingProtocol,
         ws_max_size=64 * 1024,
     )
-    return Server(config, gate)
+    return Server(config, gate, LIVE)
 
 
 def listening() -> list[socket.socket]:

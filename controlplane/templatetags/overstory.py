@@ -6,6 +6,7 @@ hold both.
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -130,6 +131,12 @@ def glyph_name(state: str) -> str:
 
 
 def _use(name: str, classes: str) -> SafeString:
+    return _drawn(get_script_prefix(), name, classes)
+
+
+@lru_cache(maxsize=512)
+def _drawn(prefix: str, name: str, classes: str) -> SafeString:
+    """Kept by the site's prefix: lists have hundreds of a few symbols, and a hashed file's address takes long."""
     return format_html(
         '<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>', classes, _sprite(), name
     )

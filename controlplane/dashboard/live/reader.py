@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -56,7 +57,8 @@ class Reader:
         self.redis_url = redis_url
         self.store = Postgres()
         self.loaded = asyncio.Event()
-        """Set once everything was read for the first time."""
+        self.is_loaded = threading.Event()
+        """Both: set once everything was read for the first time; the second for threads."""
         self._hinted = asyncio.Event()
         self._slow_at = float("-inf")
         self._nodes_at = float("-inf")
@@ -162,6 +164,7 @@ class Reader:
         self._summarise()
         self.hub.ages.rows = began
         self.loaded.set()
+        self.is_loaded.set()
 
     async def _read_nodes(self) -> None:
         """Nodes, trees and strays; and a whole node whose stream began anew or that was not known."""

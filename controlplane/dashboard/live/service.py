@@ -1,7 +1,13 @@
-"""The live data of this process: one hub, one reader, the open connections. Started by the first who needs it."""
+"""The live data of this process: one hub, one reader, the open connections.
+
+The reader stands by from the process's start, and with whatever is asked for: a page that finds its tables read shows them
+in milliseconds, where reading a large fleet anew takes a second. It rests after a while in which nobody was there.
+"""
 
 import asyncio
+import contextlib
 import logging
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +25,11 @@ log = logging.getLogger("overstory.live")
 MOST_SOCKETS = 8
 """Of one user, in one process."""
 LOADED_WITHIN_S = 5.0
+BEGUN_WITHIN_S = 0.5
+REST_AFTER_S = 600.0
+"""Without a connection and without a page. A poll each second costs little, but all day and for each process."""
+PATIENCE_S = 3.0
+"""How long a page waits for tables that are being read: PostgreSQL would not answer it sooner than the reader."""
 
 
 def site_link(path: str) -> str:
@@ -36,6 +47,9 @@ class Live:
     reader: Reader | None = None
     pacer: Pacer = field(init=False)
     traffic: Traffic = field(default_factory=Traffic)
+    _kept_at: float = 0.0
+    """When somebody was there last, seconds since boot; who is connected is there."""
+    _began_at: float = float("-inf")
     _loop: asyncio.AbstractEventLoop | None = None
     _tasks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
 
@@ -46,11 +60,13 @@ class Live:
             self._loop, self._tasks = loop, {}
             self.reader = Reader(self.hub, settings.LIVE_REDIS_URL)
             self.pacer = Pacer(self.hub)
+            self._began_at = self._kept_at = self.hub.clock.boot()
         works: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "live reader": self.reader.run,
             "live pacer": self.pacer.run,
             "live ticks": lambda: ticks.follow(self.recheck),
             "live traffic": lambda: publish(settings.LIVE_REDIS_URL, self.traffic),
+            "live rest": self._rest,
         }
         for name, work in works.items():
             if name not in self._tasks:
@@ -67,18 +83,51 @@ class Live:
     async def loaded(self) -> None:
         """Waits until everything was read once, or a while: a store may be away."""
         reader = self.ensure()
+        self._kept_at = self.hub.clock.boot()
         try:
             await asyncio.wait_for(reader.loaded.wait(), LOADED_WITHIN_S)
         except TimeoutError:
             log.warning("live data is not read yet: PostgreSQL does not answer")
 
     async def stop(self) -> None:
-        """End the reader, within its own deadlines."""
-        tasks = list(self._tasks.values())
+        """End the reader, within its own deadlines. Whoever asks meanwhile gets another one."""
+        tasks = [task for task in self._tasks.values() if task is not asyncio.current_task()]
+        self.reader, self._tasks = None, {}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.reader = None
+
+    async def _rest(self) -> None:
+        """Ends the reader once nobody was there for long."""
+        left_s = REST_AFTER_S
+        while left_s > 0:
+            await asyncio.sleep(left_s)
+            if self.pacer.lines:
+                self._kept_at = self.hub.clock.boot()
+            left_s = self._kept_at + REST_AFTER_S - self.hub.clock.boot()
+        await self.stop()
+
+    def keep(self) -> None:
+        """A page is made, in a thread: the reader goes on, or begins. Nothing in a process that serves no pages."""
+        loop, kept = self._loop, threading.Event()
+        if loop is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+            loop.call_soon_threadsafe(self._keep, kept)
+            if self.reader is None:
+                kept.wait(BEGUN_WITHIN_S)
+
+    def _keep(self, kept: threading.Event) -> None:
+        self.ensure()
+        self._kept_at = self.hub.clock.boot()
+        kept.set()
+
+    def is_read(self) -> bool:
+        """`is_current`, for a thread that makes a page; waits for a reader that has just begun."""
+        reader = self.reader
+        if reader is not None and not self.is_current():
+            reader.is_loaded.wait(max(0.0, self._began_at + PATIENCE_S - self.hub.clock.boot()))
+        return self.is_current()
 
     def is_current(self) -> bool:
         """Whether the tables were equal to PostgreSQL a moment ago: pages may show them instead of asking again."""
