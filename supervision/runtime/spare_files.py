@@ -23,11 +23,11 @@ DIRECTORY = ".spare"
 PAIRS = 1024
 """For as many starts at once, as a tree of a thousand children that begins; what goes beyond makes its own files."""
 FEW = PAIRS // 2
-"""From here on the node looks for new ones."""
+"""Below this the node looks for new ones whenever it may; above, once they have all been made."""
 SLOT_BYTES = 512
 NOTE_BYTES = SLOT_BYTES - 40
 """Before it stands the pid, in it perhaps the time at which that process began."""
-MADE_AT_ONCE = 64
+MADE_AT_ONCE = 128
 """In one round of the rotator in which no child's directory changed."""
 MADE_WHEN_BUSY = 8
 """In one of the others: making a file keeps those waiting that children make themselves."""
@@ -85,6 +85,8 @@ class SpareFiles:
         self._ledger = -1
         self._slot = 0
         self._known: list[str] = []
+        self._listed_at = self._changed_at = 0
+        """When the directory had last changed, as it was when we listed it, and as it was when we looked last."""
         self._owed: dict[str, _Owed] = {}
         """By the name that the standard output is to have."""
 
@@ -92,6 +94,11 @@ class SpareFiles:
     def ledger(self) -> int:
         """Descriptor of the file where those that take pairs say so; -1 before there are any."""
         return self._ledger
+
+    @property
+    def owed(self) -> int:
+        """How many pairs have not got their names yet."""
+        return len(self._owed)
 
     def take(self, key: str, incarnation: int, out: str, err: str) -> Pair | None:
         """A pair that is to become `out` and `err`, for the first process of an incarnation; None when there is none.
@@ -137,14 +144,19 @@ class SpareFiles:
             del self._owed[out]
 
     def refresh(self) -> None:
-        """Look for new pairs when few are left. Not while names are owed: those pairs are there, and taken."""
-        if len(self._known) >= FEW or self._owed:
+        """Look for new pairs; due each second. Not while names are owed: those pairs are there, and taken. Of a directory
+        that is still being filled, or emptied by starts, a listing is worth its milliseconds only when few are left."""
+        if len(self._known) >= PAIRS or self._owed:
             return
         try:
             if self._ledger < 0:
                 self._ledger = os.open(self.ledger_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 os.ftruncate(self._ledger, PAIRS * SLOT_BYTES)
-            self._known = pairs_in(self._directory)[:PAIRS]
+            before, self._changed_at = self._changed_at, os.stat(self._directory).st_mtime_ns
+            is_news = self._changed_at == before and self._changed_at != self._listed_at
+            if len(self._known) < FEW or is_news:
+                self._known = pairs_in(self._directory)[:PAIRS]
+                self._listed_at = self._changed_at
         except OSError:
             self._known = []
 

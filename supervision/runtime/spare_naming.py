@@ -1,7 +1,7 @@
 """When the spare files that starts took get their names: a moment later, behind what is more urgent.
 
 Making a directory and naming two files takes up to half a millisecond. So it waits until no other start is near, and goes
-in small pieces between the turns of the loop.
+in small pieces between the turns of the loop; of many, only while little else makes the loop turn.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,12 @@ from supervision.runtime.spare_files import Pair, SpareFiles
 
 SETTLE_S = 0.02
 """After the last of the starts that are near each other."""
-SETTLE_AT_LATEST_S = 1.0
-"""After the first of them, however many follow."""
+SETTLE_AT_LATEST_S = 10.0
+"""After the first of them, however many follow, and whatever else goes on."""
 SETTLED_AT_ONCE = 16
 PAUSE_S = 0.002
+FEW_ROUNDS = 3
+"""Turns of the loop from one piece to the next where nothing else goes on, one's own timer and a beat counted."""
 
 
 class SpareNaming:
@@ -28,6 +30,7 @@ class SpareNaming:
         self._is_due = False
         self._last = self._first = 0.0
         """Boot seconds of the starts whose files have not all got their names."""
+        self._rounds = 0
 
     def take(self, key: str, incarnation: int, out: str, err: str) -> Pair | None:
         """As SpareFiles.take; `taken` is due behind the start."""
@@ -41,11 +44,19 @@ class SpareNaming:
             self._loop.call_at(self._last + SETTLE_S, self._settle)
 
     def _settle(self) -> None:
-        due = min(self._last + SETTLE_S, self._first + SETTLE_AT_LATEST_S)
-        if self._clock.boot() < due:
+        now, latest = self._clock.boot(), self._first + SETTLE_AT_LATEST_S
+        due = min(self._last + SETTLE_S, latest)
+        if now < due:
             self._loop.call_at(due, self._settle)
+        elif self._is_busy() and self._spares.owed > SETTLED_AT_ONCE and now < latest:
+            self._loop.call_later(SETTLE_S, self._settle)
         elif self._spares.settle(at_most=SETTLED_AT_ONCE):
             self._is_due = False
             self._then()
         else:
             self._loop.call_later(PAUSE_S, self._settle)
+
+    def _is_busy(self) -> bool:
+        """Whether the loop turned for others since we asked last: a stop of a thousand must not wait for their names."""
+        before, self._rounds = self._rounds, self._loop.rounds
+        return self._rounds - before > FEW_ROUNDS

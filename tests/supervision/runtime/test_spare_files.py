@@ -9,7 +9,16 @@ import pytest
 
 from supervision.runtime import spare_files
 from supervision.runtime.output import OutputStore
-from supervision.runtime.spare_files import DIRECTORY, PAIRS, Pair, SpareFiles, Taking, make_pairs, pairs_in
+from supervision.runtime.spare_files import (
+    DIRECTORY,
+    FEW,
+    PAIRS,
+    Pair,
+    SpareFiles,
+    Taking,
+    make_pairs,
+    pairs_in,
+)
 from tests.supervision.runtime.spawning import launcher, plan, run
 
 
@@ -79,6 +88,35 @@ def test_without_spares_there_are_none_and_later_there_are(tmp_path: Path) -> No
     make_pairs(str(tmp_path))
     spares.refresh()
     assert take(spares, tmp_path) is not None
+
+
+def test_all_pairs_are_known_once_they_have_all_been_made(tmp_path: Path) -> None:
+    make_pairs(str(tmp_path), at_most=FEW)
+    spares = node_of(tmp_path)
+    while not make_pairs(str(tmp_path)):
+        pass
+    spares.refresh()  # it has just changed: perhaps more are coming
+    spares.refresh()
+    for number in range(PAIRS):
+        taken(spares, tmp_path, number)
+    assert take(spares, tmp_path, PAIRS) is None
+
+
+def test_a_directory_that_did_not_change_is_not_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_pairs(str(tmp_path), at_most=FEW + 1)
+    spares = node_of(tmp_path)
+    listed: list[str] = []
+
+    def listing(directory: str) -> list[str]:
+        listed.append(directory)
+        return []
+
+    monkeypatch.setattr(spare_files, "pairs_in", listing)
+    for _ in range(3):
+        spares.refresh()
+    assert listed == []
 
 
 def test_what_was_not_taken_is_not_renamed_over_the_real_file(logs: Path) -> None:
