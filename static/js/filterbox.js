@@ -1,5 +1,9 @@
 // The filter field of a live list: understood as it is typed, kept in the address, wrong input named by its place.
 import { FilterError, columnsOfTerms, dependsOnTime, parse, predicate, predicateOfRows } from "./lib/filter.js";
+import { haystacksOf } from "./lib/haystack.js";
+
+const AT_ONCE = 100; // rows, between two looks at the time that is left
+const IDLE_LEFT_MS = 3;
 
 export class FilterBox {
   /** fields: the list's table from the page; onChange(): the filter is another now. */
@@ -50,6 +54,20 @@ export class FilterBox {
     return predicateOfRows(this.terms, this.fields, table.values);
   }
 
+  /** Read ahead what words are looked for in, in the browser's idle time. */
+  prepare(table, from = 0) {
+    const { values } = table;
+    const texts = haystacksOf(values, this.fields.text);
+    whenIdle((left) => {
+      let at = from;
+      while (at < table.size && left() > IDLE_LEFT_MS) {
+        texts.prepare(at, Math.min(at + AT_ONCE, table.size));
+        at += AT_ONCE;
+      }
+      if (at < table.size && table.values === values) this.prepare(table, at);
+    });
+  }
+
   /** Columns that decide which rows are accepted; null when time decides too. */
   get columns() {
     return dependsOnTime(this.terms, this.fields) ? null : columnsOfTerms(this.terms, this.fields);
@@ -80,4 +98,15 @@ export class FilterBox {
   say(words) {
     if (this.words.textContent !== words) this.words.textContent = words;
   }
+}
+
+/** Safari has no idle callbacks: there a little is done now and then. */
+function whenIdle(work) {
+  if (globalThis.requestIdleCallback) requestIdleCallback((deadline) => work(() => deadline.timeRemaining()));
+  else setTimeout(() => work(budget(8)), 50);
+}
+
+function budget(ms) {
+  const end = performance.now() + ms;
+  return () => end - performance.now();
 }

@@ -7,7 +7,7 @@ const SPARE = 10;
 export class VirtualGrid {
   /**
    * holder: the element that scrolls. makeRow(): a row element, made once for each place of the pool.
-   * fillRow(element, id): shows row `id`. open(id, event): Enter or a double click. Ids are row numbers of the caller.
+   * fillRow(element, id, changed): shows row `id`. open(id, event): Enter or a double click. Ids are row numbers of the caller.
    */
   constructor(holder, { makeRow, fillRow, clearRow = () => {}, open = () => {}, pick = () => {}, onMoved = () => {} }) {
     Object.assign(this, { holder, makeRow, fillRow, clearRow, open, pick, onMoved });
@@ -86,8 +86,20 @@ export class VirtualGrid {
   refresh(ids) {
     for (const id of ids) {
       const row = this.shown.get(String(id));
-      if (row) this.fillRow(row, id);
+      if (row) this.fillSeen(row, id);
     }
+  }
+
+  /** Fill a row that is in view, and say so. One that is kept ready outside is written to when it comes into view: each write
+   * costs layout and paint, seen or not. */
+  fillSeen(row, id, changed) {
+    row.isLate = !this.isInView(row);
+    if (!row.isLate) this.fillRow(row, id, changed);
+    return !row.isLate;
+  }
+
+  isInView(row) {
+    return row.place >= this.from && row.place < this.to;
   }
 
   schedule() {
@@ -100,7 +112,10 @@ export class VirtualGrid {
   }
 
   draw() {
-    const { first, count } = visibleRange({ scrollTop: this.holder.scrollTop, height: this.holder.clientHeight, rowHeight: this.rowHeight, total: this.order.length, spare: SPARE });
+    const { scrollTop, clientHeight: height } = this.holder;
+    const { first, count } = visibleRange({ scrollTop, height, rowHeight: this.rowHeight, total: this.order.length, spare: SPARE });
+    this.from = Math.floor(scrollTop / this.rowHeight);
+    this.to = Math.ceil((scrollTop + height) / this.rowHeight);
     const wanted = new Map();
     for (let place = first; place < first + count; place += 1) wanted.set(String(this.order[place]), place);
     for (const id of this.shown.keys()) if (!wanted.has(id)) this.shown.delete(id);
@@ -113,9 +128,11 @@ export class VirtualGrid {
         row.hidden = false;
         row.dataset.row = id;
         this.shown.set(id, row);
+        row.isLate = false;
         this.fillRow(row, this.order[place]);
       }
       this.put(row, place);
+      if (row.isLate) this.fillSeen(row, this.order[place]);
     }
     for (const row of free) {
       row.hidden = true;

@@ -16,6 +16,7 @@ const SPREAD_MS = 900;
 const AGED_MS = 750;
 const FRESH_MS = 950;
 const FRAMES_MS = 500;
+const WORDS_MS = 10_000;
 const STATE = ["state"];
 
 export function attach(element) {
@@ -60,6 +61,7 @@ class ProcessList {
       this.named = null;
       this.begin();
       this.arrange(true);
+      this.readWords();
     } else if (event.kind === "frame") {
       this.sparks.push(event.sampled, table);
       this.showChanged(event.changed);
@@ -79,9 +81,7 @@ class ProcessList {
     for (const [at, mask] of changed) {
       const id = this.table.ids[at];
       const row = shown.get(id);
-      if (!row) continue;
-      this.fill(row, id, mask);
-      isDrawn = true;
+      if (row && this.grid.fillSeen(row, id, mask)) isDrawn = true;
     }
     if (isDrawn || performance.now() - this.spreadAt > SPREAD_MS / 3) this.fillSome();
   }
@@ -114,7 +114,7 @@ class ProcessList {
     this.body.classList.remove("grid-static");
     this.grid = new VirtualGrid(this.body, {
       makeRow: () => makeRow(this.canPick, (id) => this.picks.toggle(id)),
-      fillRow: (row, id) => this.fill(row, id),
+      fillRow: (row, id, changed) => this.fill(row, id, changed),
       clearRow: (row) => {
         row.holds = null;
         delete row.dataset.id;
@@ -168,8 +168,9 @@ class ProcessList {
     if (!this.grid) return;
     const now = performance.now();
     const comesWithFrames = now - this.spreadAt < FRAMES_MS;
-    if (!comesWithFrames) for (const [id, row] of this.grid.shown) if (row.filledAt < now - FRESH_MS) this.fillUptime(row, id);
+    if (!comesWithFrames) for (const [id, row] of this.grid.shown) if (row.filledAt < now - FRESH_MS) this.goOn(row, id);
     this.sparks.ask();
+    if (now - this.wordsAt > WORDS_MS) this.readWords();
   }
 
   /** The time goes on in every row, each second. While frames come, some rows with each that is drawn anyway: the same share
@@ -178,14 +179,27 @@ class ProcessList {
     const now = performance.now();
     const { shown } = this.grid ?? {};
     if (!shown) return;
-    let left = Math.ceil((shown.size * Math.min(SPREAD_MS, now - this.spreadAt)) / SPREAD_MS);
+    let left = Math.ceil(((this.grid.to - this.grid.from) * Math.min(SPREAD_MS, now - this.spreadAt)) / SPREAD_MS);
     this.spreadAt = now;
     for (const [id, row] of shown) {
       if (left === 0) break;
-      if (row.filledAt > now - AGED_MS) continue;
-      this.fillUptime(row, id);
+      if (row.filledAt > now - AGED_MS || !this.goOn(row, id)) continue;
       left -= 1;
     }
+  }
+
+  /** The time of a row in view goes on. Whether it is. */
+  goOn(row, id) {
+    const isSeen = this.grid.isInView(row);
+    if (isSeen) this.fillUptime(row, id);
+    else row.isLate = true;
+    return isSeen;
+  }
+
+  /** What words are looked for in is read ahead, so that the first letter typed is answered as soon as the next. */
+  readWords() {
+    this.wordsAt = performance.now();
+    this.filter.prepare(this.table);
   }
 
   /** changed: mask of the columns that a frame brought, else nothing. Cells remember what they show: asking the page costs

@@ -1,5 +1,7 @@
 // The filter grammar of docs/live.md, the twin of controlplane/filters; tests/data/filter_cases.json holds both.
 
+import { haystacksOf } from "./haystack.js";
+
 const MAX_LENGTH = 1000;
 const MAX_TERMS = 50;
 const FIELD = /[a-z][a-z_]*(?=:)/y;
@@ -155,6 +157,7 @@ export function predicate(terms, list) {
 /** The same for a table that is held in columns: a function of (row number, now). A column that there is not holds nothing. */
 export function predicateOfRows(terms, list, values) {
   const tests = terms.map((term) => {
+    if (term.field === "") return wordTest(term, haystacksOf(values, list.text));
     const test = testOf(term, list);
     const columns = columnsOf(term, list).map((name) => values[name]).filter(Boolean);
     let row = 0;
@@ -169,6 +172,11 @@ export function predicateOfRows(terms, list, values) {
     for (const test of tests) if (!test(row, now)) return false;
     return true;
   };
+}
+
+function wordTest({ negated, values: [word] }, haystacks) {
+  const part = word.toLowerCase();
+  return (row) => haystacks.of(row).includes(part) !== negated;
 }
 
 /** Columns that the answer depends on. */
