@@ -29,6 +29,7 @@ from supervision.errors.store.models import (
 )
 from supervision.errors.store.monitor_models import CheckIn, Monitor
 from supervision.errors.store.occasion_models import ErrorIssueMinute, ErrorOccasion
+from supervision.errors.store.owner_models import ErrorOwner, ErrorTeam, ErrorWatcher
 from supervision.errors.store.release_models import ErrorAttachment, ErrorReleaseHour, ErrorReleaseUser
 from supervision.errors.store.spike_models import ErrorProjectHour, ErrorSpike
 from supervision.errors.store.transaction_models import ErrorTransactionHour
@@ -51,7 +52,7 @@ from supervision.remediation.models import (
     RemediationPlan,
     RemediationStep,
 )
-from supervision.rules.issues.models import IssueFiring, IssueRule
+from supervision.rules.issues.models import IssueFiring, IssueNews, IssueRule
 from supervision.rules.models import Crossing, MeasureRule, Objective, ObjectiveMinute, QueueMinute
 from supervision.samples.models import SampleHour, SampleMinute
 from supervision.tasks.models import PoolScale, TaskAttempt, TaskQueue, TaskRun, TaskWorker, WorkerRequest
@@ -87,6 +88,7 @@ __all__ = [
     "ErrorIssueUser",
     "ErrorKey",
     "ErrorOccasion",
+    "ErrorOwner",
     "ErrorProject",
     "ErrorProjectHour",
     "ErrorRelease",
@@ -95,10 +97,13 @@ __all__ = [
     "ErrorRule",
     "ErrorSpike",
     "ErrorTag",
+    "ErrorTeam",
     "ErrorTransactionHour",
+    "ErrorWatcher",
     "HealthCheck",
     "Incarnation",
     "IssueFiring",
+    "IssueNews",
     "IssueRule",
     "JournalRecord",
     "Leadership",

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from controlplane.access.credentials import TOKEN_PREFIX, digest
 from controlplane.access.models import Grant, Token
-from controlplane.access.policy import Held, Principal, Role, Scope, TokenLimits
+from controlplane.access.policy import EVERY_TREE, Held, Permission, Principal, Role, Scope, TokenLimits
 
 LAST_USED_EVERY = timedelta(minutes=1)
 """How exact `last_used_at` is: a write for each request would cost more than the request."""
@@ -26,6 +26,12 @@ def principal_of_user(user: AbstractBaseUser | AnonymousUser) -> Principal | Non
     if not isinstance(user, User) or not user.is_active:
         return None
     return Principal(user.pk, user.get_username(), _held(user))
+
+
+def may_see_issues(user: User, tree: str) -> bool:
+    """Whether a user may see the issues of a tree's project; of a project of no tree who may see every tree."""
+    principal = principal_of_user(user)
+    return principal is not None and principal.can(Permission.VIEW, tree or EVERY_TREE)
 
 
 def principal_of_token(text: str, *, now: datetime) -> Principal | None:

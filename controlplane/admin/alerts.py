@@ -59,7 +59,17 @@ class AlertAdmin(FactAdmin):
 
 @admin.register(Delivery, site=site)
 class DeliveryAdmin(FactAdmin):
-    list_display = ("alert", "channel", "event", "state", "attempts", "next_at", "sent_at", "last_error")
+    list_display = (
+        "alert",
+        "channel",
+        "address",
+        "event",
+        "state",
+        "attempts",
+        "next_at",
+        "sent_at",
+        "last_error",
+    )
     list_filter = ("state", "event", "channel")
     ordering = ("-created_at",)
 

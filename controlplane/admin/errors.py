@@ -11,7 +11,7 @@ from controlplane.access.actors import actor_of
 from controlplane.admin.acting import each
 from controlplane.admin.facts import FactAdmin
 from controlplane.admin.site import site
-from supervision.errors.store import issues, projects
+from supervision.errors.store import issues, owning, projects
 from supervision.errors.store.models import (
     ErrorActivity,
     ErrorAddress,
@@ -32,6 +32,7 @@ from supervision.errors.store.models import (
 )
 from supervision.errors.store.monitor_models import CheckIn, Monitor
 from supervision.errors.store.occasion_models import ErrorIssueMinute, ErrorOccasion
+from supervision.errors.store.owner_models import ErrorOwner, ErrorTeam, ErrorWatcher
 from supervision.errors.store.release_models import ErrorAttachment, ErrorReleaseHour, ErrorReleaseUser
 from supervision.errors.store.spike_models import ErrorProjectHour, ErrorSpike
 from supervision.errors.store.transaction_models import ErrorTransactionHour
@@ -73,11 +74,11 @@ class ErrorKeyAdmin(FactAdmin):
 
 @admin.register(ErrorIssue, site=site)
 class ErrorIssueAdmin(FactAdmin):
-    list_display = ("short_id", "title", "culprit", "level", "status", "first_seen")
-    list_filter = ("status", "level")
-    list_select_related = ("project",)
+    list_display = ("short_id", "title", "culprit", "level", "status", "assignee", "team", "first_seen")
+    list_filter = ("status", "level", "team")
+    list_select_related = ("project", "assignee", "team")
     search_fields = ("title", "culprit")
-    actions = ("resolve", "archive")
+    actions = ("resolve", "archive", "mute")
 
     @admin.action(description="Resolve")
     def resolve(self, request: HttpRequest, rows: QuerySet[ErrorIssue]) -> None:
@@ -86,6 +87,10 @@ class ErrorIssueAdmin(FactAdmin):
     @admin.action(description="Archive")
     def archive(self, request: HttpRequest, rows: QuerySet[ErrorIssue]) -> None:
         self._set(request, rows, ErrorIssue.Status.ARCHIVED)
+
+    @admin.action(description="Mute")
+    def mute(self, request: HttpRequest, rows: QuerySet[ErrorIssue]) -> None:
+        self._set(request, rows, ErrorIssue.Status.MUTED)
 
     def _set(self, request: HttpRequest, rows: QuerySet[ErrorIssue], status: str) -> None:
         now, actor = timezone.now(), actor_of(request)
@@ -119,6 +124,24 @@ class ErrorAttachmentAdmin(BodyAdmin):
     list_select_related = ("project",)
 
 
+@admin.register(ErrorTeam, site=site)
+class ErrorTeamAdmin(FactAdmin):
+    list_display = ("slug", "name", "created_at")
+    search_fields = ("slug", "name")
+    actions = ("remove",)
+
+    @admin.action(description="Remove")
+    def remove(self, request: HttpRequest, rows: QuerySet[ErrorTeam]) -> None:
+        actor = actor_of(request)
+        each(request, rows, lambda row: owning.delete_team(team=row, actor=actor), "removed")
+
+
+@admin.register(ErrorOwner, site=site)
+class ErrorOwnerAdmin(FactAdmin):
+    list_display = ("project", "position", "match", "user", "team")
+    list_select_related = ("project", "user", "team")
+
+
 @admin.register(Monitor, site=site)
 class MonitorAdmin(FactAdmin):
     list_display = ("slug", "project", "environment", "status", "next_due", "last_seen")
@@ -141,6 +164,7 @@ class CheckInAdmin(FactAdmin):
     ErrorOccasion,
     ErrorTag,
     ErrorActivity,
+    ErrorWatcher,
     site=site,
 )
 class OfIssueAdmin(FactAdmin):

@@ -16,7 +16,7 @@ from controlplane.admin.site import site
 from supervision.rules import services
 from supervision.rules.exceptions import InvalidRuleError
 from supervision.rules.issues import services as issue_services
-from supervision.rules.issues.models import IssueFiring, IssueRule
+from supervision.rules.issues.models import IssueFiring, IssueNews, IssueRule
 from supervision.rules.models import Crossing, MeasureRule, Objective, ObjectiveMinute, QueueMinute
 from supervision.rules.services import ObjectiveFields, RuleFields
 
@@ -163,3 +163,9 @@ class ObjectiveMinuteAdmin(FactAdmin):
 class QueueMinuteAdmin(FactAdmin):
     list_display = ("app", "name", "at", "length", "oldest_s")
     search_fields = ("name",)
+
+
+@admin.register(IssueNews, site=site)
+class IssueNewsAdmin(FactAdmin):
+    list_display = ("user", "activity", "at")
+    list_select_related = ("user", "activity__issue__project")

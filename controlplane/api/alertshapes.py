@@ -40,11 +40,13 @@ class AlertAction(Body):
 
 
 class DeliveryShape(serializers.Serializer[Any]):
-    """One message to one channel."""
+    """One message to one channel, or to one person."""
 
     id = serializers.UUIDField()
     alert = serializers.IntegerField(source="alert_id")
-    channel = serializers.CharField(source="channel.name")
+    channel = serializers.CharField(
+        source="channel.name", default=None, allow_null=True, help_text="null: to one person, by e-mail."
+    )
     event = serializers.ChoiceField(Delivery.Event.values)
     state = serializers.ChoiceField(Delivery.State.values)
     attempts = serializers.IntegerField()

@@ -20,9 +20,10 @@ from controlplane.api.versions import answer, require_match, tag_of_body
 from controlplane.filters.grammar import FilterError
 from controlplane.filters.issues import issue_condition
 from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
-from supervision.errors.store import issues, selectors
+from supervision.errors.store import issues, owning, selectors
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.models import ErrorEvent, ErrorIssue
+from supervision.errors.store.owner_models import ErrorTeam
 from supervision.errors.store.releases import attachments
 
 TAG = ["errors"]
@@ -76,7 +77,8 @@ class ErrorIssues(Endpoint):
     )
     def get(self, request: Request) -> Response:
         rows = selectors.issues(trees=visible_trees(self.principal))
-        return ISSUES.page(request, _filtered(rows, request.query_params.get("filter", ""), "filter"))
+        text = request.query_params.get("filter", "")
+        return ISSUES.page(request, _filtered(self, rows, text, "filter"))
 
 
 class ErrorIssuesBulk(Endpoint):
@@ -96,7 +98,7 @@ class ErrorIssuesBulk(Endpoint):
         def act() -> Response:
             body = read(errorshapes.ErrorIssuesChange, request)
             rows = selectors.issues(trees=visible_trees(self.principal))
-            found = _filtered(rows, body.pop("filter"), "/filter")
+            found = _filtered(self, rows, body.pop("filter"), "/filter")
             matched = [issue for issue in found[: issues.MOST_BULK + 1] if self._may_change(issue)]
             if body.pop("dry_run"):
                 return Response({"matched": len(matched), "changed": 0})
@@ -131,6 +133,7 @@ class ErrorIssueDetail(Endpoint):
             "activity": [
                 dict(shape.ErrorActivityShape(each).data) for each in issue.activity.all()[:ACTIVITY_SHOWN]
             ],
+            "watchers": owning.watchers_of(issue),
             "merged_into": issue.merged_into.short_id if issue.merged_into else None,
             "alike": [each.short_id for each in selectors.alike(issue)],
             "around": around(newest) if newest is not None else None,
@@ -279,29 +282,30 @@ def find_issue(endpoint: Endpoint, short_id: str, permission: Permission) -> Err
 def _tag(issue: ErrorIssue) -> str:
     """Of what people decide: events come all the time."""
     decided = {"status": issue.status, "in": issue.resolved_in, "assignee": issue.assignee_id}
-    return tag_of_body({**decided, "at": issue.status_at})
+    return tag_of_body({**decided, "team": issue.team_id, "at": issue.status_at})
 
 
-def _filtered(rows: Any, text: str, where: str) -> Any:
+def _filtered(endpoint: Endpoint, rows: Any, text: str, where: str) -> Any:
     try:
-        return rows.filter(issue_condition(text))
+        return rows.filter(issue_condition(text, me=endpoint.principal.name))
     except FilterError as error:
         raise Problem.invalid(where, f"{error.message}, at character {error.at + 1}.") from None
 
 
 def _change(endpoint: Endpoint, found: list[ErrorIssue], body: dict[str, Any]) -> int:
     """How many were changed: all of them, or none."""
-    if not {"status", "assignee"} & body.keys():
-        raise Problem.invalid("/status", "A status, an assignee, or both.")
+    if not {"status", "assignee", "team"} & body.keys():
+        raise Problem.invalid("/status", "A status, an assignee, or a team.")
     who = _assignee(body["assignee"]) if body.get("assignee") is not None else None
+    team = _team(body["team"]) if body.get("team") is not None else None
     actor, now = endpoint.actor, timezone.now()
 
     def decide() -> None:
         for issue in found:
             if "status" in body:
                 issues.set_status(issue=issue, **issues.decision_of(body), now=now, actor=actor)
-            if "assignee" in body:
-                issues.assign(issue=issue, user=who, now=now, actor=actor)
+            if {"assignee", "team"} & body.keys():
+                issues.assign(issue=issue, user=who, team=team, now=now, actor=actor)
 
     carried_out(decide)
     return len(found)
@@ -311,4 +315,11 @@ def _assignee(name: str) -> User:
     found = User.objects.filter(username=name, is_active=True).first()
     if found is None:
         raise Problem.invalid("/assignee", "There is no such user.")
+    return found
+
+
+def _team(slug: str) -> ErrorTeam:
+    found = owning.team_called(slug)
+    if found is None:
+        raise Problem.invalid("/team", "There is no such team.")
     return found

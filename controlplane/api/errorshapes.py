@@ -120,6 +120,7 @@ class ErrorIssueShape(serializers.Serializer[Any]):
         allow_null=True, help_text="Archived until so many come in an hour."
     )
     assignee = serializers.SerializerMethodField()
+    team = serializers.SerializerMethodField()
     child = serializers.CharField(help_text="Where it was first seen; empty: no child of a tree.")
     count = serializers.IntegerField(source="stat.count")
     users = serializers.IntegerField(source="stat.users", help_text="Different ones that it happened to.")
@@ -130,7 +131,12 @@ class ErrorIssueShape(serializers.Serializer[Any]):
     environment = serializers.CharField(source="stat.last_environment")
 
     def get_assignee(self, issue: Any) -> str | None:
+        """A user's name."""
         return issue.assignee.get_username() if issue.assignee else None
+
+    def get_team(self, issue: Any) -> str | None:
+        """The team it is assigned to, instead of a user."""
+        return issue.team.slug if issue.team else None
 
 
 class ErrorHashShape(serializers.Serializer[Any]):
@@ -156,6 +162,7 @@ class ErrorIssueDetailShape(ErrorIssueShape):
     because = serializers.DictField()
     hashes = ErrorHashShape(many=True)
     activity = ErrorActivityShape(many=True)
+    watchers = serializers.ListField(child=serializers.CharField(), help_text="Who follows it.")
     merged_into = serializers.CharField(allow_null=True)
     alike = serializers.ListField(
         child=serializers.CharField(), help_text="Short ids of issues that end in the same call."
@@ -192,7 +199,10 @@ class ErrorIssueChange(Body):
         help_text="Or when more come in an hour than twice what the busiest of the last week had, ten at least.",
     )
     assignee = serializers.CharField(
-        max_length=150, allow_null=True, required=False, help_text="A user's name."
+        max_length=150, allow_null=True, required=False, help_text="A user's name; null: nobody."
+    )
+    team = serializers.CharField(
+        max_length=63, allow_null=True, required=False, help_text="A team, instead of a user."
     )
 
 

@@ -12,6 +12,7 @@ from controlplane.api import (
     checkpoints,
     children,
     commands,
+    errorowners,
     errorprojects,
     errorreleases,
     errors,
@@ -91,6 +92,9 @@ urlpatterns = [
     ),
     path("error_issues/<str:short_id>/merge", errors.ErrorIssueMerge.as_view(), name="error-issue-merge"),
     path("error_issues/<str:short_id>/part", errors.ErrorIssuePart.as_view(), name="error-issue-part"),
+    path(
+        "error_issues/<str:short_id>/watch", errorowners.ErrorIssueWatch.as_view(), name="error-issue-watch"
+    ),
     path("error_issues/<str:short_id>/events", errors.ErrorEvents.as_view(), name="error-events"),
     path(
         "error_issues/<str:short_id>/events/<str:event_id>",
@@ -101,6 +105,9 @@ urlpatterns = [
     path("error_projects/<str:slug>", errorprojects.ErrorProjectDetail.as_view(), name="error-project"),
     path("error_projects/<str:slug>/keys", errorprojects.ErrorKeys.as_view(), name="error-keys"),
     path("error_projects/<str:slug>/keys/<int:id>", errorprojects.ErrorKeyDetail.as_view(), name="error-key"),
+    path("error_projects/<str:slug>/owners", errorowners.ErrorOwners.as_view(), name="error-owners"),
+    path("error_teams", errorowners.ErrorTeams.as_view(), name="error-teams"),
+    path("error_teams/<str:slug>", errorowners.ErrorTeamDetail.as_view(), name="error-team"),
     path("error_releases", errorreleases.ErrorReleases.as_view(), name="error-releases"),
     path("error_transactions", errorreleases.ErrorTransactions.as_view(), name="error-transactions"),
     path("error_attachments/<int:id>", errorreleases.ErrorAttachmentBytes.as_view(), name="error-attachment"),

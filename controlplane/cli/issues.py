@@ -24,7 +24,10 @@ class Issues(Protocol):
     def event(self, short_id: str, event_id: str) -> Body: ...
 
     def changed(self, short_id: str, body: Mapping[str, Any]) -> Body:
-        """`status` with what belongs to it, or `assignee`."""
+        """`status` with what belongs to it, or `assignee`, or `team`."""
+
+    def watched(self, short_id: str, user: str | None, *, watching: bool) -> Body:
+        """Who follows it now."""
 
     def commented(self, short_id: str, text: str) -> None: ...
 
@@ -77,6 +80,12 @@ class Remote:
         found: Body = self._api.post(f"error_issues/{short_id}/part", {"hashes": hashes}).body
         return found
 
+    def watched(self, short_id: str, user: str | None, *, watching: bool) -> Body:
+        if user is not None:
+            raise CliError("--to: whose token it is follows the issue", exit_code=ExitCode.USAGE)
+        found: Body = self._api.post(f"error_issues/{short_id}/watch", {"watching": watching}).body
+        return found
+
     def monitors(self) -> list[Body]:
         return list(self._api.pages("monitors"))
 
@@ -99,6 +108,7 @@ class Local:
     def shown(self, short_id: str) -> Body:
         from controlplane.api.around import around
         from controlplane.api.errors import render_issue
+        from supervision.errors.store.owning import watchers_of
         from supervision.errors.store.selectors import event_of
 
         issue = self._find(short_id)
@@ -110,6 +120,7 @@ class Local:
                 {"algorithm": one.algorithm, "hash": one.hash, "pinned": one.pinned}
                 for one in issue.hashes.all()[:500]
             ],
+            "watchers": watchers_of(issue),
             "around": around(newest) if newest is not None else None,
         }
 
@@ -130,20 +141,33 @@ class Local:
         return {**render_event(event), "data": unpacked(event.data)}
 
     def changed(self, short_id: str, body: Mapping[str, Any]) -> Body:
-        from django.contrib.auth.models import User
-
         from controlplane.api.errors import render_issue
         from supervision.errors.store import issues
+        from supervision.errors.store.owning import team_called
 
         issue = self._find(short_id)
         if "status" in body:
             self._do(issues.set_status, issue=issue, **issues.decision_of(body))
         if "assignee" in body:
-            user = User.objects.filter(username=body["assignee"], is_active=True).first()
-            if user is None and body["assignee"] is not None:
-                raise CliError(f"there is no user {body['assignee']}", exit_code=ExitCode.NOT_FOUND)
+            user = self._user(body["assignee"]) if body["assignee"] is not None else None
             self._do(issues.assign, issue=issue, user=user)
+        if "team" in body:
+            team = team_called(body["team"])
+            if team is None:
+                raise CliError(f"there is no team {body['team']}", exit_code=ExitCode.NOT_FOUND)
+            self._do(issues.assign, issue=issue, team=team)
         return render_issue(self._find(short_id))
+
+    def watched(self, short_id: str, user: str | None, *, watching: bool) -> Body:
+        from django.utils import timezone
+
+        from supervision.errors.store import owning
+
+        if user is None:
+            raise CliError("say who with --to USER", exit_code=ExitCode.USAGE)
+        issue = self._find(short_id)
+        owning.watch(issue=issue, user=self._user(user), watching=watching, now=timezone.now())
+        return {"watchers": owning.watchers_of(issue)}
 
     def commented(self, short_id: str, text: str) -> None:
         from supervision.errors.store import issues
@@ -168,6 +192,16 @@ class Local:
         from supervision.errors.store.selectors import monitors
 
         return [render_monitor(monitor) for monitor in monitors(trees=None)]
+
+    @staticmethod
+    def _user(name: str) -> Any:
+        """Any: as below."""
+        from django.contrib.auth.models import User
+
+        found = User.objects.filter(username=name, is_active=True).first()
+        if found is None:
+            raise CliError(f"there is no user {name}", exit_code=ExitCode.NOT_FOUND)
+        return found
 
     @staticmethod
     def _find(short_id: str) -> Any:

@@ -66,6 +66,7 @@ def _change(label: str, method: str, path: str, body: Mapping[str, Any] | None =
 
 _RULE = {"name": "memory of the shop", "measure": "rss", "shape": "threshold", "bound": 5e8, "tree": "shop"}
 _ISSUE_RULE = {"name": "new in the shop", "trigger": "new", "project": "shop"}
+_OWNER = {"match": [["path", "*/billing/*"]], "team": "billing"}
 _OBJECTIVE = {"name": "the shop is up", "indicator": "availability", "target": 99.9, "tree": "shop"}
 _CONFIG = "agent_configs/{namespace}/{name}"
 _SAVED = _post("Save view", "views", {"list": "procs", "name": "Trouble", "filter": "{q}"})
@@ -83,17 +84,30 @@ REQUESTS: Mapping[str, tuple[Request, ...]] = {
         _post("Count what matches", _BULK, {"filter": "{q}", "status": "resolved"}),
         *(
             _post(label, _BULK, {"filter": "{q}", "status": status, "dry_run": False})
-            for label, status in (("Resolve", "resolved"), ("Archive", "archived"), ("Open again", "ongoing"))
+            for label, status in (
+                ("Resolve", "resolved"),
+                ("Archive", "archived"),
+                ("Mute", "muted"),
+                ("Open again", "ongoing"),
+            )
         ),
     ),
     "error-issue": (
         _change("Resolve", "PATCH", _ISSUE, {"status": "resolved"}),
         _change("Archive", "PATCH", _ISSUE, {"status": "archived"}),
         _change("Open again", "PATCH", _ISSUE, {"status": "ongoing"}),
+        _change("Mute", "PATCH", _ISSUE, {"status": "muted"}),
         _change("Assign", "PATCH", _ISSUE, {"assignee": "ada"}),
+        _change("Assign to a team", "PATCH", _ISSUE, {"team": "billing"}),
+        _post("Follow", f"{_ISSUE}/watch", {"watching": True}, once=True),
         _post("Comment", f"{_ISSUE}/comments", {"text": "what was seen"}, once=True),
         _post("Merge into it", f"{_ISSUE}/merge", {"others": ["SHOP-2"]}, once=True),
         _post("Take hashes out", f"{_ISSUE}/part", {"hashes": ["HASH"]}, once=True),
+    ),
+    "error-owners": (
+        _post("Save team", "error_teams", {"slug": "billing", "members": ["ada"]}, once=True),
+        _change("Remove a team", "DELETE", "error_teams/billing"),
+        _change("Save rules", "PUT", "error_projects/shop/owners", {"owners": [_OWNER]}),
     ),
     "finding": (
         _change("Owner", "PATCH", "audit_findings/{id}", {"owner": "ada"}),

@@ -199,10 +199,12 @@ TASKS = _fields(
     text_lookups=("name", "reason", "message"),
 )
 
-ISSUE_STATUSES = ("new", "ongoing", "escalating", "regressed", "resolved", "archived")
+ISSUE_STATUSES = ("new", "ongoing", "escalating", "regressed", "muted", "resolved", "archived")
+ISSUE_IS = (*ISSUE_STATUSES, "open", "assigned", "unassigned")
 ERROR_LEVELS = ("fatal", "error", "warning", "info", "debug")
 ISSUES = _fields(
     _plain("status", Kind.WORD, words=ISSUE_STATUSES),
+    _plain("is", Kind.WORD, words=ISSUE_IS),
     Field("open", Kind.FLAG, ("is_open",), ("is_open",)),
     _plain("level", Kind.WORD, words=ERROR_LEVELS),
     _plain("type", Kind.TEXT),
@@ -211,12 +213,16 @@ ISSUES = _fields(
     Field("project", Kind.TEXT, ("project",), ("project__slug",)),
     Field("tree", Kind.TEXT, ("tree",), ("project__tree",)),
     Field("child", Kind.TEXT, ("child",), ("child", "stat__last_child")),
+    _plain("supervisor", Kind.TEXT),
     Field("release", Kind.TEXT, ("release",), ("first_release", "stat__last_release")),
     Field("environment", Kind.TEXT, ("environment",), ("stat__last_environment",)),
-    Field("assignee", Kind.TEXT, ("assignee",), ("assignee__username",)),
+    Field("env", Kind.TEXT, ("environment",), ("stat__last_environment",)),
+    Field("assignee", Kind.TEXT, ("assignee",), ("assignee__username", "team__slug")),
+    _plain("has", Kind.TEXT),
     Field("user", Kind.TEXT, ("user",), ("tags__value",)),
     Field("tag", Kind.TEXT, ("tag",), ("tags__value",)),
     Field("events", Kind.NUMBER, ("count",), ("stat__count",)),
+    Field("count", Kind.NUMBER, ("count",), ("stat__count",)),
     Field("users", Kind.NUMBER, ("users",), ("stat__users",)),
     Field("first_seen", Kind.AGE, ("first_seen",), ("first_seen",)),
     Field("last_seen", Kind.AGE, ("last_seen",), ("stat__last_seen",)),

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.utils import timezone
 
+from controlplane.access.principals import may_see_issues
 from controlplane.filters.issues import issue_condition
 from controlplane.operations import outside, retention, shared
 from controlplane.operations.jobs import job
@@ -17,6 +18,7 @@ from supervision.journal import retention as journal
 from supervision.remediation import checking
 from supervision.rules import burning
 from supervision.rules import watching as rules
+from supervision.rules.issues.news import tell_news
 from supervision.rules.issues.watching import watch_issue_rules
 from supervision.rules.readings import note_queues
 from supervision.samples import services as samples
@@ -43,6 +45,7 @@ def watch_errors() -> None:
     spiking.weigh(now=timezone.now())
     spiking.look_at_spikes(now=timezone.now())
     watch_issue_rules(accepts=issue_condition, now=timezone.now())
+    tell_news(may_see=may_see_issues, now=timezone.now())
 
 
 @job

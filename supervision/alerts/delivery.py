@@ -91,11 +91,10 @@ def _claim(now: dt.datetime, *, due_by: dt.datetime) -> Delivery | None:
 def _send(delivery: Delivery, told: Told, now: dt.datetime) -> None:
     channel = delivery.channel
     facts = _facts(delivery.alert, told)
-    if channel.kind == Channel.Kind.EMAIL:
+    if channel is None or channel.kind == Channel.Kind.EMAIL:
         subject, text = messages.as_text(facts, event=delivery.event)
-        mail.send(
-            mail.parse_addresses(channel.target), subject, text, {signing.DELIVERY_HEADER: str(delivery.pk)}
-        )
+        target = channel.target if channel is not None else delivery.address
+        mail.send(mail.parse_addresses(target), subject, text, {signing.DELIVERY_HEADER: str(delivery.pk)})
         return
     if channel.kind in chats.CHATS:
         said = chats.chat_body(channel.kind, facts, event=delivery.event, target=channel.target)
@@ -125,7 +124,7 @@ def page_of(alert: Alert) -> str:
     """The page that shows what an alert is about: the member, the tree's history, the nodes, else the overview."""
     if alert.kind in (Kind.RULE_CROSSED, Kind.BUDGET_BURNS):
         return "/rules"
-    if alert.kind in (Kind.ISSUE_FOUND, Kind.ERROR_SPIKE):
+    if alert.kind in (Kind.ISSUE_FOUND, Kind.ISSUE_NEWS, Kind.ERROR_SPIKE):
         issues = list(alert.data.get("issues", ()))
         return f"/errors/{quote(str(issues[0]))}" if len(issues) == 1 else "/errors"
     if alert.kind == Kind.ROLLED_BACK:

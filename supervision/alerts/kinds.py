@@ -16,6 +16,7 @@ class Kind(StrEnum):
     BUDGET_BURNS = "budget_burns"
     MONITOR_FAILING = "monitor_failing"
     ISSUE_FOUND = "issue_found"
+    ISSUE_NEWS = "issue_news"
     ERROR_SPIKE = "error_spike"
     TEST = "test"
 
@@ -40,6 +41,8 @@ class Meaning:
     """An alert that nobody acknowledged is told again so often; 0: once."""
 
 
+PERSONAL = frozenset({Kind.ISSUE_NEWS})
+"""Told to one person, and to channels that name the kind; nobody has to do anything about it."""
 MEANINGS = {
     Kind.SUPERVISOR_GAVE_UP: Meaning("a supervisor gave up", Severity.CRITICAL, "supervisor-gave-up"),
     Kind.NODE_LOST: Meaning("node lost", Severity.CRITICAL, "node-lost"),
@@ -50,6 +53,9 @@ MEANINGS = {
     Kind.BUDGET_BURNS: Meaning("an error budget burns", Severity.WARNING, "budget-burns"),
     Kind.MONITOR_FAILING: Meaning("a scheduled job fails", Severity.WARNING, "monitor-failing"),
     Kind.ISSUE_FOUND: Meaning("a rule found an issue", Severity.WARNING, "issue-found", repeat_every_s=0),
+    Kind.ISSUE_NEWS: Meaning(
+        "news of issues that somebody follows", Severity.INFO, "issue-news", repeat_every_s=0
+    ),
     Kind.ERROR_SPIKE: Meaning(
         "errors come in far above the usual", Severity.WARNING, "error-spike", repeat_every_s=0
     ),

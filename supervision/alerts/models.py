@@ -129,7 +129,8 @@ class Silence(models.Model):
 
 
 class Delivery(models.Model):
-    """One message to one channel: the outbox. Its id goes with the message, so a receiver can tell a second try."""
+    """One message to one channel, or to one address: the outbox. Its id goes with the message, so a receiver can tell a
+    second try."""
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -143,7 +144,12 @@ class Delivery(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="deliveries")
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="deliveries")
+    channel = models.ForeignKey(
+        Channel, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    address = models.CharField(
+        max_length=254, default="", db_default="", blank=True, help_text="Of a person, by e-mail."
+    )
     event = models.CharField(max_length=16, choices=Event.choices)
     number = models.PositiveIntegerField(default=0, help_text="Of repetitions.")
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
@@ -157,10 +163,19 @@ class Delivery(models.Model):
         ordering = ["created_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["alert", "channel", "event", "number"], name="told_once_each"),
+            models.UniqueConstraint(
+                fields=["alert", "address", "event", "number"],
+                condition=models.Q(channel=None),
+                name="told_once_each_address",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(channel__isnull=True) ^ models.Q(address=""),
+                name="delivery_has_a_receiver",
+            ),
         ]
         indexes = [
             models.Index(fields=["next_at"], condition=models.Q(state="pending"), name="delivery_due"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.event} to {self.channel_id}"
+        return f"{self.event} to {self.address or self.channel_id}"

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from django.db.models import Q, QuerySet
 
 from supervision.alerts.exceptions import NotFound
-from supervision.alerts.kinds import MEANINGS, Kind, Meaning
+from supervision.alerts.kinds import MEANINGS, PERSONAL, Kind, Meaning
 from supervision.alerts.models import Alert, AlertRule, Channel, Delivery
 
 
@@ -13,7 +13,7 @@ def alerts(
     *, trees: Collection[str] | None, state: str = "", kind: str = "", tree: str = ""
 ) -> QuerySet[Alert]:
     """Newest first; of `trees` only, where not every tree may be seen. What belongs to no tree needs all of them."""
-    found = Alert.objects.exclude(kind=Kind.TEST).order_by("-id")
+    found = Alert.objects.exclude(kind__in=(Kind.TEST, *PERSONAL)).order_by("-id")
     if trees is not None:
         found = found.filter(tree__in=sorted(trees)).exclude(tree="")
     if state == "unresolved":

@@ -14,7 +14,7 @@ from django.db.models import F
 
 from supervision.alerts.chats import CHATS, check_chat
 from supervision.alerts.exceptions import IllegalTransition, InvalidChannel, NotFound
-from supervision.alerts.kinds import Kind, Severity
+from supervision.alerts.kinds import PERSONAL, Kind, Severity
 from supervision.alerts.mail import parse_addresses
 from supervision.alerts.models import Alert, AlertRule, Channel, Delivery, Silence
 from supervision.alerts.selectors import rule_of
@@ -182,6 +182,33 @@ def test_channel(*, channel_id: int, actor: Actor, now: dt.datetime) -> Delivery
 
 
 @auditlog.audited()
+def tell_person(
+    *,
+    about: Subject,
+    address: str,
+    title: str,
+    body: str,
+    data: Mapping[str, Any],
+    now: dt.datetime,
+) -> Alert | None:
+    """News for one person, by e-mail, and for channels that name the kind; over at once. None when the kind is off."""
+    rule = rule_of(about.kind)
+    if not rule.is_enabled:
+        return None
+    about_whom = {"kind": about.kind, "subject": about.subject, "tree": about.tree}
+    alert = Alert.objects.create(
+        **about_whom, occurrence=about.occurrence, severity=rule.severity, title=title[:MAX_TITLE], body=body[:MAX_BODY],
+        data=dict(data), state=Alert.State.RESOLVED, raised_at=now, last_at=now, resolved_at=now,
+        is_silenced=is_silenced(**about_whom, now=now),
+    )  # fmt: skip
+    if not alert.is_silenced:
+        _enqueue(alert, Delivery.Event.RAISED, number=0, now=now)
+        if address:
+            Delivery.objects.create(alert=alert, address=address, event=Delivery.Event.RAISED, next_at=now)
+    return alert
+
+
+@auditlog.audited()
 def tell_unsilenced(*, now: dt.datetime, limit: int = 200) -> int:
     """Tell what was kept quiet and is still open when its silence has ended. How many."""
     told = 0
@@ -301,7 +328,8 @@ def _enqueue(alert: Alert, event: str, *, number: int, now: dt.datetime) -> int:
 
 
 def _wants(channel: Channel, alert: Alert) -> bool:
-    return (not channel.kinds or alert.kind in channel.kinds) and channel.tree in ("", alert.tree)
+    named = alert.kind in channel.kinds or (not channel.kinds and alert.kind not in PERSONAL)
+    return named and channel.tree in ("", alert.tree)
 
 
 def _is_known(about: Subject) -> bool:

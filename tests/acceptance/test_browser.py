@@ -107,6 +107,7 @@ PAGES = [
     "/errors/transactions",
     "/rules/issues",
     "/rules/issues/new",
+    "/errors/owners",
     "/objectives/new",
     "/findings",
     "/remediation",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +22,7 @@ from supervision.errors.event import Raised
 from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
 from supervision.errors.protocol.notes import notes_of
 from supervision.errors.protocol.reading import read_event
-from supervision.errors.store import issues, selectors
+from supervision.errors.store import issues, owning, selectors
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorTag
 from supervision.errors.store.releases import attachments
@@ -83,6 +84,8 @@ def select(request: PageRequest) -> Context:
         "actions": _actions(request, event.child if event else issue.child),
         "rollback": _rollback(request, issue, event.release if event else ""),
         "may_change": request.principal.can(Permission.OPERATE, issue.project.tree or EVERY_TREE),
+        "watchers": owning.watchers_of(issue),
+        "teams": list(owning.teams().values_list("slug", flat=True)),
         "errors": [],
     }
 
@@ -119,8 +122,9 @@ def _rollback(request: PageRequest, issue: ErrorIssue, release: str) -> dict[str
 
 
 def act(request: PageRequest) -> HttpResponse | Context:
-    issue = _issue(request, Permission.OPERATE)
     post, now, actor = request.http.POST, timezone.now(), actor_of(request.http)
+    do = post.get("do", "")
+    issue = _issue(request, Permission.VIEW if do in ("watch", "unwatch") else Permission.OPERATE)
     deeds: Mapping[str, Callable[[], object]] = {
         "resolve": lambda: issues.set_status(
             issue=issue, status="resolved", release=post.get("release", "").strip(), now=now, actor=actor
@@ -131,13 +135,17 @@ def act(request: PageRequest) -> HttpResponse | Context:
         "archive": lambda: issues.set_status(
             issue=issue, status="archived", until=_until(post, now), now=now, actor=actor
         ),
+        "mute": lambda: issues.set_status(issue=issue, status="muted", now=now, actor=actor),
         "open": lambda: issues.set_status(issue=issue, status="ongoing", now=now, actor=actor),
+        "assign": lambda: issues.assign(issue=issue, **_owner(post.get("owner", "")), now=now, actor=actor),
+        "watch": lambda: owning.watch(issue=issue, user=_me(request), watching=True, now=now),
+        "unwatch": lambda: owning.watch(issue=issue, user=_me(request), watching=False, now=now),
         "comment": lambda: issues.comment(issue=issue, text=post.get("text", ""), now=now, actor=actor),
         "merge": lambda: issues.merge(
             into=issue, others=[_other(request, post.get("other", ""))], now=now, actor=actor
         ),
     }
-    deed = deeds.get(post.get("do", ""))
+    deed = deeds.get(do)
     if deed is None:
         raise Http404("There is no such action.")
     try:
@@ -146,6 +154,24 @@ def act(request: PageRequest) -> HttpResponse | Context:
         return show(PAGE, request, {**select(request), "errors": [str(error)]}, status=400)
     messages.success(request.http, "Done.")
     return HttpResponseRedirect(reverse("error-issue", args=[issue.short_id]))
+
+
+def _owner(text: str) -> dict[str, Any]:
+    """`ada`, `#billing`, or nobody, as `assign` takes it. InvalidFieldError."""
+    name = text.strip()
+    if name.startswith("#"):
+        team = owning.team_called(name[1:])
+        if team is None:
+            raise InvalidFieldError("owner", f"there is no team {name[1:64]}")
+        return {"team": team}
+    user = User.objects.filter(username=name, is_active=True).first() if name else None
+    if name and user is None:
+        raise InvalidFieldError("owner", f"there is no user {name[:150]}")
+    return {"user": user}
+
+
+def _me(request: PageRequest) -> User:
+    return User.objects.get(pk=request.principal.user_id)
 
 
 DAYS = {"day": 1, "week": 7, "month": 30}

@@ -20,6 +20,7 @@ from controlplane.filters.issues import issue_condition
 from supervision.auditlog.services import audited
 from supervision.errors.store import issues, selectors
 from supervision.errors.store.models import ErrorIssue
+from supervision.errors.store.owning import owner_words
 from supervision.explain.words import count
 
 PER_PAGE = 100
@@ -32,11 +33,13 @@ TONES = {
     ErrorIssue.Status.ESCALATING: "crit",
     ErrorIssue.Status.RESOLVED: "ok",
     ErrorIssue.Status.ARCHIVED: "idle",
+    ErrorIssue.Status.MUTED: "held",
 }
 LEVELS = {"fatal": "crit", "error": "crit", "warning": "warn"}
 DEEDS = {
     "resolve": ("resolved", "Resolve"),
     "archive": ("archived", "Archive"),
+    "mute": ("muted", "Mute"),
     "open": ("ongoing", "Open again"),
 }
 """What may be done to all that match: the status they get, and the word."""
@@ -51,7 +54,7 @@ def _context(request: PageRequest, q: str) -> Context:
     error = None
     rows = selectors.issues(trees=request.visible)
     try:
-        rows = _accepted(rows, q)
+        rows = _accepted(request, rows, q)
     except FilterError as wrong:
         error = {"at": wrong.at, "message": wrong.message}
     page = request.text("page")
@@ -70,7 +73,7 @@ def _context(request: PageRequest, q: str) -> Context:
                 ("Open", OPEN),
                 ("Came back", "status:regressed"),
                 ("New today", "open:true first_seen:<1d"),
-                ("Mine", f'open:true assignee:"{request.principal.name}"'),
+                ("Mine", "open:true assignee:me"),
                 ("Resolved", "status:resolved"),
                 ("All", ""),
             )
@@ -108,7 +111,7 @@ def act(request: PageRequest) -> HttpResponse | Context:
     status, label = DEEDS[do]
     back = f"{reverse('errors')}?{urlencode({'q': q})}"
     try:
-        rows = _accepted(selectors.issues(trees=request.visible), q)
+        rows = _accepted(request, selectors.issues(trees=request.visible), q)
     except FilterError as wrong:
         messages.error(request.http, f"{wrong.message}, at character {wrong.at + 1}.")
         return HttpResponseRedirect(back)
@@ -128,8 +131,8 @@ def act(request: PageRequest) -> HttpResponse | Context:
     return HttpResponseRedirect(back)
 
 
-def _accepted(rows: "QuerySet[ErrorIssue]", q: str) -> "QuerySet[ErrorIssue]":
-    return rows.filter(issue_condition(q))
+def _accepted(request: PageRequest, rows: "QuerySet[ErrorIssue]", q: str) -> "QuerySet[ErrorIssue]":
+    return rows.filter(issue_condition(q, me=request.principal.name))
 
 
 def _may_change(request: PageRequest, issue: ErrorIssue) -> bool:
@@ -159,7 +162,7 @@ def issue_row(issue: ErrorIssue) -> dict[str, Any]:
         "child": (stat.last_child if stat else "") or issue.child,
         "release": stat.last_release if stat else "",
         "environment": stat.last_environment if stat else "",
-        "assignee": issue.assignee.get_username() if issue.assignee else "",
+        "assignee": owner_words(issue),
         "url": reverse("error-issue", args=[issue.short_id]),
     }
 

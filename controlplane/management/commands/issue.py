@@ -109,11 +109,23 @@ def _day(text: str, *, remote: bool) -> dt.datetime | str:
 
 
 def _assign(invocation: Invocation, options: Options) -> None:
-    _say(invocation, issues_of(invocation.remote).changed(options["name"], {"assignee": options["to"]}))
+    body = {"team": options["team"]} if options["team"] else {"assignee": options["to"]}
+    _say(invocation, issues_of(invocation.remote).changed(options["name"], body))
+
+
+def _watch(*, watching: bool) -> Do:
+    def change(invocation: Invocation, options: Options) -> None:
+        issues = issues_of(invocation.remote)
+        found = issues.watched(options["name"], options["to"], watching=watching)
+        names = ", ".join(found["watchers"]) or "nobody"
+        answer(invocation, found, lambda: [f"{options['name']}  followed by {names}"])
+
+    return change
 
 
 def _say(invocation: Invocation, found: Body) -> None:
-    who = f", {found['assignee']}" if found["assignee"] else ""
+    owner = found["assignee"] or (f"#{found['team']}" if found["team"] else "")
+    who = f", {owner}" if owner else ""
     answer(invocation, found, lambda: [f"{found['short_id']}  {found['status']}{who}"])
 
 
@@ -163,7 +175,7 @@ def _moment(text: str | None) -> str:
 
 class Command(StoreCommand):
     help = (
-        "List, show, resolve, archive, open, assign, comment, merge and part issues of the error store; "
+        "List, show, resolve, archive, mute, open, assign, follow, comment, merge and part issues of the error store; "
         "events and event show its reports, monitors the scheduled jobs."
     )
     example = "manage.py issue list --filter 'open:true child:shop/api last_seen:<1d'"
@@ -176,8 +188,11 @@ class Command(StoreCommand):
         "event": _event,
         "resolve": _status("resolved"),
         "archive": _status("archived"),
+        "mute": _status("muted"),
         "open": _status("ongoing"),
         "assign": _assign,
+        "watch": _watch(watching=True),
+        "unwatch": _watch(watching=False),
         "comment": _comment,
         "merge": _merge,
         "part": _part,
@@ -211,7 +226,12 @@ class Command(StoreCommand):
             action="store_true",
             help="With archive: until it comes far more often than it did.",
         )
-        parser.add_argument("--to", metavar="USER", help="With assign: to whom; nobody without it.")
+        parser.add_argument(
+            "--to",
+            metavar="USER",
+            help="With assign: to whom; nobody without it. With watch, on this host: who.",
+        )
+        parser.add_argument("--team", metavar="TEAM", help="With assign: to a team instead.")
         parser.add_argument("-m", "--message", metavar="TEXT", help="With comment: what to say.")
         parser.add_argument(
             "--other", metavar="ISSUE", action="append", help="With merge: what comes to it; several times."

@@ -17,14 +17,15 @@ from django.db import connection, transaction
 
 from supervision.errors import event as reports
 from supervision.errors.grouping.algorithms import ALGORITHMS, NEWEST
+from supervision.errors.grouping.conditions import InvalidRuleError
 from supervision.errors.grouping.g1 import Grouping
-from supervision.errors.grouping.rules import Given, InvalidRuleError, Rule, apply_rules
+from supervision.errors.grouping.rules import Given, Rule, apply_rules
 from supervision.errors.protocol.reading import read_event
 from supervision.errors.store import sql
+from supervision.errors.store.activity import note
 from supervision.errors.store.bodies import packed, unpacked
 from supervision.errors.store.merging import told_twice
 from supervision.errors.store.models import (
-    ErrorActivity,
     ErrorIntake,
     ErrorIssue,
     ErrorIssueHash,
@@ -36,6 +37,7 @@ from supervision.errors.store.models import (
 )
 from supervision.errors.store.occasion_models import ErrorOccasion
 from supervision.errors.store.others import check_other, take_others
+from supervision.errors.store.owning import Fresh, give_new
 from supervision.errors.store.seen import PATIENCE
 
 log = logging.getLogger("overstory.errors")
@@ -220,6 +222,8 @@ def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
     )
     occasions = _appeared(fresh, by_issue, made, now)
     found = {issue.pk: issue for issue in issues.values()}
+    firsts = ((pk, by_issue[pk][0]) for pk in sorted(made))
+    give_new([Fresh(found[pk], first.event, first.row.child) for pk, first in firsts], now=now)
     occasions += _come_back(found, by_issue, releases, now)
     occasions += _wake(found, by_issue, now)
     ErrorOccasion.objects.bulk_create(occasions)
@@ -345,7 +349,7 @@ def _make_issue(each: Arrived) -> ErrorIssue:
         because=each.grouping.because.to_json(),
         callee=each.grouping.callee or "",
     )
-    ErrorActivity.objects.create(issue=issue, at=row.received_at, kind="first_seen", text=event.release)
+    note(issue, at=row.received_at, kind="first_seen", text=event.release)
     return issue
 
 
@@ -383,7 +387,7 @@ def _come_back(
         if again and ErrorIssue.objects.filter(pk=pk, status=ErrorIssue.Status.RESOLVED).update(
             status=ErrorIssue.Status.REGRESSED, status_at=now
         ):
-            ErrorActivity.objects.create(issue=issue, at=now, kind="regressed", text=again[0].event.release)
+            note(issue, at=now, kind="regressed", text=again[0].event.release)
             occasions += _occasions_of_return(issue, again, now)
     return occasions
 
@@ -410,7 +414,7 @@ def _wake(
             pk=issue.pk, status=ErrorIssue.Status.ARCHIVED
         ).update(status=status, status_at=now, **dict.fromkeys(UNTIL)):
             continue
-        ErrorActivity.objects.create(issue=issue, at=now, kind=status.value, text=why)
+        note(issue, at=now, kind=status.value, text=why)
         occasions += _occasions_of_return(issue, by_issue[issue.pk], now)
     return occasions
 

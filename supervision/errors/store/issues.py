@@ -11,8 +11,9 @@ from django.db.models import Max, Sum
 from supervision.auditlog.actor import Actor
 from supervision.auditlog.services import audited, record
 from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
+from supervision.errors.store.activity import note
 from supervision.errors.store.models import (
-    ErrorActivity,
+    OPEN,
     ErrorEvent,
     ErrorIssue,
     ErrorIssueHash,
@@ -22,13 +23,14 @@ from supervision.errors.store.models import (
     ErrorProject,
     ErrorTag,
 )
+from supervision.errors.store.owner_models import ErrorTeam
+from supervision.errors.store.owning import owner_words
 
 MOST_MERGED = 200
 MOST_BULK = 500
 MOST_COMMENT = 10_000
 Status = ErrorIssue.Status
-OPEN = (Status.NEW, Status.ONGOING, Status.ESCALATING, Status.REGRESSED)
-BY_HAND = (Status.RESOLVED, Status.ARCHIVED, Status.ONGOING)
+BY_HAND = (Status.RESOLVED, Status.ARCHIVED, Status.MUTED, Status.ONGOING)
 MOST_UNTIL = 1_000_000_000
 LEAST_ESCALATING = 10
 WEEK = dt.timedelta(days=7)
@@ -76,7 +78,7 @@ def find_issue(short_id: str) -> ErrorIssue:
     """`SHOP-17`, without regard to case; of a merged one what it was merged into. UnknownIssueError."""
     slug, _, number = short_id.rpartition("-")
     found = (
-        ErrorIssue.objects.select_related("project", "stat", "assignee", "merged_into__project")
+        ErrorIssue.objects.select_related("project", "stat", "assignee", "team", "merged_into__project")
         .filter(
             project__slug=slug.lower(), number=int(number) if number.isascii() and number.isdigit() else -1
         )
@@ -97,7 +99,7 @@ def set_status(
     now: dt.datetime,
     actor: Actor,
 ) -> ErrorIssue:
-    """Resolved (now, in a release, or in the next one), archived (for good, or until something), or open again.
+    """Resolved (now, in a release, or in the next one), archived (for good, or until something), muted, or open again.
 
     InvalidFieldError.
     """
@@ -160,7 +162,7 @@ def resolve_quiet(*, now: dt.datetime, most: int = MOST_BULK) -> int:
             )
             if won:
                 text = f"not seen for {project.resolve_after_days} days"
-                ErrorActivity.objects.create(issue=issue, at=now, kind=Status.RESOLVED, text=text)
+                note(issue, at=now, kind=Status.RESOLVED, text=text)
                 resolved += 1
     return resolved
 
@@ -171,14 +173,25 @@ def escalating_per_hour(issue: ErrorIssue, now: dt.datetime) -> int:
     return max(LEAST_ESCALATING, 2 * int(busiest or 0))
 
 
-def assign(*, issue: ErrorIssue, user: User | None, now: dt.datetime, actor: Actor) -> None:
+def assign(
+    *,
+    issue: ErrorIssue,
+    user: User | None = None,
+    team: ErrorTeam | None = None,
+    now: dt.datetime,
+    actor: Actor,
+) -> None:
+    """To a user, or to a team, or to nobody."""
+    if user is not None and team is not None:
+        raise InvalidFieldError("team", "a user, or a team")
     with audited():
-        if ErrorIssue.objects.filter(pk=issue.pk).exclude(assignee=user).update(assignee=user) or (
-            user is None
-            and ErrorIssue.objects.filter(pk=issue.pk, assignee__isnull=False).update(assignee=None)
-        ):
-            _note(issue, now, actor, "assigned", user.get_username() if user else "nobody")
-            _record(issue, actor, "error_issue.assign")
+        row = ErrorIssue.objects.select_for_update(of=("self",)).get(pk=issue.pk)
+        if (row.assignee_id, row.team_id) == (user.pk if user else None, team.pk if team else None):
+            return
+        row.assignee, row.team = user, team
+        row.save(update_fields=["assignee", "team"])
+        _note(issue, now, actor, "assigned", owner_words(row) or "nobody")
+        _record(issue, actor, "error_issue.assign")
 
 
 def comment(*, issue: ErrorIssue, text: str, now: dt.datetime, actor: Actor) -> None:
@@ -303,7 +316,7 @@ def _join_users(into: ErrorIssue, gone: Sequence[int]) -> int:
 
 
 def _note(issue: ErrorIssue, now: dt.datetime, actor: Actor, kind: str, text: str) -> None:
-    ErrorActivity.objects.create(issue=issue, at=now, actor=actor.name[:150], kind=kind[:16], text=text)
+    note(issue, at=now, actor=actor.name, kind=kind, text=text)
 
 
 def _record(issue: ErrorIssue, actor: Actor, action: str) -> None:

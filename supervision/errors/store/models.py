@@ -133,6 +133,7 @@ class ErrorIssue(models.Model):
         REGRESSED = "regressed"
         RESOLVED = "resolved"
         ARCHIVED = "archived"
+        MUTED = "muted"
 
     project = models.ForeignKey(ErrorProject, on_delete=models.CASCADE, related_name="issues")
     number = models.BigIntegerField()
@@ -163,6 +164,9 @@ class ErrorIssue(models.Model):
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    team = models.ForeignKey(
+        "supervision.ErrorTeam", null=True, blank=True, on_delete=models.SET_NULL, related_name="issues"
+    )
     first_seen = models.DateTimeField()
     first_release = models.CharField(max_length=200, default="", blank=True)
     child = models.CharField(
@@ -176,7 +180,13 @@ class ErrorIssue(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["project", "number"], name="error_issue_one_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="error_issue_one_number"),
+            models.CheckConstraint(
+                condition=models.Q(assignee__isnull=True) | models.Q(team__isnull=True),
+                name="error_issue_one_assignee",
+            ),
+        ]
         indexes = [
             models.Index(fields=["status", "-id"], name="error_issue_status"),
             models.Index(fields=["callee"], name="error_issue_callee"),
@@ -188,6 +198,16 @@ class ErrorIssue(models.Model):
     @property
     def short_id(self) -> str:
         return f"{self.project.slug.upper()}-{self.number}"
+
+
+OPEN = (
+    ErrorIssue.Status.NEW,
+    ErrorIssue.Status.ONGOING,
+    ErrorIssue.Status.ESCALATING,
+    ErrorIssue.Status.REGRESSED,
+    ErrorIssue.Status.MUTED,
+)
+"""Statuses of what somebody should look at. A muted one is seen, and no rule tells of it."""
 
 
 class ErrorIssueStat(models.Model):
@@ -329,9 +349,15 @@ class ErrorActivity(models.Model):
     actor = models.CharField(max_length=150, default="", blank=True, help_text="Empty: nobody, it happened.")
     kind = models.CharField(max_length=16)
     text = models.TextField(default="", blank=True)
+    is_untold = models.BooleanField(
+        default=False, db_default=False, help_text="Whoever follows the issue has not heard of it."
+    )
 
     class Meta:
         ordering = ["issue", "-id"]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(is_untold=True), name="error_activity_untold")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.text[:40]}"

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from django.db.models import Case, F, Prefetch, QuerySet, When, Window
 from django.db.models.functions import RowNumber
 
-from supervision.errors.store.issues import OPEN
-from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorIssueHour, ErrorProject
+from supervision.errors.store.models import OPEN, ErrorEvent, ErrorIssue, ErrorIssueHour, ErrorProject
 from supervision.errors.store.monitor_models import CheckIn, Monitor
 from supervision.errors.store.spike_models import ErrorSpike
 
@@ -35,7 +34,7 @@ def spikes(*, trees: frozenset[str] | None) -> "QuerySet[ErrorSpike]":
 def issues(*, trees: frozenset[str] | None) -> "QuerySet[ErrorIssue]":
     """Seen last, first; `is_open` says whether somebody should look. None: of every tree."""
     rows = (
-        ErrorIssue.objects.select_related("project", "stat", "assignee")
+        ErrorIssue.objects.select_related("project", "stat", "assignee", "team")
         .filter(merged_into=None, stat__isnull=False)
         .annotate(is_open=Case(When(status__in=OPEN, then=True), default=False))
     )
@@ -130,7 +129,7 @@ def newest_of_child(key: str, *, most: int = 100) -> list[tuple[ErrorEvent, Erro
 
 def _own(key: str, issues: Iterable[int]) -> dict[int, ErrorIssue]:
     """Those of the project of the child's tree: whoever has another project's key may name any child."""
-    rows = ErrorIssue.objects.select_related("project", "stat", "assignee").filter(
+    rows = ErrorIssue.objects.select_related("project", "stat", "assignee", "team").filter(
         project__tree=key.partition("/")[0]
     )
     return rows.in_bulk(list(issues))
@@ -140,7 +139,7 @@ def alike(issue: ErrorIssue, *, most: int = 10) -> list[ErrorIssue]:
     """Issues of the project that end in the same call: what may be merged."""
     if not issue.callee:
         return []
-    rows = ErrorIssue.objects.select_related("project", "stat").filter(
+    rows = ErrorIssue.objects.select_related("project", "stat", "assignee", "team").filter(
         project=issue.project, callee=issue.callee, merged_into=None
     )
     return list(rows.exclude(pk=issue.pk).order_by("-id")[:most])

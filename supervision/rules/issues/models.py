@@ -1,10 +1,11 @@
 """Rows of rules on issues, and of what each of them found."""
 
+from django.conf import settings
 from django.db import models
 
 from supervision.alerts.kinds import Severity
 from supervision.alerts.models import Alert, choices
-from supervision.errors.store.models import ErrorIssue, ErrorProject
+from supervision.errors.store.models import ErrorActivity, ErrorIssue, ErrorProject
 
 MAX_NAME, MAX_FILTER = 63, 400
 
@@ -105,3 +106,18 @@ class IssueFiring(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule_id}: {self.words}"
+
+
+class IssueNews(models.Model):
+    """Something that happened to an issue and that one person, who follows it, has not been told yet."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    activity = models.ForeignKey(ErrorActivity, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField(help_text="When it was found.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["user", "activity"], name="issue_news_once")]
+
+    def __str__(self) -> str:
+        return f"{self.activity_id} for {self.user_id}"

@@ -24,6 +24,8 @@ AT_ONCE = 1000
 """Occasions in one transaction, and issues that one rule counts to."""
 NAMED = 20
 """Issues of a message that it names."""
+QUIET = (ErrorIssue.Status.RESOLVED, ErrorIssue.Status.ARCHIVED, ErrorIssue.Status.MUTED)
+"""Of issues that nobody is told of."""
 KEPT = dt.timedelta(days=90)
 
 
@@ -109,10 +111,11 @@ def _users(issue: int, rule: IssueRule, since: dt.datetime) -> int:
 
 
 def _accepted(rule: IssueRule, issues: Collection[int], accepts: Accepts, now: dt.datetime) -> list[int]:
-    """Those that are the rule's and that its filter accepts. One that cannot be read any more accepts none, and says so."""
+    """Those that are the rule's, not muted, and that its filter accepts. A filter that cannot be read any more accepts none,
+    and says so."""
     if not issues:
         return []
-    rows = ErrorIssue.objects.filter(pk__in=list(issues))
+    rows = ErrorIssue.objects.filter(pk__in=list(issues)).exclude(status=ErrorIssue.Status.MUTED)
     if rule.project_id is not None:
         rows = rows.filter(project=rule.project_id)
     try:
@@ -134,8 +137,8 @@ def _note(rule: IssueRule, found: Iterable[tuple[int, str, str]], now: dt.dateti
 
 
 def _end(now: dt.datetime) -> None:
-    """Of issues that are closed or merged; and alerts of which nothing lasts."""
-    gone = Q(issue__status__in=(ErrorIssue.Status.RESOLVED, ErrorIssue.Status.ARCHIVED))
+    """Of issues that are closed, muted or merged; and alerts of which nothing lasts."""
+    gone = Q(issue__status__in=QUIET)
     over = IssueFiring.objects.filter(gone | Q(issue__merged_into__isnull=False), over_at=None)
     IssueFiring.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:AT_ONCE])).update(over_at=now)
     alerts = Alert.objects.filter(kind=Kind.ISSUE_FOUND, resolved_at=None).exclude(

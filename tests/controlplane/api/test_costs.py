@@ -31,6 +31,7 @@ COSTS = {
     "error-projects": 3,
     "error-releases": 1,
     "error-transactions": 2,
+    "error-teams": 2,
     "monitors": 1,
     "operations": 1,
     "audit": 1,

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -194,3 +195,37 @@ def test_a_decision_names_what_it_is_based_on(client: Client) -> None:
     for status in (200, 412):
         answer = client.patch(url, {"status": "resolved"}, content_type="application/json", HTTP_IF_MATCH=tag)
         assert answer.status_code == status
+
+
+def test_teams_own_issues_and_people_follow_them(client: Client) -> None:
+    _issues("load")
+    people.user("eve", (Role.VIEWER, "shop"))
+    made = _change(client, "error_teams", {"slug": "pay", "members": ["eve"]}, "post")
+    assert (made.status_code, made.json()["members"]) == (201, ["eve"])
+    wrong = _change(client, "error_teams", {"slug": "pay2", "members": ["nobody"]}, "post")
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "/members")
+    assert _change(client, "error_issues/SHOP-1", {"team": "none"}).json()["errors"][0]["pointer"] == "/team"
+    before = client.get("/api/v1/error_issues/SHOP-1")["ETag"]
+    changed = _change(client, "error_issues/SHOP-1", {"team": "pay"})
+    assert (changed.json()["team"], changed.json()["assignee"]) == ("pay", None)
+    assert changed["ETag"] != before
+    own = people.bearer(people.token(User.objects.get(username="eve"), Scope.READ))
+    assert _titles(own, "assignee:me") == ["SHOP-1"]
+    assert _titles(client, "assignee:me") == []
+    rules = {"owners": [{"match": [["path", "*/billing/*"]], "team": "pay"}]}
+
+    def put(body: dict[str, Any]) -> Any:
+        url = "/api/v1/error_projects/shop/owners"
+        return client.put(url, body, content_type="application/json", HTTP_IF_MATCH="*")
+
+    answer = put(rules)
+    assert answer.json() == {"owners": [{"match": [["path", "*/billing/*"]], "user": "", "team": "pay"}]}
+    bad = {"owners": [*rules["owners"], {"match": [["colour", "red"]], "team": "pay"}]}
+    refused = put(bad)
+    assert refused.json()["errors"][0]["pointer"] == "/owners/1/match"
+    watched = _change(own, "error_issues/SHOP-1/watch", {}, "post")
+    assert watched.json() == {"watchers": ["eve"]}
+    assert client.get("/api/v1/error_issues/SHOP-1").json()["watchers"] == ["eve"]
+    assert _change(own, "error_issues/SHOP-1/watch", {"watching": False}, "post").json() == {"watchers": []}
+    assert client.delete("/api/v1/error_teams/pay", HTTP_IF_MATCH="*").status_code == 204
+    assert _titles(client, "is:unassigned") == ["SHOP-1"]

@@ -15,6 +15,7 @@ from supervision.auditruns.documents import parse
 from supervision.auditruns.ingesting import take_report
 from supervision.auditruns.models import AuditFinding, AuditProject, AuditRun
 from supervision.auditruns.projects import create_project
+from supervision.errors.store import owning
 from supervision.errors.store import projects as error_projects
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.monitor_models import Monitor
@@ -289,7 +290,10 @@ def errors(tree: str) -> dict[str, Any]:
     rule = save_issue_rule(
         rule=None, fields=watching, accepts=issue_condition, actor=people.SOMEBODY, now=now
     )
+    if owning.team_called("billing") is None:
+        owning.save_team(team=None, slug="billing", members=(), actor=people.SOMEBODY)
     return {
+        "error_team": "billing",
         "issue_rule": rule.pk,
         "attachment": ErrorAttachment.objects.get(project=project).pk,
         "issue": f"{tree.upper()}-1",

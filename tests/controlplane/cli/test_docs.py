@@ -57,6 +57,7 @@ def test_every_operators_command_is_run_without_settings() -> None:
         "error_project",
         "issue",
         "issue_rule",
+        "error_owners",
         "agent_config",
         "agent_kind",
         "registration",

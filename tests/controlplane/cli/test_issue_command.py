@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,3 +118,39 @@ def test_rules_on_issues_are_made_changed_switched_and_removed(run: Run, tmp_pat
     assert "filter" in rule("put", "many", str(written), code=ExitCode.FAILED)
     assert "removed" in rule("delete", "many")
     assert "no rule" in rule("show", "many", code=ExitCode.NOT_FOUND)
+
+
+def test_teams_and_owners_are_made_shown_and_removed(run: Run, tmp_path: Path) -> None:
+    people.user("eve", (Role.OPERATOR, "shop"))
+
+    def owners(*words: str, code: int = ExitCode.DONE) -> str:
+        return run(*words, code=code, command="error_owners")
+
+    assert "pay  eve" in owners("team", "pay", "--words", "Payments", "--member", "eve")
+    assert "pay  eve" in owners("team", "pay", "--words", "Money")
+    assert json.loads(owners("teams", "--json"))["teams"][-1] == {
+        "slug": "pay", "name": "Money", "members": ["eve"]
+    }  # fmt: skip
+    assert "no user" in owners("team", "pay", "--member", "nobody", code=ExitCode.FAILED)
+    written = tmp_path / "owners.yaml"
+    written.write_text("owners:\n- match: [[path, '*/billing/*']]\n  team: pay\n")
+    assert "path:*/billing/*  #pay" in owners("put", "shop", str(written))
+    assert "#pay" in owners("show", "shop")
+    written.write_text("owners:\n- match: [[path, '*']]\n")
+    assert "a user, or a team" in owners("put", "shop", str(written), code=ExitCode.FAILED)
+    owners("show", "none", code=ExitCode.NOT_FOUND)
+    assert "#pay" in run("assign", "SHOP-1", "--team", "pay")
+    assert "muted, #pay" in run("mute", "SHOP-1")
+    assert "removed" in owners("drop", "pay")
+    owners("drop", "pay", code=ExitCode.NOT_FOUND)
+    assert "New issues are nobody's" in owners("show", "shop")
+
+
+def test_an_issue_is_followed(run: Run) -> None:
+    here = not os.environ.get("OVERSTORY_URL")
+    if here:
+        people.user("ada")
+    who = ["--to", "ada"] if here else []
+    run("watch", "SHOP-1", *([] if here else ["--to", "ada"]), code=ExitCode.USAGE)
+    assert "followed by ada" in run("watch", "SHOP-1", *who)
+    assert "followed by nobody" in run("unwatch", "SHOP-1", *who)

@@ -83,6 +83,7 @@ PAGES = {
     "objective": ("/objectives/OBJECTIVE", ADMINS_SHOP),
     "objective-new": ("/objectives/new", ADMINS_SHOP),
     "errors": ("/errors", SOME_ROLE),
+    "error-owners": ("/errors/owners", SOME_ROLE),
     "releases": ("/errors/releases", SOME_ROLE),
     "transactions": ("/errors/transactions", SOME_ROLE),
     "monitors": ("/monitors", SOME_ROLE),

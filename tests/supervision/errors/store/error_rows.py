@@ -3,15 +3,18 @@
 import datetime as dt
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import Q
 
 from supervision.auditlog.actor import Actor
 from supervision.errors.store.addresses import say_address
 from supervision.errors.store.bodies import packed
 from supervision.errors.store.digesting import digest
-from supervision.errors.store.models import ErrorDiscard, ErrorIntake, ErrorProject, ErrorRule
+from supervision.errors.store.models import ErrorDiscard, ErrorIntake, ErrorIssue, ErrorProject, ErrorRule
+from supervision.errors.store.owning import OwnerFields, save_team, set_owners, watch
 from supervision.errors.store.projects import create_project
 from supervision.errors.store.spiking import REASON, look_at_spikes
+from supervision.rules.issues.news import tell_news
 from supervision.rules.issues.services import IssueRuleFields, save_rule
 from supervision.rules.issues.watching import watch_issue_rules
 
@@ -53,6 +56,9 @@ def put() -> ErrorProject:
     say_address(local_url="http://127.0.0.1:8400", public_url="", now=NOW)
     project = create_project(slug="shop", tree="shop", actor=ACTOR)
     ErrorRule.objects.create(project=project, match=[["type", "Never"]], title="never")
+    eve = User.objects.create(username="owner of errors")
+    team = save_team(team=None, slug="owners", members=[eve.username], actor=ACTOR)
+    set_owners(project=project, owners=[OwnerFields((("function", "load"),), team=team.slug)], actor=ACTOR)
     accepted(project, event(release="1.0", tags={"region": "eu"}, user={"id": "ada"}), child="shop/web")
     accepted(project, {"monitor_slug": "nightly", "status": "ok", "check_in_id": "a" * 32}, kind="check_in")
     report = {"discarded_events": [{"reason": "queue_overflow", "category": "error", "quantity": 7}]}
@@ -61,6 +67,8 @@ def put() -> ErrorProject:
         project=project, kind="event", event_id="f" * 32, body=b"broken", received_at=NOW
     )
     digest(now=NOW)
+    watch(issue=ErrorIssue.objects.get(), user=eve, watching=True, now=NOW)
+    tell_news(may_see=lambda _user, _tree: True, now=NOW)
     save_rule(
         rule=None,
         fields=IssueRuleFields(name="new ones", trigger="new", project="shop", gather_s=0),
