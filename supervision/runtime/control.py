@@ -88,6 +88,13 @@ class Request:
     def answer(self, result: Any) -> None:
         self._finish({"id": self.id, "ok": True, "result": result})
 
+    def answer_text(self, result: str) -> None:
+        """As `answer`, with what is JSON already; of an operation that only reads, whose outcome nobody keeps."""
+        if self.open:
+            self.answered = True
+            text = f'{{"id":{json.dumps(self.id)},"ok":true,"result":{result}}}'
+            self.connection.finish(self, text)
+
     def refuse(self, error: ControlError) -> None:
         self._finish(_refusal(self.id, error))
 
@@ -97,7 +104,7 @@ class Request:
             on_answer({name: value for name, value in body.items() if name != "id"})
         if self.open:
             self.answered = True
-            self.connection.finish(self, body)
+            self.connection.finish(self, _text(body))
 
 
 class Connection:
@@ -130,17 +137,20 @@ class Connection:
     # -- out --------------------------------------------------------------------------------------------------------
 
     def send(self, body: dict[str, Any]) -> None:
+        self._send(_text(body))
+
+    def _send(self, text: str) -> None:
         if self.closed:
             return
-        self._unsent += json.dumps(body, separators=(",", ":")).encode() + b"\n"
+        self._unsent += text.encode() + b"\n"
         if len(self._unsent) > MAX_UNSENT_BYTES:
             self.close()
         else:
             self._flush()
 
-    def finish(self, request: Request, body: dict[str, Any]) -> None:
+    def finish(self, request: Request, text: str) -> None:
         self._under_way.discard(request)
-        self.send(body)
+        self._send(text)
 
     def leave(self, error: ControlError) -> None:
         """Say why, and close once the client had the time to read it: a socket closed at once may fail it earlier."""
@@ -316,6 +326,10 @@ class ControlServer:
         self.sock.detach()
         for connection in [*self.connections, *self._leaving]:
             connection.close()
+
+
+def _text(body: dict[str, Any]) -> str:
+    return json.dumps(body, separators=(",", ":"))
 
 
 def _refusal(request_id: RequestId, error: ControlError) -> dict[str, Any]:

@@ -13,7 +13,6 @@ Order is the sequence number; `t` is for people and may jump, `b` (boot clock) i
 
 import contextlib
 import errno
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,6 +41,7 @@ from supervision.runtime.journal_segments import (
     segment_path,
     sync,
 )
+from supervision.runtime.jsontext import encode
 from supervision.runtime.linux import fallocate_keep
 
 __all__ = ["Cut", "Damage", "Journal", "JournalFull", "Record", "last_seq", "read", "sync"]
@@ -53,21 +53,6 @@ SNAPSHOT_FACTOR = 2
 
 _DROPPED = b',"k":"dropped",'
 _HEADER = frozenset({"v", "seq", "t", "b", "k"})
-_encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False)
-
-
-def _make_encode() -> Callable[[Mapping[str, Any]], str]:
-    """As JSONEncoder.encode, which makes its working part anew for each text: half of its work."""
-    in_c = getattr(json.encoder, "c_make_encoder", None)
-    if in_c is None:
-        return _encoder.encode
-    pieces = in_c(
-        None, _encoder.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
-    )
-    return lambda body: "".join(pieces(body, 0))
-
-
-_encode = _make_encode()
 
 
 class JournalFull(SupervisionError):  # noqa: N818  # the word that states and reasons use
@@ -237,7 +222,7 @@ class Journal:
         boot = self._clock.boot()
         if self._reserve.room(self._size) < self._reserve.ahead:
             self._reserve.prepare(self._fd, self._size, boot)
-        text = _encode(body)
+        text = encode(body)
         start = (
             f'{{"v":{VERSION},"seq":{self._seq + 1},"t":{self._clock.wall():.6f},"b":{boot:.6f},"k":"{kind}"'
         )

@@ -4,9 +4,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from supervision.runtime.control import ControlError, Request
+from supervision.runtime.jsontext import encode
 from supervision.runtime.processes import descendants
 from supervision.runtime.statuslines import StatusLines
-from supervision.runtime.tree_view import tree_view
+from supervision.runtime.tree_runner import TreeRunner
+from supervision.runtime.tree_view import tree_text
 
 if TYPE_CHECKING:
     from supervision.runtime.node import Node
@@ -67,26 +69,25 @@ class NodeView:
             wanted, pointer = request.args["key"].partition("/")[0], "/args/key"
         if wanted is not None:
             self._operations.runner(wanted, pointer)
-        trees = []
-        for runner in self.node.trees.runners.values():
-            if wanted not in (None, runner.name):
-                continue
-            revision = self.node.trees.revisions[runner.name]
-            trees.append(
-                {
-                    "name": runner.name,
-                    "revision": revision.revision,
-                    "message": revision.message,
-                    "digest": revision.digest,
-                    "applied_at": revision.applied_at,
-                    "ended": runner.ended,
-                    "blocked": runner.blocked,
-                    "origin": revision.origin,
-                    "fenced": self.node.fencing.is_down(runner.name),
-                    "root": tree_view(runner, self.node.driver, self.node.kinship.own, self.node.clock),
-                }
-            )
-        request.answer({"node": self._node_view(), "trees": trees})
+        runners = (one for one in self.node.trees.runners.values() if wanted in (None, one.name))
+        trees = ",".join(self._tree_text(runner) for runner in runners)
+        request.answer_text(f'{{"node":{encode(self._node_view())},"trees":[{trees}]}}')
+
+    def _tree_text(self, runner: TreeRunner) -> str:
+        node, revision = self.node, self.node.trees.revisions[runner.name]
+        head = {
+            "name": runner.name,
+            "revision": revision.revision,
+            "message": revision.message,
+            "digest": revision.digest,
+            "applied_at": revision.applied_at,
+            "ended": runner.ended,
+            "blocked": runner.blocked,
+            "origin": revision.origin,
+            "fenced": node.fencing.is_down(runner.name),
+        }
+        root = "".join(tree_text(runner, node.driver, node.kinship.own, node.clock))
+        return f'{encode(head)[:-1]},"root":{root}}}'
 
     def trees(self, request: Request) -> None:
         """What the courier compares with the store each second: a line for each tree, and nothing of its children."""

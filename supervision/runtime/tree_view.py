@@ -1,39 +1,46 @@
 """What the control socket shows of a tree: the kernel's view of each child joined with its process."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from supervision.kernel import ChildView
 from supervision.runtime.clock import Clock
+from supervision.runtime.jsontext import encode
 from supervision.runtime.own_children import OwnChildren
 from supervision.runtime.process_driver import ProcessDriver
 from supervision.runtime.tree_runner import TreeRunner
 
 
-def tree_view(runner: TreeRunner, driver: ProcessDriver, own: OwnChildren, clock: Clock) -> dict[str, Any]:
-    """The root supervisor with everything below it, nested; times are Unix seconds."""
+def tree_text(runner: TreeRunner, driver: ProcessDriver, own: OwnChildren, clock: Clock) -> Iterator[str]:
+    """The root supervisor with everything below it, nested, as pieces of JSON; times are Unix seconds.
+
+    One child after the other: a thousand of them at once are megabytes of small objects, which stay with the process.
+    """
     offset = clock.wall() - clock.boot()
-    nodes: dict[str, dict[str, Any]] = {}
-    root: dict[str, Any] = {}
+    above: list[str] = []
+    comma = ""
     for view in runner.kernel.children():
-        item = (
-            supervisor_view(view, runner, offset)
-            if view.spec.is_supervisor
-            else child_view(view, runner, driver, own, offset)
-        )
-        nodes[view.key] = item
-        if view.supervisor is None:
-            root = item
+        while above and above[-1] != view.supervisor:
+            above.pop()
+            comma = ","
+            yield "]}"
+        if view.spec.is_supervisor:
+            text = encode(supervisor_view(view, runner, offset))
+            yield f'{comma}{text[:-1]},"children":['
+            above.append(view.key)
+            comma = ""
         else:
-            nodes[view.supervisor]["children"].append(item)
-    return root
+            yield comma + encode(child_view(view, runner, driver, own, offset))
+            comma = ","
+    yield "]}" * len(above)
 
 
 def supervisor_view(view: ChildView, runner: TreeRunner, offset: float) -> dict[str, Any]:
+    """Without its children."""
     spec = view.spec.supervisor
     item = _common(view, runner, offset) | {
         "kind": "supervisor",
         "window_used": view.window_used,
-        "children": [],
     }
     if spec is not None:
         item |= {

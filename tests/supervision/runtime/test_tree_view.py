@@ -1,5 +1,6 @@
 """What the control socket shows of a tree."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from supervision.runtime.kinship import Leader
 from supervision.runtime.observed import STATES
 from supervision.runtime.own_children import OwnChildren
 from supervision.runtime.run import Run
-from supervision.runtime.tree_view import tree_view
+from supervision.runtime.tree_view import tree_text
 from supervision.runtime.treedoc import parse_tree
 from tests.supervision.runtime.driver_stage import Stage
 from tests.supervision.runtime.journaled_tree import JournaledTree
@@ -64,7 +65,10 @@ class Shown:
 
     def view(self) -> dict[str, Any]:
         own = OwnChildren(self.stage.loop, lambda what, child: None)
-        return tree_view(self.tree.runner, self.driver, own, self.tree.clock)
+        shown: dict[str, Any] = json.loads(
+            "".join(tree_text(self.tree.runner, self.driver, own, self.tree.clock))
+        )
+        return shown
 
     def child(self, child_id: str) -> dict[str, Any]:
         found: dict[str, Any] = next(one for one in self.view()["children"] if one["id"] == child_id)
@@ -96,6 +100,29 @@ def test_a_tree_that_was_never_begun_shows_what_is_declared(shown: Shown) -> Non
     assert [(one["id"], one["state"], one.get("pid")) for one in view["children"]] == [
         ("a", "stopped", None), ("b", "stopped", None), ("pool", "stopped", None),
     ]  # fmt: skip
+
+
+def test_supervisors_stand_around_what_is_below_them(tmp_path: Path) -> None:
+    def process(name: str) -> dict[str, Any]:
+        return {"id": name, "process": {"command": ["/bin/cat"]}}
+
+    def supervisor(name: str, *children: dict[str, Any]) -> dict[str, Any]:
+        return {"id": name, "supervisor": {"children": list(children)}}
+
+    inner = supervisor("inner", process("b"), supervisor("none"), supervisor("deep", process("c")))
+    children = [process("a"), inner, supervisor("also", process("d")), process("e")]
+    spec = parse_tree({"version": 1, "tree": "t", "supervisor": {"children": children}}).spec
+    made = Shown(tmp_path, spec)
+    made.tree.runner.feed(Begin())
+
+    def outline(item: dict[str, Any]) -> Any:
+        below = item.get("children")
+        return item["id"] if below is None else {item["id"]: [outline(one) for one in below]}
+
+    assert outline(made.view()) == {
+        "t": ["a", {"inner": ["b", {"none": []}, {"deep": ["c"]}]}, {"also": ["d"]}, "e"]
+    }
+    made.close()
 
 
 def test_a_running_child_is_shown_with_its_process(shown: Shown) -> None:
