@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from supervision.errors import event as reports
 from supervision.errors.grouping.algorithms import ALGORITHMS, NEWEST
@@ -44,6 +44,8 @@ log = logging.getLogger("overstory.errors")
 
 BATCH = 300
 MOST_TAGS = 40
+REFUSED = (DataError, IntegrityError)
+"""What the database says of a value, not of itself."""
 UNTIL = ("until_at", "until_count", "until_users", "until_per_hour")
 """Columns of what an archived issue waits for."""
 Kind = ErrorIntake.Kind
@@ -79,6 +81,18 @@ def _keys(project: int, algorithm: str, grouping: Grouping) -> tuple[Key, Key]:
 
 def digest(*, now: dt.datetime, most: int = BATCH) -> int:
     """Digest the oldest reports; how many were taken. Zero: nothing is due, or others hold all that is."""
+    try:
+        return _digest_oldest(now, most)
+    except REFUSED as error:
+        log.warning("the database refuses a batch, whose reports are digested one by one: %s", error)
+    taken = 0
+    while taken < most and _digest_oldest(now, 1):
+        taken += 1
+    return taken
+
+
+def _digest_oldest(now: dt.datetime, most: int) -> int:
+    """In one transaction. REFUSED, and nothing is changed; of a single report it is a mark."""
     with transaction.atomic():
         rows = list(
             ErrorIntake.objects.select_for_update(skip_locked=True, of=("self",))
@@ -88,9 +102,23 @@ def digest(*, now: dt.datetime, most: int = BATCH) -> int:
         )
         if not rows:
             return 0
-        failed = _digest(rows, now)
+        try:
+            with transaction.atomic():
+                failed = _digest(rows, now)
+        except REFUSED as error:
+            if most > 1:
+                raise
+            log.error("report %s is refused by the database: %s", rows[0].pk, error)
+            _mark(rows[0], error, now)
+            failed = {rows[0].pk}
         ErrorIntake.objects.filter(pk__in=[row.pk for row in rows if row.pk not in failed]).delete()
     return len(rows)
+
+
+def _mark(row: ErrorIntake, error: Exception, now: dt.datetime) -> None:
+    """It stays where it is, to be looked at."""
+    said = f"{type(error).__name__}: {error}"[:2000]
+    ErrorIntake.objects.filter(pk=row.pk).update(failed_at=now, failure=said)
 
 
 def _digest(rows: Sequence[ErrorIntake], now: dt.datetime) -> set[int]:
@@ -113,9 +141,7 @@ def _digest(rows: Sequence[ErrorIntake], now: dt.datetime) -> set[int]:
         except Exception as error:
             log.exception("report %s cannot be digested", row.pk)
             failed.add(row.pk)
-            ErrorIntake.objects.filter(pk=row.pk).update(
-                failed_at=now, failure=f"{type(error).__name__}: {error}"[:2000]
-            )
+            _mark(row, error, now)
     new = _once(arrived)
     twice = told_twice([(each.row, each.event) for each in new])
     new = [each for place, each in enumerate(new) if place not in twice]

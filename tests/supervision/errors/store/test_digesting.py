@@ -13,6 +13,7 @@ from supervision.auditlog.actor import Actor
 from supervision.errors.event import ErrorEvent as ErrorEventData
 from supervision.errors.grouping.algorithms import ALGORITHMS
 from supervision.errors.grouping.g1 import Because, Grouping
+from supervision.errors.grouping.rules import Given
 from supervision.errors.store import digesting, issues
 from supervision.errors.store.bodies import packed, unpacked
 from supervision.errors.store.checkins import look_at_clock
@@ -71,6 +72,34 @@ def _accepted(
         child=child,
         incarnation=7 if child else None,
     )
+
+
+def test_what_the_database_refuses_is_marked_and_holds_nothing_up(
+    project: ErrorProject, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A title that is longer than its column, as reading and grouping never make one."""
+    monkeypatch.setattr(
+        digesting, "apply_rules", lambda rules, event, child: Given((), event.raised[-1].value)
+    )
+    for number in range(5):
+        _accepted(
+            project, _event(value="x" * 400 if number == 2 else "x", function=f"f{number}"), number=number
+        )
+    real = digesting._make_issue
+
+    def untrimmed(each: digesting.Arrived) -> ErrorIssue:
+        issue = real(each)
+        ErrorIssue.objects.filter(pk=issue.pk).update(title=each.given.title)
+        return issue
+
+    monkeypatch.setattr(digesting, "_make_issue", untrimmed)
+    assert digest(now=NOW) == 5
+    assert ErrorIssue.objects.count() == 4
+    refused = ErrorIntake.objects.get()
+    assert (refused.event_id, refused.failed_at) == (f"{2:032x}", NOW)
+    assert "too long" in refused.failure
+    assert "one by one" in caplog.text
+    assert digest(now=NOW) == 0, "what is marked is left alone"
 
 
 def test_the_same_error_is_one_issue_with_an_exact_count(project: ErrorProject) -> None:
