@@ -192,6 +192,10 @@ class LogsShape(serializers.Serializer[Any]):
 
     items = NodeLineShape(many=True)
     missing = MissingShape(many=True)
+    tailed = serializers.IntegerField(
+        required=False, help_text="Of a filter: children that were asked about."
+    )
+    total = serializers.IntegerField(required=False, help_text="Of a filter: children that it means.")
 
 
 class LinkOfChainShape(serializers.Serializer[Any]):

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { finder, isAtLeast, pieces, severityOf } from "../../static/js/lib/loglines.js";
 
-test("severity is guessed from the words programs use", () => {
-  assert.equal(severityOf("2026-11-28 ERROR cannot connect"), "error");
-  assert.equal(severityOf("Traceback (most recent call last):"), "error");
-  assert.equal(severityOf("WARNING: late"), "warning");
-  assert.equal(severityOf("FATAL: no"), "critical");
-  assert.equal(severityOf("terrors and warnings in prose"), "");
-});
+const { lines } = JSON.parse(readFileSync(new URL("../data/severity_cases.json", import.meta.url)));
+
+for (const { text, severity } of lines) {
+  test(`${JSON.stringify(text)} is ${severity || "no trouble"}, as the server says`, () => assert.equal(severityOf(text), severity));
+}
 
 test("a threshold lets through what is as bad or worse", () => {
   assert.ok(isAtLeast("critical", "error"));

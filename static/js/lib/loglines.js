@@ -2,7 +2,7 @@
 
 const LEVELS = [
   ["critical", /\b(CRITICAL|FATAL|panic)\b/],
-  ["error", /\b(ERROR|Error|Exception|Traceback|E\d{4})\b|^\w*Error:/],
+  ["error", /\b(ERROR|Error|Exception|Traceback|E\d{4})\b|^[\w.]*(?:Error|Exception):/],
   ["warning", /\b(WARN|WARNING|Warning|DeprecationWarning)\b/],
 ];
 const AT_LEAST = { warning: ["warning", "error", "critical"], error: ["error", "critical"] };

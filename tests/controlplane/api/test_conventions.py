@@ -175,7 +175,12 @@ def test_what_is_not_there(api: Client) -> None:
         ("events?after=99999999999999999999", "after"),
         ("operations?id=7", "id"),
         ("nodes?label=novalue", "label"),
-        ("logs", "key"),
+        ("logs?key=", "key"),
+        ("logs?filter=colour:red", "filter"),
+        ("logs?filter=cpu:%3E0.5", "filter"),
+        ("logs?filter=tree:shop&key=shop", "filter"),
+        ("logs?severity=awful", "severity"),
+        ("logs?incarnation=2", "incarnation"),
         ("trees/shop/diff?from=0", "from"),
     ],
 )
