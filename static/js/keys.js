@@ -1,16 +1,23 @@
-// Keys of every page: g and a letter goes somewhere, j and k move, ctrl-k opens the palette, ? shows them all.
-import { address, isTyping, make, root } from "./dom.js";
+// Keys of every page: g and a letter goes somewhere, j and k move, ctrl-k opens the palette, ? shows them all. All but ctrl-k
+// may be others, by the choice of whoever sits there.
+import { isTyping, root } from "./dom.js";
+import { current, labelPlaces, places } from "./keychoice.js";
 import { Chords } from "./lib/chords.js";
 
-const MOVES = { j: "next", k: "previous", "/": "filter", "?": "help", space: "pause" };
-
-/** Links of the rail with a key: [{key, title, href}]. */
-const places = () => [...document.querySelectorAll("[data-key]")].map((link) => ({ key: link.dataset.key, title: link.dataset.title, href: link.href }));
+/** Keys, and what they ask for: a name, or {href}. */
+function readBindings() {
+  const hrefs = new Map(places().map(({ action, href }) => [action, href]));
+  const bound = Object.entries(current()).filter(([, keys]) => keys !== "");
+  return Object.fromEntries(bound.map(([action, keys]) => [keys, hrefs.has(action) ? { href: hrefs.get(action) } : action]));
+}
 
 export function listenForKeys() {
-  const bindings = { ...MOVES };
-  for (const { key, href } of places()) bindings[`g ${key}`] = { href };
-  const chords = new Chords(bindings);
+  let chords = new Chords(readBindings());
+  document.addEventListener("overstory:keymap", () => {
+    chords = new Chords(readBindings());
+    labelPlaces();
+  });
+  labelPlaces();
   document.addEventListener("overstory:help", showSheet);
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
@@ -53,29 +60,6 @@ function moveFocus(step) {
 
 /** Every key there is, in a dialog. */
 async function showSheet() {
-  const { showDialog } = await import("./dialogs.js");
-  const line = (keys, words) => [make("dt", {}, ...keys.split(" ").flatMap((key, at) => (at ? [" ", make("kbd", {}, key)] : [make("kbd", {}, key)]))), make("dd", {}, words)];
-  const list = (title, lines) => make("section", { class: "stack" }, make("h3", {}, title), make("dl", {}, ...lines.flatMap(([keys, words]) => line(keys, words))));
-  const body = make(
-    "div",
-    { class: "keys" },
-    list("Go to", places().map(({ key, title }) => [`g ${key}`, title])),
-    list("Everywhere", [
-      ["Ctrl K", "search and commands"],
-      ["/", "filter this page"],
-      ["j", "next row"],
-      ["k", "previous row"],
-      ["space", "pause or resume"],
-      ["?", "this sheet"],
-    ]),
-    list("In lists", [
-      ["↑ ↓", "move"],
-      ["Enter", "open"],
-      ["x", "select"],
-      ["Home End", "first, last"],
-      ["← →", "fold, unfold (tree)"],
-    ]),
-  );
-  const off = make("p", { class: "hint" }, "Single keys can be switched off in ", make("a", { href: address("settings") }, "settings"), ".");
-  showDialog(make("div", {}, make("div", { class: "dialog-head" }, make("h2", {}, "Keyboard")), make("div", { class: "dialog-body" }, body, off)));
+  const sheet = await import("./keysheet.js");
+  sheet.showSheet();
 }

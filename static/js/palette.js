@@ -1,5 +1,6 @@
 // [data-palette-open] and ctrl-k: one field that finds pages, processes and commands.
 import { address, make, symbol } from "./dom.js";
+import { current } from "./keychoice.js";
 import { rank } from "./lib/rank.js";
 
 export function attach(control) {
@@ -12,13 +13,14 @@ export function attach(control) {
 
 /** Pages of the rail, commands of the page, and children of the live table. */
 async function everything() {
-  const pages = [...document.querySelectorAll("[data-key]")].map((link) => ({ title: link.dataset.title, where: `g ${link.dataset.key}`, href: link.href, icon: iconOf(link), group: "Pages", weight: 6 }));
+  const keys = current();
+  const pages = [...document.querySelectorAll(".rail-link[data-key]")].map((link) => ({ title: link.dataset.title, where: keys[`go ${link.dataset.key}`], href: link.href, icon: iconOf(link), group: "Pages", weight: 6 }));
   const commands = [
     { title: "Use the light theme", icon: "sun", group: "Commands", run: () => theme("light") },
     { title: "Use the dark theme", icon: "moon", group: "Commands", run: () => theme("dark") },
     { title: "Use the system's theme", icon: "system", group: "Commands", run: () => theme("system") },
-    { title: "Pause or resume live data", where: "space", icon: "pause", group: "Commands", run: pause },
-    { title: "Show the keyboard sheet", where: "?", icon: "keyboard", group: "Commands", run: () => document.dispatchEvent(new CustomEvent("overstory:help")) },
+    { title: "Pause or resume live data", where: keys.pause, icon: "pause", group: "Commands", run: pause },
+    { title: "Show the keyboard sheet", where: keys.help, icon: "keyboard", group: "Commands", run: () => document.dispatchEvent(new CustomEvent("overstory:help")) },
   ];
   const [views, processes] = await Promise.all([savedViews(), children()]);
   return [...pages, ...views, ...commands, ...processes];
