@@ -5,6 +5,7 @@ content, so that a second call does nothing and asks no network, whatever a clon
 One at a time: a lock in `build/` makes a second `make` wait. Standard library only; runs under any Python 3.11+.
 """
 
+import compileall
 import fcntl
 import hashlib
 import shutil
@@ -28,6 +29,7 @@ SPAWN = BUILD / "overstory-spawn.so"
 SDKS = ROOT / "tests/support/sdk_versions.py"
 LOG = BUILD / "setup.log"
 PROGRESS_EVERY_S = 5.0
+SOURCES = ("controlplane", "supervision", "agents")
 REQUIREMENTS = {"run": ["requirements.txt"], "test": ["requirements.txt", "tests/requirements.txt"]}
 
 
@@ -159,6 +161,13 @@ def bring_sdks() -> None:
     stamp.write_text(sdks_digest())
 
 
+def compile_sources() -> None:
+    """Bytecode beside what changed. Where PYTHONDONTWRITEBYTECODE is set, as images of Python do, each of our processes
+    would compile all that it imports at every start. Who may not write leaves it as it is."""
+    for name in SOURCES:
+        compileall.compile_dir(ROOT / name, quiet=2)
+
+
 def is_done(level: str) -> bool:
     """Whether nothing is left to do; needs no lock and no right to write, so any user of the checkout may ask."""
     pins = digest(*((ROOT / name).read_bytes() for name in REQUIREMENTS[level]))
@@ -179,6 +188,7 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     if is_done(level):
+        compile_sources()
         return 0
     try:
         BUILD.mkdir(exist_ok=True)
@@ -188,6 +198,7 @@ def main(argv: list[str]) -> int:
             make_venv()
             install(level)
             compile_shim()
+            compile_sources()
             if level == "test":
                 bring_sdks()
     except SetupError as error:

@@ -4,7 +4,8 @@ import gc
 import itertools
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("soak")
 hypothesis.settings.load_profile("soak" if "OVERSTORY_SOAK_MINUTES" in os.environ else "test")
+
+# Thousands of processes of ours are started: none compiles again what one before it has, whatever the caller's shell says.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 OURS = ("OVERSTORY_", "EXAMPLE_", "LISTEN_", "WATCHDOG_")
 FOREIGN = (
@@ -60,6 +65,17 @@ FIRST = (
     "tests/acceptance/test_platform_chaos.py",
 )
 """Files that take a worker of `make test` long, the longest first, so that none is begun when the others are done."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Half a million objects are made here that stay: the collector of garbage looks at them neither now nor later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
