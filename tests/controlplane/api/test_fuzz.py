@@ -5,13 +5,17 @@ In process, through the whole stack of middleware. The short form tries each ope
 """
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
+from django.db import connection, transaction
+from django.db.models import Model
 from django.test.client import ClientHandler
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pytest_django import DjangoDbBlocker
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -36,7 +40,7 @@ from tests.support import people
 pytestmark = pytest.mark.django_db
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-SHORT = 6
+SHORT = 4
 LONG = 40 * int(float(os.environ.get("OVERSTORY_SOAK_MINUTES", "30")))
 AWAY = frozenset({"logs", "follow_logs"})
 """They ask a node, and none is there: 503 is right."""
@@ -47,22 +51,54 @@ def operations() -> list[Any]:
     return [operation.ok() for operation in document.get_all_operations()]
 
 
-def state() -> list[Any]:
-    """What a request could change."""
-    return [
-        AuditEntry.objects.count(),
-        list(Tree.objects.order_by("id").values_list("id", "version", "deleted_at")),
-        list(Command.objects.order_by("id").values_list("id", "state")),
-        list(Token.objects.order_by("id").values_list("id", "revoked_at")),
-        list(Grant.objects.order_by("id").values_list("user_id", "role", "tree")),
-        list(Node.objects.order_by("id").values_list("id", "draining")),
-        IdempotencyKey.objects.count(),
-    ]
+WATCHED: dict[type[Model], str] = {
+    AuditEntry: "count(*)",
+    Tree: "id, version, deleted_at",
+    Command: "id, state",
+    Token: "id, revoked_at",
+    Grant: "user_id, role, tree",
+    Node: "id, draining",
+    IdempotencyKey: "count(*)",
+}
+LOOK = "SELECT json_build_array({})".format(
+    ", ".join(
+        f"(SELECT json_agg(one ORDER BY one) FROM (SELECT {columns} FROM {model._meta.db_table}) one)"
+        for model, columns in WATCHED.items()
+    )
+)
+
+
+def state() -> Any:
+    """What a request could change, in one question: it is asked before and after every request."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK)
+        return cursor.fetchone()
+
+
+@pytest.fixture(scope="module")
+def fleet(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, Any]]:
+    """A fleet, the names that are in it, and the token of an admin; made once, around the tests' own transactions."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        world.world()
+        made = commands.request_command(verb="stop", key="shop/web", actor=people.SOMEBODY)
+        rolled = world.applied("shop", "a").rollouts.get()
+        victim = people.user("victim", (Role.VIEWER, ""))
+        text = people.token(people.admin(), Scope.ADMIN)
+        yield {
+            "token": text,
+            "tree": ["shop"],
+            "number": [1, 2],
+            "node": [world.NODE],
+            "key": ["shop/web", "shop"],
+            "seq": [1],
+            "id": [victim.pk, rolled.pk, str(made[0].pk)],
+        }
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A fleet, the names that are in it, and the token of an admin; no node is ever waited for."""
+def known(fleet: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The same; no node is ever waited for."""
 
     def silent(node_id: str, op: str, args: Any, *, timeout_s: float) -> Any:
         raise asking.NodeSilentError("courier", "away")
@@ -70,20 +106,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr("controlplane.api.output.ask_node", silent)
     monkeypatch.setattr("controlplane.api.planning.ask_node", silent)
     monkeypatch.setattr("controlplane.api.commands.MAX_WAIT_S", 0)
-    world.world()
-    made = commands.request_command(verb="stop", key="shop/web", actor=people.SOMEBODY)
-    rolled = world.applied("shop", "a").rollouts.get()
-    victim = people.user("victim", (Role.VIEWER, ""))
-    text = people.token(people.admin(), Scope.ADMIN)
-    return {
-        "token": text,
-        "tree": ["shop"],
-        "number": [1, 2],
-        "node": [world.NODE],
-        "key": ["shop/web", "shop"],
-        "seq": [1],
-        "id": [victim.pk, rolled.pk, str(made[0].pk)],
-    }
+    return fleet
 
 
 def in_process(environ: dict[str, Any], start_response: Any) -> list[bytes]:
