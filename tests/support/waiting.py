@@ -6,20 +6,25 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+SLOWEST_S = 0.1
+SHARE = 20
+"""A probe costs milliseconds of a core, here and where it asks: between two a twentieth of the time waited passes."""
+
 
 def wait_for(probe: Callable[[], T | None], *, timeout: float, every: float = 0.01, what: str = "") -> T:
     """Call `probe` until it answers something true and return that; AssertionError after `timeout` seconds.
 
     For acceptance tests only: everything that can be awaited as an event is awaited as one.
     """
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while True:
         value = probe()
         if value:
             return value
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - began
+        if waited >= timeout:
             raise AssertionError(f"not within {timeout} s: {what or probe}; last value {value!r}")
-        time.sleep(every)
+        time.sleep(max(every, min(SLOWEST_S, waited / SHARE)))
 
 
 def elapsed(seconds: float) -> Callable[[], bool]:

@@ -32,16 +32,42 @@ def instance() -> Iterator[Path]:
         yield base / "a data dir"
 
 
-def test_everything_starts_after_a_first_try_that_was_interrupted_and_ctrl_c_leaves_no_process() -> None:
+def test_everything_starts_after_a_first_try_that_was_interrupted_and_a_second_start_finds_the_data() -> None:
+    """Neither the Ctrl-C nor the SIGTERM that ends them leaves a process; a killed child returns, alone."""
     with short_directory() as base:
-        interrupt_while_the_database_is_made(base / "data")
-        start_everything(base / "data")
-        with up(base / "data", "--no-examples") as started:
+        data = base / "data"
+        interrupt_while_the_database_is_made(data)
+        start_everything(data)
+        with up(data, "--no-examples") as started:
+            assert "database found" in started.until("PostgreSQL")
             started.until(RUNNING)
             left = {tree.name: tree.message for tree in started.observed().trees}
             assert set(left) == {"system", "trouble"}, "what was applied by hand stays, the other examples go"
             assert left["trouble"] == "mine"
-            started.stop()
+            assert_kept(data)
+            for key in ("system/postgres", "system/redis", "system/web@1"):
+                kill_and_see_it_return(started, key)
+            assert_kept(data)
+            started.stop(signal.SIGTERM)
+
+
+def keep_something(data: Path) -> None:
+    """In each store."""
+    paths = Paths(data)
+    url = Connections.from_environment(paths, {}).database_url
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1")
+    with redis.Redis.from_url(redis_url(paths.runtime_dir / "redis.sock", db=0)) as client:
+        client.set("kept", 1)
+
+
+def assert_kept(data: Path) -> None:
+    """What `keep_something` left is there."""
+    paths = Paths(data)
+    with psycopg.connect(Connections.from_environment(paths, {}).database_url) as connection:
+        assert connection.execute("SELECT * FROM kept").fetchall() == [(1,)]
+    with redis.Redis.from_url(redis_url(paths.runtime_dir / "redis.sock", db=0)) as client:
+        assert client.get("kept") == b"1"
 
 
 def interrupt_while_the_database_is_made(data: Path) -> None:
@@ -81,32 +107,9 @@ def start_everything(data: Path) -> None:
             document = client.call("spec", tree="trouble")["document"]
             document["supervisor"]["children"] = document["supervisor"]["children"][-1:]
             client.call("apply", spec=document, message="mine")
+        keep_something(data)
         started.stop()
         assert "no process left" in started.output
-
-
-def test_a_second_start_finds_the_data_and_a_killed_child_returns(instance: Path) -> None:
-    paths = Paths(instance)
-    with up(instance, "--no-examples") as started:
-        started.until(RUNNING)
-        url = Connections.from_environment(paths, {}).database_url
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("CREATE TABLE kept AS SELECT 1")
-        with redis.Redis.from_url(redis_url(paths.runtime_dir / "redis.sock", db=0)) as client:
-            client.set("kept", 1)
-        for key in ("system/postgres", "system/redis", "system/web@1"):
-            kill_and_see_it_return(started, key)
-        with psycopg.connect(url) as connection:
-            assert connection.execute("SELECT * FROM kept").fetchall() == [(1,)]
-        started.stop()
-    with up(instance, "--no-examples") as started:
-        assert "database found" in started.until("PostgreSQL")
-        started.until(RUNNING)
-        with psycopg.connect(url) as connection:
-            assert connection.execute("SELECT * FROM kept").fetchall() == [(1,)]
-        with redis.Redis.from_url(redis_url(paths.runtime_dir / "redis.sock", db=0)) as client:
-            assert client.get("kept") == b"1"
-        started.stop(signal.SIGTERM)
 
 
 SECRETS = (PASSWORD.encode(), b"k" * 50)
@@ -156,22 +159,6 @@ def stop_after(instance: Path, number: signal.Signals, lines: Iterable[int]) -> 
             # before the first line there may be no handler yet: then the signal itself ends it, or Python's own start fails
             assert started.process.wait(60) in ((0, 1, -number) if count == 0 else (0,)), started.output
             assert not processes_of(str(instance)), started.output
-
-
-def test_a_second_one_is_refused_and_when_the_first_is_killed_the_guardian_stops_everything(
-    instance: Path,
-) -> None:
-    with up(instance, "--no-examples") as started:
-        started.until(RUNNING)
-        with up(instance, "--no-examples") as second:
-            second.is_second = True
-            line = second.until("already runs here")
-            assert f"pid {started.process.pid}" in line
-            assert second.process.wait(60) == 1
-        assert started.process.poll() is None
-        started.process.kill()
-        started.process.wait()
-        wait_for(lambda: not processes_of(str(instance)), timeout=60, what=f"nothing is left; {started.log}")
 
 
 def guardian_is_killed(started: Up) -> None:
@@ -244,9 +231,12 @@ def test_a_port_that_is_no_number_is_refused(instance: Path) -> None:
         started.ends(1)
 
 
-def test_children_that_outlived_guardian_and_node_are_adopted_by_the_next_start(instance: Path) -> None:
+def test_a_second_one_is_refused_and_children_that_outlived_the_first_are_adopted_by_the_next_start(
+    instance: Path,
+) -> None:
     with up(instance, "--no-examples") as first:
         first.until(RUNNING)
+        is_refused_beside(first)
         observed = first.observed()
         node = observed.node
         assert node.guardian_pid is not None
@@ -260,4 +250,23 @@ def test_children_that_outlived_guardian_and_node_are_adopted_by_the_next_start(
             second.until(RUNNING)
             before = {child.key: child.pid for child in observed.processes()}
             assert {child.key: child.pid for child in second.observed().processes()} == before
-            second.stop()
+            is_killed(second)
+
+
+def is_refused_beside(first: Up) -> None:
+    """And the first runs on."""
+    with up(first.data_dir, "--no-examples") as second:
+        second.is_second = True
+        line = second.until("already runs here")
+        assert f"pid {first.process.pid}" in line
+        assert second.process.wait(60) == 1
+    assert first.process.poll() is None
+
+
+def is_killed(started: Up) -> None:
+    """The guardian stops everything, those that it adopted too."""
+    started.process.kill()
+    started.process.wait()
+    wait_for(
+        lambda: not processes_of(str(started.data_dir)), timeout=60, what=f"nothing is left; {started.log}"
+    )
