@@ -1,5 +1,6 @@
 """Preparing a checkout."""
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -62,3 +63,23 @@ def test_packages_with_a_name_that_misleads_are_not_required() -> None:
     text = (ROOT / "requirements.txt").read_text().lower()
     assert "uplot" not in text
     assert "django-channels" not in text
+
+
+def test_what_may_be_written_gets_bytecode_and_what_may_not_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.spec_from_file_location("setup_of_a_checkout", ROOT / ".ci/setup.py")
+    assert spec is not None
+    assert spec.loader is not None
+    setup = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(setup)
+    for name in ("open", "closed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "module.py").write_text("answer = 42\n")
+    (tmp_path / "closed" / "__pycache__").write_text("no directory, so nobody writes into it")
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    monkeypatch.setattr(setup, "SOURCES", ("open", "closed", "missing"))
+    setup.compile_sources()
+    made = Path(importlib.util.cache_from_source(str(tmp_path / "open" / "module.py")))
+    assert made.read_bytes()
+    assert (tmp_path / "closed" / "__pycache__").is_file()
