@@ -177,9 +177,17 @@ class Relatives:
                 self._on_victims_gone(leader)
 
     def own_newcomers(self, leader: Leader) -> None:
-        """`descendants: keep`: what an ended leader left behind stays, owned by the child's key."""
-        for relative in self.discover():
-            if relative.owner is None and relative.own is None and relative.may_descend_from(leader):
+        """`descendants: keep`: what an ended leader left behind stays, owned by the child's key. So does what a scan met
+        between that end and our hearing of it, and has not called a stray yet."""
+        self.discover()
+        for relative in list(self.by_pid.values()):
+            if (
+                relative.owner is None
+                and relative.own is None
+                and not relative.shown
+                and not relative.awaited_by
+                and relative.may_descend_from(leader)
+            ):
                 self._give(relative, leader.key)
                 self._on_stray("adopted", relative)
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from supervision.runtime.process_table import (
     ProcessTable,
 )
 from supervision.runtime.processes import direct_children
+from supervision.runtime.relatives import STRAY_GRACE_S
 from tests.supervision.runtime.spawning import launcher, plan
 from tests.support.waiting import wait_for
 
@@ -58,13 +60,13 @@ class Stage:
         )
         self.ledger = os.open(directory / "ledger", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def spawn(self, key: str = "t/a") -> Leader:
+    def spawn(self, key: str = "t/a", *, keep: bool = False) -> Leader:
         return self.table.spawn(
             plan(self.directory, "/bin/sleep", "100"),
             key=key,
             incarnation=1,
             role="main",
-            keep_descendants=False,
+            keep_descendants=keep,
             on_gone=lambda _: None,
         )
 
@@ -149,6 +151,39 @@ def test_where_a_pidfd_tells_nothing_the_start_time_is_read_at_once(
     second = stage.spawn("t/second")
     stage.later(0.25 * IDENTITY_DELAY_S)
     assert stage.told.learnt == [first.pid, second.pid]
+
+
+@pytest.fixture
+def orphan(stage: Stage) -> Iterator[subprocess.Popen[bytes]]:
+    """What a child with `descendants: keep` left behind, as we meet it: a child of ours that we did not start, without a
+    mark. Its child has ended, and we have not heard of that."""
+    stage.table.kinship.keeps = lambda key: True
+    leader = stage.spawn(keep=True)
+    os.kill(leader.pid, signal.SIGKILL)
+    wait_for(lambda: (stat := read_stat(leader.pid)) is not None and stat.is_zombie, timeout=30, every=0.001)
+    process = subprocess.Popen(["/bin/sleep", "100"], env={})
+    yield process
+    os.waitpid(leader.pid, 0)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("scanned", [False, True])
+def test_what_a_child_keeps_is_its_own_also_where_a_scan_met_it_first(
+    stage: Stage, orphan: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, *, scanned: bool
+) -> None:
+    said: list[tuple[str, int, str | None]] = []
+    monkeypatch.setattr(
+        stage.told, "stray", lambda what, relative: said.append((what, relative.pid, relative.owner))
+    )
+    if scanned:
+        stage.table.relatives.scan()
+        assert stage.table.relatives.by_pid[orphan.pid].owner is None
+    stage.loop.run_once(at_most=0)
+    assert said == [("adopted", orphan.pid, "t/a")]
+    stage.clock.jump(STRAY_GRACE_S + 1)
+    stage.table.relatives.scan()
+    assert orphan.poll() is None
 
 
 def test_a_start_on_its_own_takes_the_process_that_stands_by(stage: Stage) -> None:
