@@ -30,7 +30,7 @@ FILLED_S = 100
 @dataclass(frozen=True, slots=True)
 class Shot:
     """A page. follow: the link on it that leads to the one that is meant; press: what is opened there first; wait: what has
-    to be there; is_stale: while the server is silent; broken: what is the matter with PostgreSQL meanwhile."""
+    to be there; keys: what is typed then; is_stale: while the server is silent; broken: what PostgreSQL has."""
 
     name: str
     title: str
@@ -40,6 +40,7 @@ class Shot:
     wait: str = ""
     is_stale: bool = False
     broken: str = ""
+    keys: str = ""
 
 
 ROW = "main a[data-row-link]"
@@ -80,6 +81,8 @@ FULL = (
     Shot("errors", "Errors", "/errors"),
     Shot("error-issue", "An error", "/errors", ROW),
     Shot("releases", "Releases", "/errors/releases"),
+    Shot("transactions", "Transactions", "/errors/transactions", wait="main tbody tr"),
+    Shot("keys", "Keys, each of which may be another", "/processes", keys="?"),
     Shot("alerts", "Alerts", "/alerts"),
     Shot("issue-rules", "Rules on errors", "/rules/issues"),
     Shot("issue-rule-new", "New rule on errors", "/rules/issues/new"),
@@ -104,6 +107,11 @@ FULL = (
     Shot("processes-stale", "Processes, while the server is silent", "/processes", is_stale=True),
     Shot("not-found", "No such page", "/no/such/page"),
 )
+HOSTS = (
+    Shot("overview-hosts", "Overview of two hosts", "/", wait=".heat-node:nth-of-type(2)"),
+    Shot("nodes-hosts", "Nodes: two hosts", "/nodes"),
+    Shot("processes-hosts", "Processes of two hosts", "/processes?q=tree:metrics,backups"),
+)
 EMPTY = tuple(
     Shot(f"{name}-empty", f"{title}, empty", path)
     for name, title, path in (
@@ -126,7 +134,7 @@ BROKEN = (
     Shot("failed", "Something went wrong", "/remediation", broken="a table is away"),
     Shot("unavailable", "PostgreSQL is away", "/errors", broken="it is stopped"),
 )
-EVERY = (*FULL, LOGIN, FORBIDDEN, *BROKEN, *EMPTY)
+EVERY = (*FULL, *HOSTS, LOGIN, FORBIDDEN, *BROKEN, *EMPTY)
 
 
 class Gallery:
@@ -138,6 +146,9 @@ class Gallery:
         self.only = only.split(",") if only else []
         self.missing: list[str] = []
         directory.mkdir(parents=True, exist_ok=True)
+
+    def wants(self, shots: tuple[Shot, ...]) -> bool:
+        return not self.only or any(shot.name in self.only for shot in shots)
 
     def draw(self, site: Site, shots: tuple[Shot, ...], *, session: Any = "ours") -> None:
         """Each in two sizes, and there in two themes. Any: Playwright's own type of a session."""
@@ -199,6 +210,9 @@ class Gallery:
         page.wait_for_timeout(SETTLE_MS)
         if shot.press:
             page.locator(shot.press).first.click()
+            page.wait_for_timeout(SETTLE_MS)
+        if shot.keys:
+            page.keyboard.press(shot.keys)
             page.wait_for_timeout(SETTLE_MS)
         return True
 
@@ -273,6 +287,9 @@ def draw_all(gallery: Gallery, site: Site, directory: Path) -> None:
     with site.visit() as visit:
         visit.open("/").wait_for_timeout(FILLED_S * 1000)
     gallery.draw(site, FULL)
+    if gallery.wants(HOSTS):
+        with fleet.second_host():
+            gallery.draw(site, HOSTS)
     gallery.draw(site, (FORBIDDEN,), session=fleet.session_of("grace"))
     gallery.draw(site, (LOGIN,), session=None)
     gallery.draw_broken(site, BROKEN)

@@ -3,16 +3,21 @@
 All of it is asked for as an operator asks: tree files, commands and REST, in a running instance.
 """
 
+import contextlib
 import json
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from controlplane.embedded.connections import Connections
+from supervision.runtime.paths import Paths
 from tests.support.browser import ROOT, Site
 from tests.support.chromium import log_in
+from tests.support.host import Host
 from tests.support.waiting import wait_for
 
 SOURCES = Path(__file__).with_name("gallery_programs")
@@ -100,6 +105,27 @@ GIVES_UP = {
         "children": [{"id": "bridge", "process": {"command": ["python", "api.py", "fail"], "cwd": PROGRAMS}}],
     },
 }  # fmt: skip
+BACKUPS = {
+    "version": 1,
+    "tree": "backups",
+    "placement": {"labels": {"host": "attic"}},
+    "supervisor": {
+        "children": [
+            {"id": name, "process": {"command": ["python", "api.py", "steady", name], "cwd": PROGRAMS}}
+            for name in ("nightly", "weekly")
+        ]
+    },
+}
+METRICS = {
+    "version": 1,
+    "tree": "metrics",
+    "placement": {"mode": "every"},
+    "supervisor": {
+        "children": [
+            {"id": "exporter", "process": {"command": ["python", "api.py", "steady", "exporter"], "cwd": PROGRAMS}}
+        ]
+    },
+}  # fmt: skip
 UNSOUND = '''"""A module of the shop as somebody wrote it in a hurry."""
 import threading
 import urllib.request
@@ -143,19 +169,40 @@ class Fleet:
             self._apply(document)
         self._configs()
         self._examples()
+        with self._asking():
+            self._people()
+            self._rules()
+            self._audits()
+            self._registry()
+            self._operate()
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """REST by the session of somebody who is logged in."""
         context = self.site.browser.new_context(storage_state=self.site.session)
         try:
             page = context.new_page()
             page.goto(self.site.origin + "/settings")
             self._ask = context.request
             self._token = page.locator("input[name=csrfmiddlewaretoken]").first.input_value()
-            self._people()
-            self._rules()
-            self._audits()
-            self._registry()
-            self._operate()
+            yield
         finally:
             context.close()
+
+    @contextlib.contextmanager
+    def second_host(self) -> Iterator[None]:
+        """Another host joins for a while, and runs a tree of its own and its part of one that is everywhere."""
+        stores = Connections.from_environment(Paths(self.site.data_dir), {})
+        attic = Host("attic", database_url=stores.database_url, redis_url=stores.redis_url)
+        with attic:
+            with self._asking():
+                for document in (BACKUPS, METRICS):
+                    body = json.loads(json.dumps(document).replace(PROGRAMS, str(self.programs)))
+                    self._post(f"/trees/{document['tree']}", body, "PUT", **{"If-None-Match": "*"})
+            keys = ("backups/nightly", "backups/weekly", "metrics/exporter")
+            wait_for(lambda: all(map(attic.pid_of, keys)), timeout=SLOW_S, what="attic runs its trees")
+            yield
+            attic.stop()
 
     def session_of(self, user: str) -> Any:
         """Somebody else who is logged in. Any: Playwright's own type."""

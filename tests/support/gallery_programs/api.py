@@ -17,6 +17,8 @@ ORDERS: tuple[dict[str, object], ...] = (
     {"id": 43, "total": "free"},
 )
 
+PATHS = ("GET /orders/{id}", "GET /orders/{id}", "POST /orders", "GET /stock")
+
 
 class Health(http.server.BaseHTTPRequestHandler):
     """Well, but for the part that the gallery shows as unhealthy."""
@@ -43,17 +45,19 @@ def checkout(number: int) -> None:
 
 
 def serve(port: int) -> None:
-    sentry_sdk.init()
+    sentry_sdk.init(traces_sample_rate=1.0)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Health)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for number in itertools.count(1):
         sys.stdout.write(f"INFO GET /orders/{number} 200 in {7 + number % 5} ms\n")
         if number % 7 == 0:
             sys.stdout.write(f"WARNING order {number}: the bank answers slowly\n")
+        with sentry_sdk.start_transaction(op="http.server", name=PATHS[number % len(PATHS)]):
+            time.sleep(0.02 * (1 + number % 5))
         if number % 10 == 0:
             checkout(number // 10)
         sys.stdout.flush()
-        time.sleep(0.4)
+        time.sleep(0.35)
 
 
 def steady(name: str) -> None:
