@@ -1,7 +1,7 @@
 """What Overstory serves. Everything that comes here needs a login unless access/public.py lists it.
 
-The REST interface and the admin are imported with the first request that is theirs: together they are a third of what a web
-process takes until its first page, and most of its lives never see the admin.
+The REST interface and the admin, a third of what a web process imports, come in with the first request that is theirs or the
+first address that is asked for by its name: `serving/warming.py` does that once the process serves, and not before.
 """
 
 from django.http import HttpRequest

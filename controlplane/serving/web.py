@@ -44,6 +44,9 @@ class Server(uvicorn.Server):
         self._intake.start()
         self._live.ensure()
         notify.ready("serving")
+        from controlplane.serving.warming import warm
+
+        warm()
 
     def __init__(self, config: uvicorn.Config, intake: "Intake", live: "Live") -> None:
         super().__init__(config)
