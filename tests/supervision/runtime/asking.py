@@ -1,5 +1,6 @@
 """Requests without a socket: what was answered is kept."""
 
+import json
 from typing import Any
 
 from supervision.runtime.control import Peer, Request
@@ -17,8 +18,8 @@ class FakeConnection:
     def send(self, body: dict[str, Any]) -> None:
         self.sent.append(body)
 
-    def finish(self, request: Request, body: dict[str, Any]) -> None:
-        self.send(body)
+    def finish(self, request: Request, text: str) -> None:
+        self.send(json.loads(text))
 
 
 def ask(op: str, connection: FakeConnection | None = None, **args: Any) -> Request:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from supervision.runtime import spare_naming
 from supervision.runtime.environmentdoc import RESERVED
 from supervision.runtime.kinship import Leader
 from supervision.runtime.launch_errors import LaunchError
@@ -143,8 +144,12 @@ def test_a_start_with_spare_files_gets_its_directory_a_moment_later(stage: Stage
     assert sorted(path.name for path in spares.iterdir()) == ["1.err", "1.out"]
 
 
-def test_starts_near_each_other_put_the_names_off_for_a_second_at_most(stage: Stage, spares: Path) -> None:
-    for _ in range(int(SETTLE_AT_LATEST_S / SETTLE_S * 2) - 1):
+def test_starts_near_each_other_put_the_names_off_until_the_latest_moment(
+    stage: Stage, spares: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latest_s = 50 * SETTLE_S  # there are as many spare files as starts until then
+    monkeypatch.setattr(spare_naming, "SETTLE_AT_LATEST_S", latest_s)
+    for _ in range(int(latest_s / SETTLE_S * 2) - 1):
         stage.start()
         stage.end(exited(1))
         stage.clock.jump(SETTLE_S / 2)
