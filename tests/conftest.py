@@ -13,6 +13,8 @@ import hypothesis
 import pytest
 from django.db import connection, connections
 from django.db.backends.postgresql.operations import DatabaseOperations
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.database import TestStores, test_stores
 
@@ -53,7 +55,9 @@ _numbers = itertools.count(1)
 FIRST = (
     "tests/controlplane/foreground/test_up.py",
     "tests/acceptance/test_platform.py",
-    "tests/acceptance/test_browser.py",
+    "tests/acceptance/browser/test_pages.py",
+    "tests/acceptance/browser/test_live.py",
+    "tests/acceptance/browser/test_acting.py",
     "tests/acceptance/test_broken_fleets.py",
     "tests/controlplane/api/test_fuzz.py",
     "tests/supervision/kernel/test_properties.py",
@@ -65,6 +69,23 @@ FIRST = (
     "tests/acceptance/test_platform_chaos.py",
 )
 """Files that take a worker of `make test` long, the longest first, so that none is begun when the others are done."""
+
+
+TOGETHER = ("tests/acceptance/browser/",)
+"""Directories whose files share an instance, so one worker takes them all."""
+
+
+class FilesOrTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """`--dist loadfile`, but for what is together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return next((place for place in TOGETHER if file.startswith(place)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return FilesOrTogether(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -220,11 +220,22 @@ def test_the_full_document_is_valid_in_every_respect() -> None:
 SHAPES: list[Json] = [None, True, -1, 1.5, "x", "", "1", [], {}, ["x"], {"x": 1}, [[]], 10**30]
 
 
+def alone(path: tuple[str | int, ...]) -> tuple[Json, tuple[str | int, ...]]:
+    """The full document without the children that the place is not in, where that is a tree too; and the place in it."""
+    document = copy.deepcopy(FULL)
+    if path[:2] != ("supervisor", "children") or len(path) == 2:
+        return document, path
+    _at(document, path[:2])[:] = [_at(document, path[:3])]
+    if _parsed(document) is None:
+        return copy.deepcopy(FULL), path
+    return document, (*path[:2], 0, *path[3:])
+
+
 @pytest.mark.parametrize("path", PLACES[1:], ids=lambda path: "/".join(map(str, path)))
 def test_takes_or_refuses_each_shape_of_value_at(path: tuple[str | int, ...]) -> None:
-    document = copy.deepcopy(FULL)
+    document, place = alone(path)
     for value in SHAPES:
-        _at(document, path[:-1])[path[-1]] = copy.deepcopy(value)
+        _at(document, place[:-1])[place[-1]] = copy.deepcopy(value)
         tree = _parsed(document)
         if tree is not None:
             assert parse_tree(tree.document) == tree
