@@ -54,7 +54,8 @@ _numbers = itertools.count(1)
 
 FIRST = (
     "tests/controlplane/foreground/test_up.py",
-    "tests/acceptance/test_platform.py",
+    "tests/acceptance/platform/test_remote_command_line.py",
+    "tests/acceptance/platform/test_platform.py",
     "tests/acceptance/browser/test_pages.py",
     "tests/acceptance/browser/test_live.py",
     "tests/acceptance/browser/test_acting.py",
@@ -71,7 +72,7 @@ FIRST = (
 """Files that take a worker of `make test` long, the longest first, so that none is begun when the others are done."""
 
 
-TOGETHER = ("tests/acceptance/browser/",)
+TOGETHER = ("tests/acceptance/browser/", "tests/acceptance/platform/")
 """Directories whose files share an instance, so one worker takes them all."""
 
 

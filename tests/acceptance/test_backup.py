@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,7 +14,7 @@ from controlplane.embedded.connections import Connections, redis_url
 from supervision.runtime.client import ControlClient
 from supervision.runtime.paths import Paths
 from tests.support.foreground import ROOT, RUNNING, Up, up
-from tests.support.given_stores import PASSWORD, given_stores
+from tests.support.given_stores import PASSWORD, GivenStores, given_stores
 from tests.support.stores import short_directory
 
 TREE = {
@@ -63,8 +62,10 @@ def marks(url: str) -> list[tuple[str]]:
         return connection.execute("SELECT mark FROM marks").fetchall()
 
 
-def test_a_backup_of_a_running_instance_is_restored_into_a_fresh_one() -> None:
-    with short_directory() as base:
+def test_a_backup_of_a_running_instance_is_restored_into_a_fresh_one_whose_stores_move_to_given_ones() -> (
+    None
+):
+    with short_directory() as base, short_directory() as other, given_stores(other) as given:
         data, again, file = base / "a", base / "b", base / "backup.tar.gz"
         with up(data, "--no-examples") as started:
             started.until(RUNNING)
@@ -90,8 +91,47 @@ def test_a_backup_of_a_running_instance_is_restored_into_a_fresh_one() -> None:
             assert states(restored) == {"shop/runs": "running", "shop/stopped": "stopped"}
             children = restored.observed().processes()
             assert all(child.last_exit is None or child.last_exit.reason != "lost" for child in children)
+            put_into_redis(again)
+            assert "already runs here" in manage(again, "move_stores", **given.environment()).stderr
             restored.stop()
         assert not (again / "restored").exists()
+        move_stores(again, given)
+        with up(again, "--no-examples", **given.environment()) as started:
+            runs_on_given_stores(started, given, base / "given.tar.gz")
+
+
+def put_into_redis(data: Path) -> None:
+    with redis.Redis.from_url(redis_url(Paths(data).runtime_dir / "redis.sock", db=0)) as client:
+        client.rpush("queue", b"\x00\xff", "two")
+        client.set("short", "x", ex=1000)
+
+
+def move_stores(data: Path, given: GivenStores) -> None:
+    """Once; a second time they are not empty."""
+    assert "have to name" in manage(data, "move_stores").stderr
+    done = manage(data, "move_stores", **given.environment())
+    assert done.returncode == 0, done.stderr
+    assert marks(given.database_url) == [("kept",)]
+    with redis.Redis.from_url(given.redis_url) as client:
+        assert client.lrange("queue", 0, -1) == [b"\x00\xff", b"two"]
+        assert 0 < client.ttl("short") <= 1000
+    refused = manage(data, "move_stores", **given.environment())
+    assert "is not empty" in refused.stderr
+
+
+def runs_on_given_stores(started: Up, given: GivenStores, file: Path) -> None:
+    """With what stood in its own, and a backup of it names no password."""
+    started.until(RUNNING)
+    assert not {"system/postgres", "system/redis"} & {child.key for child in started.observed().processes()}
+    assert states(started) == {"shop/runs": "running", "shop/stopped": "stopped"}
+    done = manage(started.data_dir, "backup", str(file), **given.environment())
+    assert done.returncode == 0, done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    started.stop()
+    with tarfile.open(file) as archive:
+        manifest = archive.extractfile("manifest.json")
+        assert manifest is not None
+        assert json.load(manifest)["format"] == 1
 
 
 def test_a_damaged_or_foreign_file_restores_nothing(tmp_path: Path) -> None:
@@ -102,41 +142,3 @@ def test_a_damaged_or_foreign_file_restores_nothing(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("nonsense")
     assert manage(data, "restore", str(tmp_path / "text")).returncode == 1
     assert not (data / "node.json").exists()
-
-
-def test_the_embedded_stores_move_to_given_ones() -> None:
-    with short_directory() as base, short_directory() as other, given_stores(other) as given:
-        data = base / "a"
-        with up(data, "--no-examples") as started:
-            started.until(RUNNING)
-            make_marks(data)
-            with redis.Redis.from_url(redis_url(Paths(data).runtime_dir / "redis.sock", db=0)) as client:
-                client.rpush("queue", b"\x00\xff", "two")
-                client.set("short", "x", ex=1000)
-            refused = manage(data, "move_stores", **given.environment())
-            assert "already runs here" in refused.stderr
-            started.stop()
-        assert "have to name" in manage(data, "move_stores").stderr
-        done = manage(data, "move_stores", **given.environment())
-        assert done.returncode == 0, done.stderr
-        assert marks(given.database_url) == [("kept",)]
-        with redis.Redis.from_url(given.redis_url) as client:
-            assert client.lrange("queue", 0, -1) == [b"\x00\xff", b"two"]
-            assert 0 < client.ttl("short") <= 1000
-        refused = manage(data, "move_stores", **given.environment())
-        assert "is not empty" in refused.stderr
-        with up(data, "--no-examples", **given.environment()) as started:
-            started.until(RUNNING)
-            assert not {"system/postgres", "system/redis"} & {
-                child.key for child in started.observed().processes()
-            }
-            assert states(started) == {"shop/runs": "running", "shop/stopped": "stopped"}
-            done = manage(data, "backup", str(base / "given.tar.gz"), **given.environment())
-            assert done.returncode == 0, done.stderr
-            assert PASSWORD not in done.stdout + done.stderr
-            started.stop()
-        with tarfile.open(base / "given.tar.gz") as archive:
-            manifest = archive.extractfile("manifest.json")
-            assert manifest is not None
-            assert json.load(manifest)["format"] == 1
-        shutil.rmtree(data)

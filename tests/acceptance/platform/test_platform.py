@@ -10,103 +10,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 import psycopg
-import pytest
 
 from controlplane.embedded.connections import Connections
 from controlplane.operations.checks import FRESH_S
 from controlplane.serving.database import GRACE_S, MOST, WAIT_S
-from supervision.runtime.client import ControlClient
 from supervision.runtime.paths import Paths
-from tests.support.foreground import ROOT, RUNNING, Up, up
+from tests.acceptance.platform.instance import Platform
+from tests.support.foreground import ROOT
 from tests.support.http_sink import http_sink
 from tests.support.memory_programs import supervisorctl
-from tests.support.stores import short_directory
 from tests.support.waiting import wait_for
-from tests.support.writers import Writers, make_token
-
-SHOP = {
-    "version": 1,
-    "tree": "shop",
-    "on_failure": {"action": "stay_down"},
-    "supervisor": {
-        "children": [
-            {
-                "id": "api",
-                "process": {
-                    "command": ["sh", "-c", "echo hello; while :; do echo oops >&2; sleep 0.5; done"]
-                },
-            },
-            {"id": "job", "process": {"command": ["sleep", "100000"]}},
-        ]
-    },
-}
+from tests.support.writers import Writers
 
 WEB_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'overstory web'"
-
-
-@dataclass(slots=True)
-class Platform:
-    """A running instance, and an admin's token."""
-
-    data: Path
-    started: Up
-    port: int
-    token: str
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        return Writers(self.port, self.token, count=0).ask(method, path, body)
-
-    def pids(self) -> dict[str, int | None]:
-        return {child.key: child.pid for child in self.started.observed().processes()}
-
-    def control(self, op: str, **args: Any) -> Any:
-        with ControlClient(Paths(self.data).control_socket) as client:
-            return client.call(op, timeout_s=60, **args)
-
-    def manage(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env={**os.environ, "OVERSTORY_DATA_DIR": str(self.data), "OVERSTORY_PORT": str(self.port)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def ctl(self, *arguments: str, password: str | None = None) -> tuple[int, str]:
-        return supervisorctl(self.url, *arguments, user="chaos", password=password or self.token)
-
-
-@pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
-    with short_directory() as base:
-        data = base / "d"
-        with up(data, "--no-examples", OVERSTORY_WEBHOOK_NETWORKS="127.0.0.0/8") as started:
-            started.until(RUNNING)
-            port = re.search(r"http://127\.0\.0\.1:(\d+)/livez", started.output)
-            assert port is not None
-            made = Platform(data, started, int(port[1]), make_token(data))
-            made.control("apply", spec=SHOP, message="shop")
-            wait_for(
-                lambda: made.ask("GET", "/api/v1/children/shop/api")[0] == 200, timeout=60, what="the shop"
-            )
-            yield made
-            started.stop()
 
 
 def test_up_shows_a_link_that_logs_in(platform: Platform) -> None:

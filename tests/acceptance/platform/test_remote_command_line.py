@@ -4,21 +4,19 @@ import http.cookiejar
 import json
 import re
 import urllib.request
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
+from tests.acceptance.platform.instance import Platform
 from tests.support.command_line import manage, spawn
-from tests.support.foreground import RUNNING, Up
-from tests.support.stores import short_directory
 from tests.support.waiting import wait_for
 
-SHOP = """\
+KIOSK = """\
 version: 1
-tree: shop
+tree: kiosk
 supervisor:
   children:
   - id: web
@@ -46,57 +44,43 @@ def log_in(link: str, url: str) -> str:
     return str(json.load(answer)["token"])
 
 
-@pytest.fixture(scope="module")
-def instance() -> Iterator[tuple[str, str]]:
-    """Its address, and an admin's token."""
-    with short_directory() as directory:
-        up = Up(directory / "d", "--no-examples")
-        try:
-            link = up.until("/login/link/").strip()
-            up.until(RUNNING)
-            url = link.partition("/login/")[0]
-            yield url, log_in(link, url)
-            up.stop()
-        finally:
-            if up.process.poll() is None:
-                up.process.kill()
-            up.process.communicate()
-
-
 def test_the_first_hour_from_another_machine(
-    instance: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, token = instance
-    monkeypatch.setenv("OVERSTORY_URL", url)
-    monkeypatch.setenv("OVERSTORY_TOKEN", token)
-    file = tmp_path / "shop.yaml"
-    file.write_text(SHOP)
+    link = re.search(r"http://\S+/login/link/\S+", platform.started.output)
+    assert link is not None
+    monkeypatch.setenv("OVERSTORY_URL", platform.url)
+    monkeypatch.setenv("OVERSTORY_TOKEN", log_in(link.group(), platform.url))
+    file = tmp_path / "kiosk.yaml"
+    file.write_text(KIOSK)
 
     assert "system" in manage("tree").out
     assert manage("plan", str(file), "--detailed-exitcode").code == 2
     applied = manage("apply", str(file), "--yes", "--timeout", "2s", "-m", "from afar", "--json")
     assert applied.json["revision"] == 1
-    assert manage("start", "shop/web").code == 0
+    assert manage("start", "kiosk/web").code == 0
 
-    restarted = manage("restart", "shop/web", "--json")
+    restarted = manage("restart", "kiosk/web", "--json")
     assert restarted.code == 0, restarted
     target = restarted.json["targets"][0]
     assert target["after"]["incarnation"] > target["before"]["incarnation"]
 
-    with spawn("logs", "-f", "shop/web") as following:
+    with spawn("logs", "-f", "kiosk/web") as following:
         assert "hello from" in following.line()
-        assert manage("restart", "shop/web").code == 0
+        assert manage("restart", "kiosk/web").code == 0
         following.until("hello from")
 
     def told() -> str:
-        said = manage("explain", "shop/mail").out
+        said = manage("explain", "kiosk/mail").out
         return said if "ValueError: boom" in said else ""
 
     assert "exit code 3" in wait_for(told, timeout=30, what="explain names the cause")
-    assert manage("stop", "shop/web").code == 0
-    why = manage("explain", "shop/web").out
+    assert manage("stop", "kiosk/web").code == 0
+    why = manage("explain", "kiosk/web").out
     assert "stopped by" in why
     assert "token ci" in why
-    assert any(record["k"] == "command" for record in manage("events", "--json", "--key", "shop/web").records)
-    assert manage("delete", "shop", "--yes").code == 0
-    assert manage("tree", "shop").code == 3
+    assert any(
+        record["k"] == "command" for record in manage("events", "--json", "--key", "kiosk/web").records
+    )
+    assert manage("delete", "kiosk", "--yes").code == 0
+    assert manage("tree", "kiosk").code == 3
