@@ -182,9 +182,7 @@ class ErrorIssueChange(Body):
     in_next_release = serializers.BooleanField(
         required=False, help_text="Of `resolved`: the next release that is seen mends it."
     )
-    until_at = serializers.DateTimeField(
-        required=False, help_text="Of `archived`: the first event after it opens it again."
-    )
+    until_at = serializers.DateTimeField(required=False, help_text="Of `archived`: it is open again then.")
     until_events = serializers.IntegerField(
         min_value=1, max_value=MOST_UNTIL, required=False, help_text="Or after so many more events."
     )

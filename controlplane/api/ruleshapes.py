@@ -136,7 +136,8 @@ class IssueRuleBody(Body):
 
     name = serializers.CharField(max_length=63)
     trigger = serializers.ChoiceField(
-        Trigger.values, help_text="`new` and `regressed` issues, or so many `events` or `users` in a window."
+        Trigger.values,
+        help_text="`new`, `regressed` and `escalating` issues, or so many `events`, `users` or percent of `workers`.",
     )
     project = serializers.CharField(
         max_length=63, allow_blank=True, default="", help_text="Its slug; empty: every project."

@@ -19,6 +19,7 @@ from controlplane.intake.keys import Door, Doors
 from controlplane.intake.quota import Limiter
 from controlplane.intake.spool import Row
 from supervision.errors.protocol.accepting import Accepted, accept, accept_store, check_in_of
+from supervision.errors.protocol.browsers import accept_security
 from supervision.errors.protocol.categories import ERROR, INTERNAL, Limit, category_of, rate_limits_header
 from supervision.errors.protocol.encodings import BadEncodingError, Body, TooLargeError, UnknownEncodingError
 from supervision.errors.protocol.envelope import EnvelopeTooLargeError, MalformedEnvelopeError, read_envelope
@@ -40,6 +41,8 @@ MOST_AT_ONCE = 4
 too."""
 BODY_WITHIN_S = 30.0
 BUSY = Limit(5.0, ("error", "default"), "busy")
+ACCEPTED = {"cron": 202, "security": 201}
+"""What is answered where that is not 200."""
 _PATH = re.compile(
     r"(?:/from/(?P<child>[^?]{1,2400})/(?P<incarnation>\d{1,18}))?/api/(?P<project>\d{1,18})"
     r"/(?:(?P<kind>envelope|store|security|minidump|unreal)|cron/(?P<slug>[^/]{1,200})(?:/(?P<key>[A-Za-z0-9_-]{1,64}))?)/?"
@@ -127,7 +130,7 @@ class Intake:
         kind = "cron" if found["slug"] else found["kind"]
         if scope["method"] != "POST" and not (kind == "cron" and scope["method"] == "GET"):
             raise refuse(405, "POST", headers=((b"allow", b"POST, OPTIONS"),))
-        if kind in ("minidump", "unreal", "security"):
+        if kind in ("minidump", "unreal"):
             raise Refused(
                 Answer(
                     501,
@@ -214,7 +217,7 @@ class Intake:
                 headers=(*headers, (b"retry-after", retry)),
             )
         told = {"id": accepted.event_id} if accepted.event_id else {}
-        return Answer(202 if kind == "cron" else 200, told, headers)
+        return Answer(ACCEPTED.get(kind, 200), told, headers)
 
     async def _limit(self, door: Door, category: str) -> Limit | None:
         """What keeps one more of it out: the project's quota, or that far more come than usual."""
@@ -278,6 +281,8 @@ def _read(
             return None, Accepted(report.event_id, [report])
         if kind == "store":
             return None, accept_store(body, now=now)
+        if kind == "security":
+            return None, accept_security(body, query)
         envelope = read_envelope(body)
         return key_of({}, {}, envelope.header.get("dsn")), accept(envelope, now=now)
     except MalformedEnvelopeError as error:

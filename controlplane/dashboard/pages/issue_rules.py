@@ -39,6 +39,11 @@ def in_words(rule: IssueRule) -> str:
             return "an issue that is new"
         case Trigger.REGRESSED:
             return "an issue that was resolved and came back"
+        case Trigger.ESCALATING:
+            return "an issue that comes far more often than it did"
+        case Trigger.WORKERS:
+            span = "a minute" if rule.window_minutes == 1 else f"{rule.window_minutes} minutes"
+            return f"{rule.count} % of the tree's workers affected by an issue in {span}"
         case _:
             span = "a minute" if rule.window_minutes == 1 else f"{rule.window_minutes} minutes"
             what = rule.trigger.removesuffix("s") if rule.count == 1 else str(rule.trigger)

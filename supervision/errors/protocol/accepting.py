@@ -54,16 +54,16 @@ def accept(envelope: Envelope, *, now: dt.datetime) -> Accepted:
                 body = _object(item)
                 event_id = own_id or event_id_of(body.get("event_id")) or uuid.uuid4().hex
                 accepted.event_id = event_id
-                accepted.reports.append(Report("event", event_id, _safe(body)))
+                accepted.reports.append(Report("event", event_id, safe(body)))
             case "check_in":
                 body = _object(item)
                 known = event_id_of(body.get("check_in_id")) or own_id or uuid.uuid4().hex
                 accepted.event_id = accepted.event_id or known
-                accepted.reports.append(Report("check_in", known, _safe(body)))
+                accepted.reports.append(Report("check_in", known, safe(body)))
             case "client_report":
-                accepted.reports.append(Report("client_report", "", _safe(_object(item))))
+                accepted.reports.append(Report("client_report", "", safe(_object(item))))
             case "session" | "sessions":
-                accepted.reports.append(Report("sessions", "", _safe(_object(item))))
+                accepted.reports.append(Report("sessions", "", safe(_object(item))))
             case "transaction":
                 ran = ran_of(_object(item))
                 if ran is None:
@@ -93,7 +93,7 @@ def accept_store(body: bytes, *, now: dt.datetime) -> Accepted:
     """A request of the old kind: one event and nothing around it. MalformedEnvelopeError."""
     event = _object(Item({"type": "event"}, body))
     event_id = event_id_of(event.get("event_id")) or uuid.uuid4().hex
-    return Accepted(event_id, [Report("event", event_id, _safe(event))])
+    return Accepted(event_id, [Report("event", event_id, safe(event))])
 
 
 def check_in_of(slug: str, query: Mapping[str, str], body: bytes) -> Report:
@@ -110,7 +110,7 @@ def check_in_of(slug: str, query: Mapping[str, str], body: bytes) -> Report:
         raise MalformedEnvelopeError("status is in_progress, ok or error")
     known = event_id_of(found.get("check_in_id")) or uuid.uuid4().hex
     found["check_in_id"] = known
-    return Report("check_in", known, _safe(found))
+    return Report("check_in", known, safe(found))
 
 
 def _object(item: Item) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _object(item: Item) -> dict[str, Any]:
     return value
 
 
-def _safe(body: dict[str, Any]) -> dict[str, Any]:
+def safe(body: dict[str, Any]) -> dict[str, Any]:
     """Cleaned and scrubbed; what was cut or filtered is said beside it."""
     cleaned = clean(body)
     scrubbed = scrub(cleaned.value)

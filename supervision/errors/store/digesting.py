@@ -29,8 +29,6 @@ from supervision.errors.store.models import (
     ErrorIntake,
     ErrorIssue,
     ErrorIssueHash,
-    ErrorIssueHour,
-    ErrorIssueStat,
     ErrorProject,
     ErrorRelease,
     ErrorRule,
@@ -39,6 +37,7 @@ from supervision.errors.store.occasion_models import ErrorOccasion
 from supervision.errors.store.others import check_other, take_others
 from supervision.errors.store.owning import Fresh, give_new
 from supervision.errors.store.seen import PATIENCE
+from supervision.errors.store.waking import occasions_of_return, wake
 
 log = logging.getLogger("overstory.errors")
 
@@ -46,8 +45,6 @@ BATCH = 300
 MOST_TAGS = 40
 REFUSED = (DataError, IntegrityError)
 """What the database says of a value, not of itself."""
-UNTIL = ("until_at", "until_count", "until_users", "until_per_hour")
-"""Columns of what an archived issue waits for."""
 Kind = ErrorIntake.Kind
 Key = tuple[int, str, str]
 """Of what leads to an issue: project, algorithm, hash."""
@@ -251,7 +248,10 @@ def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
     firsts = ((pk, by_issue[pk][0]) for pk in sorted(made))
     give_new([Fresh(found[pk], first.event, first.row.child) for pk, first in firsts], now=now)
     occasions += _come_back(found, by_issue, releases, now)
-    occasions += _wake(found, by_issue, now)
+    environments = {
+        pk: list(dict.fromkeys(each.event.environment for each in those)) for pk, those in by_issue.items()
+    }
+    occasions += wake(found, environments, now=now)
     ErrorOccasion.objects.bulk_create(occasions)
 
 
@@ -414,67 +414,9 @@ def _come_back(
             status=ErrorIssue.Status.REGRESSED, status_at=now
         ):
             note(issue, at=now, kind="regressed", text=again[0].event.release)
-            occasions += _occasions_of_return(issue, again, now)
+            environments = dict.fromkeys(each.event.environment for each in again)
+            occasions += occasions_of_return(issue, environments, now=now)
     return occasions
-
-
-def _wake(
-    issues: dict[int, ErrorIssue], by_issue: dict[int, list[Arrived]], now: dt.datetime
-) -> list[ErrorOccasion]:
-    """Archived issues whose time has come: open again, and told of as one that came back."""
-    asleep = [
-        issues[pk]
-        for pk in sorted(by_issue)
-        if issues[pk].status == ErrorIssue.Status.ARCHIVED
-        and any(getattr(issues[pk], name) is not None for name in UNTIL)
-    ]
-    if not asleep:
-        return []
-    stats = {row.issue_id: row for row in ErrorIssueStat.objects.filter(issue__in=asleep)}
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    hours = dict(ErrorIssueHour.objects.filter(issue__in=asleep, hour=hour).values_list("issue", "count"))
-    occasions = []
-    for issue in asleep:
-        status, why = _awake(issue, stats[issue.pk], hours.get(issue.pk, 0), now)
-        if status is None or not ErrorIssue.objects.filter(
-            pk=issue.pk, status=ErrorIssue.Status.ARCHIVED
-        ).update(status=status, status_at=now, **dict.fromkeys(UNTIL)):
-            continue
-        note(issue, at=now, kind=status.value, text=why)
-        occasions += _occasions_of_return(issue, by_issue[issue.pk], now)
-    return occasions
-
-
-def _occasions_of_return(
-    issue: ErrorIssue, those: Iterable[Arrived], now: dt.datetime
-) -> list[ErrorOccasion]:
-    """One for each environment that it came back in."""
-    environments = dict.fromkeys(each.event.environment for each in those)
-    return [
-        ErrorOccasion(
-            issue=issue,
-            kind=ErrorOccasion.Kind.REGRESSED,
-            environment=environment,
-            is_first=place == 0,
-            at=now,
-        )
-        for place, environment in enumerate(environments)
-    ]
-
-
-def _awake(
-    issue: ErrorIssue, stat: ErrorIssueStat, in_hour: int, now: dt.datetime
-) -> tuple[ErrorIssue.Status | None, str]:
-    """What it is now, and why; None while it is archived on."""
-    if issue.until_per_hour is not None and in_hour >= issue.until_per_hour:
-        return ErrorIssue.Status.ESCALATING, f"{in_hour} events in an hour"
-    if issue.until_count is not None and stat.count >= issue.until_count:
-        return ErrorIssue.Status.ONGOING, f"archived until {issue.until_count} events"
-    if issue.until_users is not None and stat.users >= issue.until_users:
-        return ErrorIssue.Status.ONGOING, f"archived until {issue.until_users} users"
-    if issue.until_at is not None and now >= issue.until_at:
-        return ErrorIssue.Status.ONGOING, f"archived until {issue.until_at:%Y-%m-%d %H:%M} UTC"
-    return None, ""
 
 
 def _is_again(issue: ErrorIssue, each: Arrived, releases: dict[tuple[int, str], dt.datetime]) -> bool:

@@ -190,6 +190,9 @@ class ErrorIssue(models.Model):
         indexes = [
             models.Index(fields=["status", "-id"], name="error_issue_status"),
             models.Index(fields=["callee"], name="error_issue_callee"),
+            models.Index(
+                fields=["until_at"], condition=models.Q(until_at__isnull=False), name="error_issue_until"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,15 +11,21 @@ MAX_NAME, MAX_FILTER = 63, 400
 
 
 class Trigger(models.TextChoices):
-    """When a rule finds something. `events` and `users`: so many in a window."""
+    """When a rule finds something. `events` and `users`: so many in a window; `workers`: so many percent of those of the
+    tree; `escalating`: far more in an hour than it did."""
 
     NEW = "new"
     REGRESSED = "regressed"
     EVENTS = "events"
     USERS = "users"
+    ESCALATING = "escalating"
+    WORKERS = "workers"
 
 
-COUNTED = frozenset({Trigger.EVENTS, Trigger.USERS})
+COUNTED = frozenset({Trigger.EVENTS, Trigger.USERS, Trigger.WORKERS})
+"""Those that a rule gives a number and a window."""
+MEASURED = COUNTED | {Trigger.ESCALATING}
+"""Those that are looked at again and again, and over when there is less of it."""
 
 
 class IssueRule(models.Model):
@@ -31,7 +37,7 @@ class IssueRule(models.Model):
     )
     environment = models.CharField(max_length=64, default="", blank=True, help_text="Empty: any.")
     trigger = models.CharField(max_length=16, choices=Trigger)
-    count = models.PositiveIntegerField(default=1, help_text="Of events or users.")
+    count = models.PositiveIntegerField(default=1, help_text="Of events or users, or percent of workers.")
     window_minutes = models.PositiveIntegerField(default=60, help_text="In which they are counted.")
     filter = models.CharField(
         max_length=MAX_FILTER, default="", blank=True, help_text="Which issues, as the page Errors is asked."

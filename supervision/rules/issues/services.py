@@ -126,7 +126,9 @@ def check_rule(fields: IssueRuleFields, accepts: Accepts) -> None:
         raise InvalidRuleError("runbook_url", "a web address, https://…")
     _between("count", fields.count, 1, MOST_COUNT)
     if fields.count != 1 and fields.trigger not in COUNTED:
-        raise InvalidRuleError("count", "only events and users are counted")
+        raise InvalidRuleError("count", "only events, users and workers are counted")
+    if fields.trigger == Trigger.WORKERS and fields.count > 100:
+        raise InvalidRuleError("count", "percent of the workers: 1 to 100")
     _between("window_minutes", fields.window_minutes, 1, MOST_WINDOW)
     _between("gather_s", fields.gather_s, 0, MOST_GATHER_S)
     _between("most_per_hour", fields.most_per_hour, 1, MOST_MESSAGES)

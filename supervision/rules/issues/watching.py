@@ -8,20 +8,21 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 
 from supervision.alerts.kinds import Kind, Severity
 from supervision.alerts.models import Alert
 from supervision.alerts.services import Subject, raise_alert, resolve_subject
-from supervision.errors.store.models import ErrorEvent, ErrorIssue
-from supervision.errors.store.occasion_models import ErrorIssueMinute, ErrorOccasion
-from supervision.rules.issues.models import COUNTED, IssueFiring, IssueRule, Trigger
+from supervision.errors.store.models import ErrorIssue
+from supervision.errors.store.occasion_models import ErrorOccasion
+from supervision.rules.issues.counting import counted
+from supervision.rules.issues.models import MEASURED, IssueFiring, IssueRule, Trigger
 from supervision.rules.issues.pacing import HOUR, Pace, pace
 from supervision.rules.issues.quiet import InvalidQuietError, quiet_of
 from supervision.rules.issues.services import Accepts, accepted
 
 AT_ONCE = 1000
-"""Occasions in one transaction, and issues that one rule counts to."""
+"""Occasions in one transaction."""
 NAMED = 20
 """Issues of a message that it names."""
 QUIET = (ErrorIssue.Status.RESOLVED, ErrorIssue.Status.ARCHIVED, ErrorIssue.Status.MUTED)
@@ -33,7 +34,7 @@ def watch_issue_rules(*, accepts: Accepts, now: dt.datetime) -> int:
     """One look at everything; how many messages were put out. Safe to be called by many, often."""
     while _take_occasions(accepts, now) == AT_ONCE:
         pass
-    rules = IssueRule.objects.filter(is_enabled=True, trigger__in=COUNTED).order_by("pk")
+    rules = IssueRule.objects.filter(is_enabled=True, trigger__in=MEASURED).order_by("pk")
     for pk in rules.values_list("pk", flat=True):
         _count(pk, accepts, now)
     _end(now)
@@ -53,7 +54,7 @@ def _take_occasions(accepts: Accepts, now: dt.datetime) -> int:
     rows = list(ErrorOccasion.objects.select_for_update(skip_locked=True).order_by("id")[:AT_ONCE])
     if not rows:
         return 0
-    rules = IssueRule.objects.filter(is_enabled=True).exclude(trigger__in=COUNTED).order_by("pk")
+    rules = IssueRule.objects.filter(is_enabled=True).exclude(trigger__in=MEASURED).order_by("pk")
     for rule in rules:
         wanted = {
             row.issue_id: row
@@ -78,36 +79,10 @@ def _count(pk: int, accepts: Accepts, now: dt.datetime) -> None:
         rule = IssueRule.objects.select_for_update(skip_locked=True).filter(pk=pk, is_enabled=True).first()
         if rule is None:
             return
-        counts = _counted(rule, now)
-        what = "events" if rule.trigger == Trigger.EVENTS else "users"
+        counts = counted(rule, now=now)
         found = _accepted(rule, counts, accepts, now)
-        span = "a minute" if rule.window_minutes == 1 else f"{rule.window_minutes} minutes"
-        _note(rule, [(pk, rule.environment, f"{counts[pk]} {what} in {span}") for pk in found], now)
+        _note(rule, [(pk, rule.environment, counts[pk]) for pk in found], now)
         rule.firings.filter(over_at=None).exclude(issue__in=list(counts)).update(over_at=now)
-
-
-def _counted(rule: IssueRule, now: dt.datetime) -> dict[int, int]:
-    """Issues that have as many in the rule's window, the most frequent first."""
-    since = (now - dt.timedelta(minutes=rule.window_minutes)).replace(second=0, microsecond=0)
-    rows = ErrorIssueMinute.objects.filter(minute__gt=since)
-    if rule.project_id is not None:
-        rows = rows.filter(issue__project=rule.project_id)
-    if rule.environment:
-        rows = rows.filter(environment=rule.environment)
-    counted = rows.values("issue").annotate(n=Sum("count")).filter(n__gte=rule.count).order_by("-n", "issue")
-    events = dict(counted.values_list("issue", "n")[:AT_ONCE])
-    if rule.trigger == Trigger.EVENTS:
-        return events
-    users = {pk: _users(pk, rule, since) for pk in events}
-    return {pk: count for pk, count in users.items() if count >= rule.count}
-
-
-def _users(issue: int, rule: IssueRule, since: dt.datetime) -> int:
-    """No further than the rule counts: that many are enough."""
-    rows = ErrorEvent.objects.filter(issue_id=issue, received_at__gt=since).exclude(user="")
-    if rule.environment:
-        rows = rows.filter(environment=rule.environment)
-    return rows.order_by().values("user").distinct()[: rule.count].count()
 
 
 def _accepted(rule: IssueRule, issues: Collection[int], accepts: Accepts, now: dt.datetime) -> list[int]:

@@ -78,6 +78,23 @@ def test_a_wrong_field_is_named_and_what_was_typed_stays(
     assert not IssueRule.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"trigger": "escalating"}, "an issue that comes far more often than it did"),
+        (
+            {"trigger": "workers", "count": "50", "window_minutes": "5"},
+            "50 % of the tree&#x27;s workers affected by an issue in 5 minutes",
+        ),
+    ],
+)
+def test_a_rule_says_in_words_what_it_finds(client: Client, form: dict[str, str], words: str) -> None:
+    assert client.post("/rules/issues/new", FORM | form | {"do": "save"}).status_code == 303
+    assert words in client.get("/rules/issues").content.decode()
+    rule = IssueRule.objects.get()
+    assert f'value="{form["trigger"]}" selected' in client.get(f"/rules/issues/{rule.pk}").content.decode()
+
+
 def test_a_rule_is_changed_switched_off_and_removed(client: Client) -> None:
     client.post("/rules/issues/new", FORM | {"do": "save"})
     rule = IssueRule.objects.get()

@@ -18,6 +18,8 @@ from supervision.errors.store.models import (
     ErrorProject,
     ErrorTag,
 )
+from supervision.errors.store.occasion_models import ErrorOccasion
+from supervision.errors.store.waking import wake_by_clock
 from tests.supervision.errors.store.error_rows import ACTOR, NOW, accepted, event
 
 pytestmark = pytest.mark.django_db
@@ -171,3 +173,18 @@ def test_rare_values_of_a_tag_go(project: ErrorProject) -> None:
     kept = ErrorTag.objects.filter(key="order")
     assert kept.count() == retention.VALUES_KEPT
     assert kept.filter(value="0", count=2).exists()
+
+
+def test_an_issue_archived_until_a_moment_is_opened_by_the_clock(project: ErrorProject) -> None:
+    hour = dt.timedelta(hours=1)
+    timed, counted, good = _issues(project, "load", "store", "drop")
+    untils = ((timed, issues.Until(at=NOW + hour)), (counted, issues.Until(events=5)), (good, issues.FOREVER))
+    for issue, until in untils:
+        issues.set_status(issue=issue, status="archived", until=until, now=NOW, actor=ACTOR)
+    assert wake_by_clock(now=NOW + hour / 2) == 0
+    assert (wake_by_clock(now=NOW + hour), wake_by_clock(now=NOW + 2 * hour)) == (1, 0)
+    timed.refresh_from_db()
+    assert (timed.status, timed.status_at, timed.until_at) == ("ongoing", NOW + hour, None)
+    assert timed.activity.latest("pk").text == "archived until 2026-11-28 13:00 UTC"
+    assert not ErrorOccasion.objects.filter(kind="regressed").exists(), "nothing came of it"
+    assert set(ErrorIssue.objects.filter(status="archived")) == {counted, good}

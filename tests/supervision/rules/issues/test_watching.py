@@ -17,6 +17,7 @@ from supervision.rules.exceptions import InvalidRuleError, NotFoundError
 from supervision.rules.issues import selectors, services
 from supervision.rules.issues.models import IssueFiring, IssueRule
 from supervision.rules.issues.watching import drop_old, watch_issue_rules
+from tests.controlplane.dashboard.facts import make_child, make_node
 from tests.supervision.errors.store.error_rows import ACTOR, NOW, accepted, event
 
 pytestmark = pytest.mark.django_db
@@ -190,6 +191,70 @@ def test_affected_users_are_counted_each_once(shop: ErrorProject) -> None:
     assert "3 users in 5 minutes" in Alert.objects.get().title
 
 
+def test_an_issue_that_comes_far_more_often_than_it_did_escalates(shop: ErrorProject) -> None:
+    made("more", trigger="escalating", gather_s=0)
+    hour = 3600
+    reported(shop, *["load"] * 6, seconds=-5 * hour)
+    reported(shop, *["load"] * 12, seconds=0)
+    reported(shop, *["fresh"] * 30, seconds=0)
+    assert watched(1) == 0, "12 are not more than twice 6, and what began within the hour is new"
+    reported(shop, "load", seconds=2)
+    assert (watched(3), watched(4)) == (1, 0)
+    assert "13 events in an hour, before at most 6" in Alert.objects.get().title
+    watched(2 * hour)
+    assert Alert.objects.get().state == "resolved"
+
+
+def test_fewer_than_ten_in_an_hour_escalate_nothing(shop: ErrorProject) -> None:
+    made("more", trigger="escalating", gather_s=0)
+    reported(shop, "load", seconds=-5 * 3600)
+    reported(shop, *["load"] * 9)
+    assert watched(1) == 0
+    reported(shop, "load")
+    assert watched(1) == 1
+
+
+def test_the_share_of_a_trees_workers_that_saw_an_issue_is_told(shop: ErrorProject) -> None:
+    node = make_node()
+    for number in range(1, 5):
+        make_child(node, f"shop/mail@{number}", kind="celery_worker")
+    make_child(node, "shop/mail@5", kind="celery_worker", wanted="down")
+    make_child(node, "shop/mail@6", kind="celery_worker", removed=True)
+    make_child(node, "shop/web@1")
+    make_child(node, "bank/mail@1", kind="celery_worker")
+    made("half of them", trigger="workers", count=50, window_minutes=5, gather_s=0, filter="level:error")
+
+    def seen(child: str, seconds: float = 0, level: str = "error") -> None:
+        body = event(level=level, environment="production")
+        accepted(shop, body, number=next(numbers), at=at(seconds), child=child)
+        digest(now=at(seconds))
+
+    for child in ("shop/mail@1", "shop/mail@1", "shop/web@1", "shop/mail@5", "shop/mail@6", "bank/mail@1"):
+        seen(child)
+    assert watched(1) == 0, "one of four"
+    seen("shop/mail@2", seconds=2)
+    assert (watched(3), watched(4)) == (1, 0)
+    assert "2 of 4 workers in 5 minutes" in Alert.objects.get().title
+    seen("shop/mail@3", seconds=400)
+    watched(401)
+    assert Alert.objects.get().state == "resolved", "one of four again"
+
+
+def test_nothing_is_told_of_a_muted_issue(shop: ErrorProject) -> None:
+    made("many", trigger="events", count=2, window_minutes=5, gather_s=0)
+    reported(shop, "load", "load")
+    assert watched(1) == 1
+    issue = ErrorIssue.objects.get()
+    deeds.set_status(issue=issue, status="muted", now=at(2), actor=ACTOR)
+    watched(3)
+    assert Alert.objects.get().state == "resolved"
+    reported(shop, "load", "load", seconds=4)
+    assert watched(5) == 0
+    assert ErrorIssue.objects.get().status == "muted", "events change nothing of it"
+    deeds.set_status(issue=issue, status="ongoing", now=at(6), actor=ACTOR)
+    assert watched(7) == 1
+
+
 def test_the_filter_is_the_one_of_the_page_and_another_projects_issues_are_not_found(
     shop: ErrorProject,
 ) -> None:
@@ -242,6 +307,8 @@ def test_what_a_rule_found_is_over_when_it_is_changed_switched_off_or_removed(sh
         ({"project": "none"}, "project"),
         ({"count": 5}, "count"),
         ({"trigger": "events", "count": 0}, "count"),
+        ({"trigger": "workers", "count": 101}, "count"),
+        ({"trigger": "escalating", "count": 2}, "count"),
         ({"trigger": "events", "window_minutes": 1441}, "window_minutes"),
         ({"filter": "colour:red"}, "filter"),
         ({"filter": "first_seen:>99999999999d"}, "filter"),
