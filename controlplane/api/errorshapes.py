@@ -29,6 +29,12 @@ class ErrorProjectFields(Body):
         required=False,
         help_text="Issues not seen for so long are resolved by themselves; 0: none is.",
     )
+    store_whole = serializers.IntegerField(
+        min_value=0,
+        max_value=1_000_000,
+        required=False,
+        help_text="Of an issue with more events a minute one of 2, 4, 8 is stored beyond, all counted; 0: all.",
+    )
     algorithm = serializers.ChoiceField(
         sorted(ALGORITHMS), required=False, help_text="By which reports are grouped from now on."
     )
@@ -77,6 +83,7 @@ class ErrorProjectShape(serializers.Serializer[Any]):
     retention_days = serializers.IntegerField()
     most_events = serializers.IntegerField()
     resolve_after_days = serializers.IntegerField()
+    store_whole = serializers.IntegerField()
     algorithm = serializers.CharField()
     former_until = serializers.DateTimeField(
         allow_null=True, help_text="Until then hashes of the algorithm before still lead to their issues."
@@ -124,6 +131,10 @@ class ErrorIssueShape(serializers.Serializer[Any]):
     child = serializers.CharField(help_text="Where it was first seen; empty: no child of a tree.")
     count = serializers.IntegerField(source="stat.count")
     users = serializers.IntegerField(source="stat.users", help_text="Different ones that it happened to.")
+    not_kept = serializers.IntegerField(
+        source="stat.not_kept",
+        help_text="Of its events, those that came in storms and are counted, not stored.",
+    )
     first_seen = serializers.DateTimeField()
     last_seen = serializers.DateTimeField(source="stat.last_seen")
     first_release = serializers.CharField()

@@ -157,6 +157,8 @@ def issue_row(issue: ErrorIssue) -> dict[str, Any]:
         "tone": TONES[ErrorIssue.Status(issue.status)],
         "count": stat.count if stat else 0,
         "users": stat.users if stat else 0,
+        "not_kept": stat.not_kept if stat else 0,
+        "kept_one_of": stat.kept_one_of if stat else 1,
         "last_seen": seconds(stat.last_seen) if stat else None,
         "first_seen": seconds(issue.first_seen),
         "child": (stat.last_child if stat else "") or issue.child,

@@ -21,6 +21,8 @@ from supervision.errors.grouping.conditions import InvalidRuleError
 from supervision.errors.grouping.g1 import Grouping
 from supervision.errors.grouping.rules import Given, Rule, apply_rules
 from supervision.errors.protocol.reading import read_event
+from supervision.errors.sampling import is_kept
+from supervision.errors.sampling import one_of as at_number
 from supervision.errors.store import sql
 from supervision.errors.store.activity import note
 from supervision.errors.store.bodies import packed, unpacked
@@ -208,6 +210,7 @@ def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
     by_issue: dict[int, list[Arrived]] = {}
     for each in new:
         by_issue.setdefault(issues[each.hashes[0]].pk, []).append(each)
+    kept, one_of = _kept(by_issue)
     sql.copy_events(
         (
             each.event.event_id,
@@ -224,20 +227,19 @@ def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
             each.row.incarnation,
             packed({**each.event.data, "grouping": each.grouping.because.to_json()}),
         )
-        for pk, those in by_issue.items()
+        for pk, those in kept.items()
         for each in those
     )
     users = _affected(by_issue)
     sql.count_issues(
-        (pk, len(those), users.get(pk, 0), *_newest(those)) for pk, those in sorted(by_issue.items())
+        (pk, len(those), users.get(pk, 0), *_newest(those), len(those) - len(kept[pk]), one_of[pk])
+        for pk, those in sorted(by_issue.items())
     )
     sql.count_hours(Counter((pk, _hour(each)) for pk, those in by_issue.items() for each in those))
     sql.count_project_hours(Counter((each.row.project_id, _hour(each)) for each in new))
     sql.count_minutes(
         Counter(
-            (pk, each.event.environment, each.row.received_at.replace(second=0, microsecond=0))
-            for pk, those in by_issue.items()
-            for each in those
+            (pk, each.event.environment, _minute(each)) for pk, those in by_issue.items() for each in those
         )
     )
     fresh = sql.count_tags(
@@ -253,6 +255,37 @@ def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
     }
     occasions += wake(found, environments, now=now)
     ErrorOccasion.objects.bulk_create(occasions)
+
+
+def _kept(by_issue: dict[int, list[Arrived]]) -> tuple[dict[int, list[Arrived]], dict[int, int]]:
+    """By issue, the events that are stored, and one of how many that is at its newest (supervision/errors/sampling.py). The
+    newest is, which its counters name, and the first of each child, so that no child is missed."""
+    projects = {those[0].row.project_id for those in by_issue.values()}
+    wholes = dict(
+        ErrorProject.objects.filter(pk__in=projects, store_whole__gt=0).values_list("pk", "store_whole")
+    )
+    if not wholes:
+        return by_issue, dict.fromkeys(by_issue, 1)
+    minutes = {(pk, _minute(each)) for pk, those in by_issue.items() for each in those}
+    numbers = sql.in_minutes(sorted(minutes))
+    kept: dict[int, list[Arrived]] = {}
+    one_of = {}
+    for pk, those in by_issue.items():
+        newest = max(those, key=lambda each: each.row.received_at)
+        children: set[str] = set()
+        own, whole = kept.setdefault(pk, []), wholes.get(those[0].row.project_id, 0)
+        for each in those:
+            number = numbers[pk, _minute(each)] = numbers.get((pk, _minute(each)), 0) + 1
+            is_first = each.row.child not in children
+            children.add(each.row.child)
+            if each is newest or is_first or is_kept(number, whole=whole):
+                own.append(each)
+        one_of[pk] = at_number(numbers[pk, _minute(newest)], whole=whole)
+    return kept, one_of
+
+
+def _minute(each: Arrived) -> dt.datetime:
+    return each.row.received_at.replace(second=0, microsecond=0)
 
 
 def _appeared(

@@ -282,6 +282,8 @@ def _add_up(into: ErrorIssue, gone: Sequence[int]) -> None:
         defaults={
             "count": sum(stat.count for stat in every),
             "users": sum(stat.users for stat in every) - _join_users(into, gone),
+            "not_kept": sum(stat.not_kept for stat in every),
+            "kept_one_of": last.kept_one_of,
             "last_seen": last.last_seen,
             "last_release": last.last_release,
             "last_environment": last.last_environment,
@@ -289,7 +291,7 @@ def _add_up(into: ErrorIssue, gone: Sequence[int]) -> None:
             "last_event_id": last.last_event_id,
         },
     )
-    ErrorIssueStat.objects.filter(issue__in=gone).update(count=0, users=0)
+    ErrorIssueStat.objects.filter(issue__in=gone).update(count=0, users=0, not_kept=0)
     for model, key in ((ErrorIssueHour, ("hour",)), (ErrorTag, ("key", "value"))):
         for row in model.objects.filter(issue__in=gone).values(*key).annotate(n=Sum("count")).order_by(*key):
             count = row.pop("n")

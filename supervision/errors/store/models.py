@@ -32,6 +32,11 @@ class ErrorProject(models.Model):
         db_default=0,
         help_text="Issues not seen for so long are resolved by themselves; 0: none is.",
     )
+    store_whole = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Of an issue with more events a minute one of 2, 4, 8 is stored beyond, all counted; 0: all.",
+    )
     algorithm = models.CharField(
         max_length=8, default="g1", db_default="g1", help_text="By which reports are grouped."
     )
@@ -224,6 +229,12 @@ class ErrorIssueStat(models.Model):
     last_environment = models.CharField(max_length=64, default="", blank=True)
     last_child = models.CharField(max_length=2300, default="", blank=True)
     last_event_id = models.CharField(max_length=32, default="", blank=True)
+    not_kept = models.BigIntegerField(
+        default=0, db_default=0, help_text="Of its events, those of storms that were counted and not stored."
+    )
+    kept_one_of = models.PositiveIntegerField(
+        default=1, db_default=1, help_text="When it was seen last, one of so many events was stored."
+    )
 
     class Meta:
         ordering = ["issue"]

@@ -28,6 +28,7 @@ def create_project(
     spike_factor: int = 5,
     most_events: int = 1_000_000,
     resolve_after_days: int = 0,
+    store_whole: int = 0,
     actor: Actor,
 ) -> ErrorProject:
     """With its first key. InvalidFieldError."""
@@ -40,6 +41,7 @@ def create_project(
         spike_factor=spike_factor,
         most_events=most_events,
         resolve_after_days=resolve_after_days,
+        store_whole=store_whole,
         algorithm=NEWEST,
     )
     try:
@@ -62,7 +64,7 @@ def change_project(
     *, project: ErrorProject, fields: Mapping[str, Any], now: dt.datetime, actor: Actor
 ) -> ErrorProject:
     """Those of a project's fields that are given, of `name`, `events_per_minute`, `retention_days`, `most_events`,
-    `resolve_after_days`, `spike_factor` and `algorithm`.
+    `resolve_after_days`, `store_whole`, `spike_factor` and `algorithm`.
 
     After another algorithm the former one still leads to issues for a while (grouping/algorithms.py).
     """

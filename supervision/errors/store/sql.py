@@ -25,13 +25,16 @@ COPY supervision_errorevent (event_id, project_id, issue_id, at, received_at, le
 
 COUNT_ISSUES = """
 INSERT INTO supervision_errorissuestat AS stat
-    (issue_id, count, users, last_seen, last_release, last_environment, last_child, last_event_id)
+    (issue_id, count, users, last_seen, last_release, last_environment, last_child, last_event_id, not_kept, kept_one_of)
 SELECT * FROM unnest(
-    %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::varchar[], %s::varchar[], %s::varchar[], %s::varchar[]
+    %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::varchar[], %s::varchar[], %s::varchar[],
+    %s::varchar[], %s::bigint[], %s::integer[]
 )
 ON CONFLICT (issue_id) DO UPDATE SET
     count = stat.count + excluded.count,
     users = stat.users + excluded.users,
+    not_kept = stat.not_kept + excluded.not_kept,
+    kept_one_of = CASE WHEN excluded.last_seen >= stat.last_seen THEN excluded.kept_one_of ELSE stat.kept_one_of END,
     last_seen = greatest(stat.last_seen, excluded.last_seen),
     last_release = CASE WHEN excluded.last_seen >= stat.last_seen THEN excluded.last_release ELSE stat.last_release END,
     last_environment = CASE
@@ -81,6 +84,13 @@ COUNT_MINUTES = """
 INSERT INTO supervision_errorissueminute AS minutes (issue_id, environment, minute, count)
 SELECT * FROM unnest(%s::bigint[], %s::varchar[], %s::timestamptz[], %s::bigint[])
 ON CONFLICT (issue_id, environment, minute) DO UPDATE SET count = minutes.count + excluded.count
+"""
+
+IN_MINUTES = """
+SELECT issue_id, minute, sum(count)
+FROM supervision_errorissueminute
+WHERE (issue_id, minute) IN (SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]))
+GROUP BY issue_id, minute
 """
 
 COUNT_RELEASES = """
@@ -154,8 +164,9 @@ def affect_users(rows: Sequence[tuple[int, str, dt.datetime]]) -> dict[int, int]
         return {int(issue): int(count) for issue, count in cursor.fetchall()}
 
 
-def count_issues(rows: Iterable[tuple[int, int, int, dt.datetime, str, str, str, str]]) -> None:
-    """(issue, events, users that are new, last seen, and release, environment, child and id of the last)."""
+def count_issues(rows: Iterable[tuple[int, int, int, dt.datetime, str, str, str, str, int, int]]) -> None:
+    """(issue, events, users that are new, last seen, and release, environment, child and id of the last, how many of them
+    are not kept, and of how many one is)."""
     _many(COUNT_ISSUES, sorted(rows))
 
 
@@ -196,6 +207,15 @@ def count_tags(counts: Counter[tuple[int, str, str]]) -> set[tuple[int, str]]:
 def count_minutes(counts: Counter[tuple[int, str, dt.datetime]]) -> None:
     """(issue, environment, minute)."""
     _many(COUNT_MINUTES, [(*key, count) for key, count in sorted(counts.items())])
+
+
+def in_minutes(keys: Sequence[tuple[int, dt.datetime]]) -> dict[tuple[int, dt.datetime], int]:
+    """How many events each issue had in each of these minutes, in all environments."""
+    if not keys:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(IN_MINUTES, _columns(keys))
+        return {(int(issue), minute): int(count) for issue, minute, count in cursor.fetchall()}
 
 
 def count_discards(counts: Counter[tuple[int, str, str]], now: dt.datetime) -> None:

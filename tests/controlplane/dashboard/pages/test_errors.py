@@ -10,7 +10,7 @@ from controlplane.access.policy import Role
 from controlplane.api.explaining import explain_key
 from supervision.auditlog.models import AuditEntry
 from supervision.errors.store.digesting import digest
-from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorProject
+from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorIssueStat, ErrorProject
 from supervision.errors.store.projects import create_project
 from supervision.journal.models import Incarnation, ObservedChild
 from tests.controlplane.api import world
@@ -249,3 +249,13 @@ def test_all_that_match_are_counted_first_and_changed_when_the_number_still_hold
     }
     assert AuditEntry.objects.filter(action="error_issue.resolved").count() == 3
     assert client.post("/errors", {"do": "drop", "q": ""}).status_code == 404
+
+
+def test_an_issue_says_that_not_all_of_a_storm_is_stored(project: ErrorProject) -> None:
+    _report(project, 1)
+    client = browser(admin())
+    assert "stored, all counted" not in client.get("/errors/SHOP-1").content.decode()
+    ErrorIssueStat.objects.update(not_kept=9, kept_one_of=4)
+    assert "1 of 4 stored, all counted" in client.get("/errors/SHOP-1").content.decode()
+    ErrorIssueStat.objects.update(kept_one_of=1)
+    assert "9 counted, not stored" in client.get("/errors/SHOP-1").content.decode()
