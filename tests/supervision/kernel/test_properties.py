@@ -1,6 +1,6 @@
 """What must hold for every tree, whatever happens to it.
 
-1,000 examples in all here, 50,000 under the marker `soak`.
+2,000 examples in all here, 50,000 under the marker `soak`.
 """
 
 import json
@@ -31,12 +31,12 @@ from tests.supervision.kernel.strategies import (
 )
 
 PROPERTIES = 8
-SHORT = 1_000 // PROPERTIES
+SHORT = 2_000 // PROPERTIES
 LONG = 50_000 // PROPERTIES
 
 
 def prop(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A property: 125 examples, or 6,250 in the soak run. Any: whatever the strategies give."""
+    """A property: 250 examples, or 6,250 in the soak run. Any: whatever the strategies give."""
 
     def wrap(check: Callable[..., None]) -> Callable[..., None]:
         def run(examples: int) -> None:
