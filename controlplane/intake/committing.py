@@ -15,7 +15,7 @@ from controlplane.intake.spool import Part, Row, Spool, SpoolFullError
 
 log = logging.getLogger("overstory.intake")
 
-MOMENT_S = 0.01
+MOMENT_S = 0.003
 """How long the first of a batch waits for others."""
 MOST_ROWS = 1000
 MOST_PENDING = 5000

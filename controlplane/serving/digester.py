@@ -6,6 +6,7 @@ Ready when its loop turns. Killed at any time, it has either digested a batch or
 import datetime as dt
 import logging
 import signal
+import time
 from types import FrameType
 
 import django
@@ -17,6 +18,9 @@ from controlplane.serving.loading import loading
 from supervision.runtime.clock import SystemClock
 
 WAIT_S = 1.0
+APART_S = 0.05
+"""Between the starts of two batches that are not full: a transaction costs what tens of reports do. The first report after
+a pause is digested at once."""
 CLOCK_EVERY_S = 10.0
 AWAY_S = 60.0
 """Without a look at the monitors for so long, nothing that was due meanwhile is called missed."""
@@ -48,6 +52,7 @@ class Digester:
         address_is_said = False
         try:
             while not self._ended:
+                began = self._clock.boot()
                 try:
                     if not address_is_said:
                         self._say_address()
@@ -61,8 +66,15 @@ class Digester:
                 notify.tell("WATCHDOG=1", f"STATUS={said}")
                 if not busy:
                     self._wakeups.wait(WAIT_S, self._clock.boot())
+                    self._gather(began + APART_S)
         finally:
             self._wakeups.close()
+
+    def _gather(self, until: float) -> None:
+        """Let more reports come."""
+        rest = until - self._clock.boot()
+        if rest > 0 and not self._ended:
+            time.sleep(rest)
 
     def _say_address(self) -> None:
         from supervision.errors.store.addresses import say_address

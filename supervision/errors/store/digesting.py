@@ -144,8 +144,9 @@ def _digest(rows: Sequence[ErrorIntake], now: dt.datetime) -> set[int]:
     new = _once(arrived)
     twice = told_twice([(each.row, each.event) for each in new])
     new = [each for place, each in enumerate(new) if place not in twice]
+    kept = {id(each) for each in new}
     for each in arrived:
-        if each not in new:
+        if id(each) not in kept:
             discards[each.row.project_id, "error", "duplicate"] += 1
     if new:
         _store(new, now)
