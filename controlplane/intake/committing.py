@@ -36,7 +36,7 @@ ORDER BY place
 """In the order they came; what came for a project that was deleted meanwhile is not kept."""
 COUNT_DISCARDS = """
 INSERT INTO supervision_errordiscard AS lost (project_id, hour, category, reason, count)
-VALUES (%s, date_trunc('hour', clock_timestamp()), %s, %s, %s)
+SELECT id, date_trunc('hour', clock_timestamp()), %s, %s, %s FROM supervision_errorproject WHERE id = %s
 ON CONFLICT (project_id, hour, category, reason) DO UPDATE SET count = lost.count + excluded.count
 """
 NOTIFY = "NOTIFY overstory_errors"
@@ -138,7 +138,7 @@ class Committer:
                     await self._connection.execute(INSERT, _columns(rows))
                     await self._connection.execute(NOTIFY)
                 for (project, category, reason), count in sorted(discards.items()):
-                    await self._connection.execute(COUNT_DISCARDS, [project, category, reason, count])
+                    await self._connection.execute(COUNT_DISCARDS, [category, reason, count, project])
 
     async def _away(self, error: BaseException) -> None:
         if not self.is_away:

@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from controlplane.intake.committing import RETRY_S, Committer
 from controlplane.intake.spool import Row, Spool
 from supervision.errors.store.bodies import packed
-from supervision.errors.store.models import ErrorIntake, ErrorProject
+from supervision.errors.store.models import ErrorDiscard, ErrorIntake, ErrorProject
 from tests.controlplane.intake.loops import WAIT_S, until, waiting_on_disk
 
 NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
@@ -122,11 +122,15 @@ def test_what_came_for_a_project_that_is_gone_holds_nothing_up(tmp_path: Path) -
 
     async def work() -> None:
         async with _serving(_url(), tmp_path) as committer:
+            committer.discard(7, "error", "quota", 1)
+            committer.discard(42, "error", "quota", 2)
             await committer.commit([_row(3, project=7), _row(4)])
+            assert not committer.is_away, "what is refused for one project is no outage for all"
             await _until_stored(_row(2), _row(4))
         assert not waiting_on_disk(tmp_path)
 
     _run(work())
+    assert list(ErrorDiscard.objects.values_list("project", "count")) == [(42, 2)]
 
 
 def test_what_the_database_refuses_is_set_aside_and_the_rest_is_taken(
