@@ -1,24 +1,13 @@
 """The intake as a client sees it, over a real database; and without one."""
 
-import asyncio
-import datetime as dt
 import hashlib
 import json
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
-from psycopg.conninfo import make_conninfo
 
-from controlplane.intake.application import Intake
-from controlplane.intake.committing import Committer
-from controlplane.intake.keys import Doors
-from controlplane.intake.quota import Quota
-from controlplane.intake.spool import Spool
-from controlplane.intake.wiring import look_up
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import (
@@ -32,101 +21,11 @@ from supervision.errors.store.models import (
 from supervision.errors.store.monitor_models import CheckIn, Monitor
 from supervision.errors.store.release_models import ErrorAttachment
 from supervision.errors.store.transaction_models import ErrorTransactionHour
-from supervision.runtime.clock import ManualClock
+from tests.controlplane.intake.clients import AUTH, KEY, NOW, NOWHERE, Client
 from tests.controlplane.intake.loops import until, waiting_on_disk
 
 CAPTURED = Path(__file__).parents[2] / "data" / "sentry_envelopes"
-KEY = "6f1c2b7a9d3e4f508192a3b4c5d6e7f8"
-NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
-NOWHERE = "host=/nowhere/at/all dbname=x"
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def project() -> ErrorProject:
-    project = ErrorProject.objects.create(pk=42, slug="shop", name="Shop", events_per_minute=600)
-    ErrorKey.objects.create(project=project, public_key=KEY)
-    return project
-
-
-def _test_database() -> str:
-    found = connection.settings_dict
-    return make_conninfo(
-        host=found["HOST"], port=found["PORT"] or None, dbname=found["NAME"], user=found["USER"]
-    )
-
-
-class Client:
-    """Sends requests to an intake in a loop of its own."""
-
-    def __init__(
-        self, spool: Path, *, database_url: str | None = None, clock: ManualClock | None = None
-    ) -> None:
-        self.clock = clock or ManualClock()
-        self.passed_on: list[str] = []
-        url = database_url or _test_database()
-
-        async def pages(scope: Any, receive: Any, send: Any) -> None:
-            self.passed_on.append(scope["path"])
-
-        def make() -> Committer:
-            self.committer = Committer(url, Spool(spool))
-            return self.committer
-
-        self.intake = Intake(
-            pages,
-            doors=Doors(look_up, self.clock.boot),
-            quota=Quota(self.clock.boot),
-            committer=make,
-            now=lambda: NOW,
-        )
-
-    def run(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        async def whole() -> Any:
-            try:
-                return await work()
-            finally:
-                await self.intake.stop()
-
-        return asyncio.run(whole())
-
-    async def ask(
-        self,
-        path: str,
-        body: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-        method: str = "POST",
-        query: str = "",
-    ) -> tuple[int, Any, dict[str, str]]:
-        parts = [body[at : at + 997] for at in range(0, len(body), 997)] or [b""]
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            part = parts.pop(0)
-            return {"type": "http.request", "body": part, "more_body": bool(parts)}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
-        }
-        await self.intake(scope, receive, send)
-        if not sent:
-            return 0, None, {}
-        told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return sent[0]["status"], json.loads(sent[1]["body"]), told
-
-    def one(self, *arguments: Any, **more: Any) -> tuple[int, Any, dict[str, str]]:
-        answer: tuple[int, Any, dict[str, str]] = self.run(lambda: self.ask(*arguments, **more))
-        return answer
-
-
-AUTH = {"X-Sentry-Auth": f"Sentry sentry_key={KEY}, sentry_version=7"}
 
 
 def _envelope(event: dict[str, Any], number: int = 1) -> bytes:
@@ -392,98 +291,6 @@ def test_a_browser_asks_first(tmp_path: Path) -> None:
     status, _, headers = Client(tmp_path).one("/api/42/envelope/", method="OPTIONS")
     assert status == 200
     assert "X-Sentry-Auth" in headers["access-control-allow-headers"]
-
-
-CSP = {
-    "csp-report": {
-        "document-uri": "https://shop.example/pay?token=hunter2secret&page=2",
-        "referrer": "",
-        "violated-directive": "script-src-elem",
-        "effective-directive": "script-src-elem",
-        "original-policy": "default-src 'self'; report-uri /api/42/security/",
-        "disposition": "enforce",
-        "blocked-uri": "https://evil.example/a.js",
-        "line-number": 7,
-        "source-file": "https://shop.example/pay",
-        "status-code": 200,
-        "script-sample": "",
-    }
-}
-
-
-def _reported(url: str, directive: str = "script-src-elem", kind: str = "csp-violation") -> dict[str, Any]:
-    body = {
-        "documentURL": "https://shop.example/pay",
-        "effectiveDirective": directive,
-        "blockedURL": url,
-        "disposition": "report",
-        "statusCode": 200,
-        "lineNumber": None,
-    }
-    agent = "Mozilla/5.0"
-    return {"age": 3, "type": kind, "url": "https://shop.example/pay", "user_agent": agent, "body": body}
-
-
-def test_what_a_browser_says_of_a_policy_is_an_issue(project: ErrorProject, tmp_path: Path) -> None:
-    path, query = "/api/42/security/", f"sentry_key={KEY}&sentry_environment=production&sentry_release=1.0"
-    one = json.dumps(CSP).encode()
-    client = Client(tmp_path)
-    status, body, _ = client.one(path, one, {"content-type": "application/csp-report"}, query=query)
-    assert status == 201
-    digest(now=NOW)
-    issue = ErrorIssue.objects.get()
-    assert (issue.title, issue.level) == ("Blocked script-src-elem from evil.example", "error")
-    event = ErrorEvent.objects.get()
-    assert (event.event_id, event.environment, event.release, event.transaction) == (
-        body["id"], "production", "1.0", "/pay"
-    )  # fmt: skip
-    assert "hunter2secret" not in json.dumps(unpacked(event.data))
-    several = [
-        _reported("https://evil.example/other.js"),
-        _reported("inline"),
-        _reported("https://shop.example/x.js", "img-src"),
-        _reported("moz-extension://0c1d/a.js"),
-        _reported("data", "img-src"),
-        _reported("x", kind="deprecation"),
-    ]
-    many = json.dumps(several).encode()
-    status, _, _ = Client(tmp_path).one(path, many, {"content-type": "application/reports+json"}, query=query)
-    assert status == 201
-    digest(now=NOW)
-    assert sorted(ErrorIssue.objects.values_list("title", "stat__count")) == [
-        ("Blocked img-src from data", 1),
-        ("Blocked img-src from self", 1),
-        ("Blocked script-src-elem from evil.example", 2),
-        ("Blocked script-src-elem from inline", 1),
-        ("Blocked script-src-elem from moz-extension:", 1),
-    ]
-    assert ErrorDiscard.objects.get().category == "security"
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1", b'{"csp-report": 7}', b"7", b'"x"'])
-def test_what_is_no_report_of_a_browser_is_refused(
-    project: ErrorProject, tmp_path: Path, body: bytes
-) -> None:
-    status, _, _ = Client(tmp_path).one("/api/42/security/", body, query=f"sentry_key={KEY}")
-    assert status == 400
-    assert not ErrorIntake.objects.exists()
-
-
-def test_reports_of_browsers_need_a_key_and_count_towards_the_quota(
-    project: ErrorProject, tmp_path: Path
-) -> None:
-    one = json.dumps(CSP).encode()
-    assert Client(tmp_path).one("/api/42/security/", one)[0] == 403
-    ErrorProject.objects.update(events_per_minute=2)
-    client = Client(tmp_path)
-
-    async def many() -> list[int]:
-        query = f"sentry_key={KEY}"
-        return [(await client.ask("/api/42/security/", one, query=query))[0] for _ in range(4)]
-
-    assert client.run(many) == [201, 201, 429, 429]
-    discard = ErrorDiscard.objects.get()
-    assert (discard.category, discard.reason, discard.count) == ("error", "quota", 2)
 
 
 def test_other_methods_and_kinds(project: ErrorProject, tmp_path: Path) -> None:

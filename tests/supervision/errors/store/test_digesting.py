@@ -15,7 +15,7 @@ from supervision.errors.grouping.algorithms import ALGORITHMS
 from supervision.errors.grouping.g1 import Because, Grouping
 from supervision.errors.grouping.rules import Given
 from supervision.errors.store import digesting, issues
-from supervision.errors.store.bodies import packed, unpacked
+from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.checkins import look_at_clock
 from supervision.errors.store.digesting import digest, waiting
 from supervision.errors.store.models import (
@@ -35,43 +35,15 @@ from supervision.errors.store.monitor_models import CheckIn, Monitor
 from supervision.errors.store.occasion_models import ErrorOccasion
 from supervision.errors.store.projects import change_project
 from supervision.errors.store.retention import drop_old
+from tests.supervision.errors.store.reports import NOW, accepted, an_event
 
 ACTOR = Actor.system("test")
-NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def project() -> ErrorProject:
     return ErrorProject.objects.create(slug="shop", name="Shop")
-
-
-def _event(kind: str = "KeyError", value: str = "'a'", function: str = "load", **more: Any) -> dict[str, Any]:
-    frame = {"module": "shop", "function": function, "lineno": 3, "context_line": "x()", "in_app": True}
-    return {
-        "exception": {"values": [{"type": kind, "value": value, "stacktrace": {"frames": [frame]}}]},
-        **more,
-    }
-
-
-def _accepted(
-    project: ErrorProject,
-    body: dict[str, Any],
-    *,
-    number: int = 1,
-    kind: str = "event",
-    at: dt.datetime = NOW,
-    child: str = "",
-) -> None:
-    ErrorIntake.objects.create(
-        project=project,
-        kind=kind,
-        event_id=f"{number:032x}",
-        body=packed(body),
-        received_at=at,
-        child=child,
-        incarnation=7 if child else None,
-    )
 
 
 def test_what_the_database_refuses_is_marked_and_holds_nothing_up(
@@ -82,8 +54,8 @@ def test_what_the_database_refuses_is_marked_and_holds_nothing_up(
         digesting, "apply_rules", lambda rules, event, child: Given((), event.raised[-1].value)
     )
     for number in range(5):
-        _accepted(
-            project, _event(value="x" * 400 if number == 2 else "x", function=f"f{number}"), number=number
+        accepted(
+            project, an_event(value="x" * 400 if number == 2 else "x", function=f"f{number}"), number=number
         )
     real = digesting._make_issue
 
@@ -104,10 +76,10 @@ def test_what_the_database_refuses_is_marked_and_holds_nothing_up(
 
 def test_the_same_error_is_one_issue_with_an_exact_count(project: ErrorProject) -> None:
     for number in range(5):
-        _accepted(
-            project, _event(value=f"'{number}'", tags={"region": "eu"}), number=number, child="shop/api@1"
+        accepted(
+            project, an_event(value=f"'{number}'", tags={"region": "eu"}), number=number, child="shop/api@1"
         )
-    _accepted(project, _event(function="store"), number=9)
+    accepted(project, an_event(function="store"), number=9)
     assert digest(now=NOW) == 6
     first, second = ErrorIssue.objects.order_by("number")
     assert (first.short_id, first.stat.count, second.stat.count) == ("SHOP-1", 5, 1)
@@ -121,10 +93,10 @@ def test_the_same_error_is_one_issue_with_an_exact_count(project: ErrorProject) 
 
 
 def test_a_report_that_comes_twice_counts_once(project: ErrorProject) -> None:
-    _accepted(project, _event(), number=1)
-    _accepted(project, _event(), number=1)
+    accepted(project, an_event(), number=1)
+    accepted(project, an_event(), number=1)
     digest(now=NOW)
-    _accepted(project, _event(), number=1)
+    accepted(project, an_event(), number=1)
     digest(now=NOW)
     assert ErrorIssue.objects.get().stat.count == 1
     assert ErrorEvent.objects.count() == 1
@@ -135,7 +107,7 @@ def test_what_cannot_be_digested_stays_and_holds_nothing_up(project: ErrorProjec
     ErrorIntake.objects.create(
         project=project, kind="event", event_id="f" * 32, body=b"not compressed", received_at=NOW
     )
-    _accepted(project, _event())
+    accepted(project, an_event())
     digest(now=NOW)
     assert ErrorIssue.objects.get().stat.count == 1
     left = ErrorIntake.objects.get()
@@ -145,10 +117,10 @@ def test_what_cannot_be_digested_stays_and_holds_nothing_up(project: ErrorProjec
 
 
 def test_an_issue_that_was_resolved_comes_back(project: ErrorProject) -> None:
-    _accepted(project, _event(), number=1)
+    accepted(project, an_event(), number=1)
     digest(now=NOW)
     ErrorIssue.objects.update(status="resolved", status_at=NOW)
-    _accepted(project, _event(), number=2, at=NOW + dt.timedelta(minutes=1))
+    accepted(project, an_event(), number=2, at=NOW + dt.timedelta(minutes=1))
     digest(now=NOW + dt.timedelta(minutes=1))
     assert ErrorIssue.objects.get().status == "regressed"
     assert "regressed" in ErrorActivity.objects.values_list("kind", flat=True)
@@ -156,20 +128,20 @@ def test_an_issue_that_was_resolved_comes_back(project: ErrorProject) -> None:
 
 def test_an_older_release_does_not_bring_it_back(project: ErrorProject) -> None:
     for number, release in enumerate(("1.0", "1.1", "1.2")):
-        _accepted(
+        accepted(
             project,
-            _event("Other", release=release),
+            an_event("Other", release=release),
             number=number + 100,
             at=NOW + dt.timedelta(hours=number),
         )
-    _accepted(project, _event(release="1.0"), number=1)
+    accepted(project, an_event(release="1.0"), number=1)
     digest(now=NOW)
     ErrorIssue.objects.filter(type="KeyError").update(status="resolved", status_at=NOW, resolved_in="1.1")
     later = NOW + dt.timedelta(days=1)
-    _accepted(project, _event(release="1.0"), number=2, at=later)
+    accepted(project, an_event(release="1.0"), number=2, at=later)
     digest(now=later)
     assert ErrorIssue.objects.get(type="KeyError").status == "resolved"
-    _accepted(project, _event(release="1.2"), number=3, at=later)
+    accepted(project, an_event(release="1.2"), number=3, at=later)
     digest(now=later)
     assert ErrorIssue.objects.get(type="KeyError").status == "regressed"
 
@@ -178,25 +150,25 @@ def test_a_rule_groups_and_names(project: ErrorProject) -> None:
     ErrorRule.objects.create(
         project=project, match=[["type", "*Error"]], fingerprint=["all"], title="all of {{ type }}"
     )
-    _accepted(project, _event("KeyError"), number=1)
-    _accepted(project, _event("OSError", function="other"), number=2)
+    accepted(project, an_event("KeyError"), number=1)
+    accepted(project, an_event("OSError", function="other"), number=2)
     digest(now=NOW)
     issue = ErrorIssue.objects.get()
     assert (issue.title, issue.stat.count) == ("all of KeyError", 2)
 
 
 def test_a_change_of_what_is_own_code_keeps_the_issue(project: ErrorProject) -> None:
-    _accepted(project, _event(), number=1)
+    accepted(project, an_event(), number=1)
     digest(now=NOW)
-    other = _event()
+    other = an_event()
     other["exception"]["values"][0]["stacktrace"]["frames"][0]["in_app"] = False
-    _accepted(project, other, number=2)
+    accepted(project, other, number=2)
     digest(now=NOW)
     assert ErrorIssue.objects.get().stat.count == 2
 
 
 def test_what_a_client_lost_is_counted(project: ErrorProject) -> None:
-    _accepted(
+    accepted(
         project,
         {"discarded_events": [{"reason": "queue_overflow", "category": "error", "quantity": 7}, 5]},
         kind="client_report",
@@ -207,7 +179,7 @@ def test_what_a_client_lost_is_counted(project: ErrorProject) -> None:
 
 
 def test_the_event_is_kept_with_why_it_was_grouped(project: ErrorProject) -> None:
-    _accepted(project, _event(extra={"size": 3}))
+    accepted(project, an_event(extra={"size": 3}))
     digest(now=NOW)
     data = unpacked(ErrorEvent.objects.get().data)
     assert data["extra"] == {"size": 3}
@@ -227,7 +199,7 @@ CONFIG = {
 
 
 def test_a_check_in_makes_its_monitor(project: ErrorProject) -> None:
-    _accepted(project, _check_in("in_progress", "a" * 32, monitor_config=CONFIG), kind="check_in")
+    accepted(project, _check_in("in_progress", "a" * 32, monitor_config=CONFIG), kind="check_in")
     digest(now=NOW)
     monitor = Monitor.objects.get()
     assert (monitor.slug, monitor.timezone, monitor.margin_s, monitor.max_runtime_s) == (
@@ -247,7 +219,7 @@ def test_the_ends_of_a_run_may_come_in_any_order_and_twice(
     project: ErrorProject, order: tuple[str, ...]
 ) -> None:
     for number, status in enumerate(order):
-        _accepted(
+        accepted(
             project,
             _check_in(status, "b" * 32),
             kind="check_in",
@@ -265,7 +237,7 @@ def test_what_comes_twice_or_late_says_nothing_of_how_the_job_is_now(project: Er
     def told(number: int, run: str, status: str, minutes: int) -> Monitor:
         at = NOW + dt.timedelta(minutes=minutes)
         body = _check_in(status, run * 32, monitor_config=every)
-        _accepted(project, body, kind="check_in", number=number, at=at)
+        accepted(project, body, kind="check_in", number=number, at=at)
         digest(now=at)
         return Monitor.objects.get()
 
@@ -286,7 +258,7 @@ def test_somebody_is_told_after_as_many_failures_as_the_job_says(project: ErrorP
 
     def run(number: int, status: str) -> Monitor:
         body = _check_in(status, f"{number:032x}", monitor_config=config)
-        _accepted(project, body, kind="check_in", number=number, at=NOW + dt.timedelta(minutes=number))
+        accepted(project, body, kind="check_in", number=number, at=NOW + dt.timedelta(minutes=number))
         digest(now=NOW + dt.timedelta(minutes=number))
         return Monitor.objects.get()
 
@@ -317,7 +289,7 @@ def test_a_job_that_was_missed_or_hangs_fails_and_one_of_our_own_outage_does_not
         "max_runtime": 1,
         "checkin_margin": 1,
     }
-    _accepted(project, _check_in("in_progress", "a" * 32, monitor_config=every), kind="check_in")
+    accepted(project, _check_in("in_progress", "a" * 32, monitor_config=every), kind="check_in")
     digest(now=NOW)
     soon = NOW + dt.timedelta(minutes=30)
     look_at_clock(now=soon, away_since=NOW)
@@ -332,7 +304,9 @@ def test_a_job_that_was_missed_or_hangs_fails_and_one_of_our_own_outage_does_not
 def test_several_digests_at_once_count_everything_once() -> None:
     project = ErrorProject.objects.create(slug="shop", name="Shop")
     for number in range(200):
-        _accepted(project, _event(function=f"f{number % 7}", tags={"n": str(number % 3)}), number=number // 2)
+        accepted(
+            project, an_event(function=f"f{number % 7}", tags={"n": str(number % 3)}), number=number // 2
+        )
     failures: list[BaseException] = []
 
     def run() -> None:
@@ -357,7 +331,7 @@ def test_several_digests_at_once_count_everything_once() -> None:
 
 def _status_after(project: ErrorProject, first: int, count: int, at: dt.datetime, **more: Any) -> str:
     for number in range(first, first + count):
-        _accepted(project, _event(**more), number=number, at=at)
+        accepted(project, an_event(**more), number=number, at=at)
     digest(now=at)
     return ErrorIssue.objects.get().status
 
@@ -407,20 +381,20 @@ def test_after_another_algorithm_what_was_known_goes_on_for_a_while(
     monkeypatch.setattr(digesting, "ALGORITHMS", {**ALGORITHMS, "g0": _by_type})
     ErrorProject.objects.update(algorithm="g0")
     project.refresh_from_db()
-    _accepted(project, _event(function="load"), number=1)
+    accepted(project, an_event(function="load"), number=1)
     digest(now=NOW)
     assert ErrorIssue.objects.get().hashes.filter(algorithm="g0").count() == 2
     change_project(project=project, fields={"algorithm": "g1"}, now=NOW, actor=ACTOR)
     day = dt.timedelta(days=1)
-    _accepted(project, _event(function="load"), number=2, at=NOW + day)
-    _accepted(project, _event("ValueError"), number=3, at=NOW + day)
+    accepted(project, an_event(function="load"), number=2, at=NOW + day)
+    accepted(project, an_event("ValueError"), number=3, at=NOW + day)
     digest(now=NOW + day)
     assert sorted(ErrorIssue.objects.values_list("number", "stat__count")) == [(1, 2), (2, 1)]
     assert ErrorIssue.objects.get(number=1).hashes.filter(algorithm="g1").exists()
     assert not ErrorIssue.objects.get(number=2).hashes.filter(algorithm="g0").exists()
     later = NOW + 31 * day
-    _accepted(project, _event(function="load"), number=4, at=later)
-    _accepted(project, _event(function="store"), number=5, at=later)
+    accepted(project, an_event(function="load"), number=4, at=later)
+    accepted(project, an_event(function="store"), number=5, at=later)
     digest(now=later)
     assert sorted(ErrorIssue.objects.values_list("number", "stat__count")) == [(1, 3), (2, 1), (3, 1)]
 
@@ -429,7 +403,7 @@ def test_an_algorithm_of_a_later_version_is_left_to_it(project: ErrorProject) ->
     ErrorProject.objects.update(
         algorithm="g9", former_algorithm="g8", former_until=NOW + dt.timedelta(days=9)
     )
-    _accepted(project, _event(), number=1)
+    accepted(project, an_event(), number=1)
     digest(now=NOW)
     assert set(ErrorIssue.objects.get().hashes.values_list("algorithm", flat=True)) == {"g1"}
 
@@ -437,7 +411,7 @@ def test_an_algorithm_of_a_later_version_is_left_to_it(project: ErrorProject) ->
 def test_users_of_an_issue_are_counted_once_each(project: ErrorProject) -> None:
     hour = dt.timedelta(hours=1)
     for number, user in enumerate(("ada", "bob", "ada", "")):
-        _accepted(project, _event(user={"id": user}), number=number)
+        accepted(project, an_event(user={"id": user}), number=number)
     digest(now=NOW)
     assert ErrorIssue.objects.get().stat.users == 2
     _decided(status="archived", until=issues.Until(users=2))
@@ -452,7 +426,7 @@ def test_users_of_merged_issues_are_counted_once(project: ErrorProject) -> None:
     for number, (function, user) in enumerate(
         (("load", "ada"), ("load", "bob"), ("save", "bob"), ("save", "eve"))
     ):
-        _accepted(project, _event(function=function, user={"id": user}), number=number)
+        accepted(project, an_event(function=function, user={"id": user}), number=number)
     digest(now=NOW)
     one, other = ErrorIssue.objects.order_by("number")
     issues.merge(into=one, others=[other], now=NOW, actor=ACTOR)
@@ -473,50 +447,3 @@ def test_what_was_not_seen_for_long_is_resolved_by_itself_and_comes_back(project
     note = ErrorActivity.objects.get(kind="resolved")
     assert (note.actor, note.text) == ("", "not seen for 14 days")
     assert _status_after(project, 2, 1, NOW + 16 * day) == "regressed"
-
-
-WHOLE = 20
-
-
-def _numbered(project: ErrorProject, first: int, count: int, at: dt.datetime, **row: Any) -> None:
-    for number in range(first, first + count):
-        moment = at + dt.timedelta(milliseconds=number)
-        _accepted(project, _event(), number=number, at=moment, **row)
-    while digest(now=at):
-        pass
-
-
-def test_of_a_storm_ever_fewer_events_are_stored_and_all_are_counted(project: ErrorProject) -> None:
-    change_project(project=project, fields={"store_whole": WHOLE}, now=NOW, actor=ACTOR)
-    _numbered(project, 1, WHOLE, NOW)
-    assert ErrorEvent.objects.count() == WHOLE, "up to so many a minute all are stored"
-    stat = ErrorIssueStat.objects.get()
-    assert (stat.count, stat.not_kept, stat.kept_one_of) == (WHOLE, 0, 1)
-    _numbered(project, WHOLE + 1, 4 * WHOLE, NOW)
-    stat.refresh_from_db()
-    stored = ErrorEvent.objects.count()
-    assert (stat.count, stat.kept_one_of) == (5 * WHOLE, 8)
-    assert stored == 5 * WHOLE - stat.not_kept
-    assert 2 * WHOLE < stored < 3 * WHOLE
-    assert sum(row.count for row in ErrorIssueHour.objects.all()) == 5 * WHOLE
-    kept = set(ErrorEvent.objects.values_list("event_id", flat=True))
-    assert {f"{1:032x}", stat.last_event_id} <= kept, "the first and the last of all"
-    before = ErrorEvent.objects.count()
-    _numbered(project, 9000, 10, NOW + dt.timedelta(minutes=1))
-    stat.refresh_from_db()
-    assert (ErrorEvent.objects.count() - before, stat.kept_one_of) == (10, 1), "the next minute begins anew"
-
-
-def test_the_first_event_of_each_child_is_stored_in_any_storm(project: ErrorProject) -> None:
-    change_project(project=project, fields={"store_whole": WHOLE}, now=NOW, actor=ACTOR)
-    _numbered(project, 1, 3 * WHOLE, NOW)
-    for number in range(7):
-        _accepted(project, _event(), number=5000 + number, at=NOW, child=f"shop/w@{number}")
-    digest(now=NOW)
-    assert ErrorEvent.objects.exclude(child="").values("child").distinct().count() == 7
-
-
-def test_without_a_bound_every_event_is_stored(project: ErrorProject) -> None:
-    _numbered(project, 1, 350, NOW)
-    assert ErrorEvent.objects.count() == 350
-    assert ErrorIssueStat.objects.get().not_kept == 0
