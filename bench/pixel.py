@@ -6,6 +6,7 @@ there: no machine of this size runs so many.
 """
 
 import contextlib
+import itertools
 import os
 import random
 import re
@@ -109,8 +110,11 @@ class Running:
 
 @contextlib.contextmanager
 def running(options: Options) -> Iterator[Running]:
+    """Each time with stores of its own: what another entry of the same run wrote is not measured again."""
     port = _free_port()
-    started = Up(options.work / "pixel", "--no-examples", OVERSTORY_PORT=str(port))
+    places = (options.work / f"instance-{number}" for number in itertools.count())
+    place = next(each for each in places if not each.exists())
+    started = Up(place, "--no-examples", OVERSTORY_PORT=str(port))
     try:
         started.until("Ctrl-C stops everything")
         with browser() as chromium:

@@ -14,7 +14,7 @@ from controlplane.api import errorshapes, schema
 from controlplane.api.around import around
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order
+from controlplane.api.pages import Listing, Order, choice
 from controlplane.api.shapes import Body, read
 from controlplane.api.versions import answer, require_match, tag_of_body
 from controlplane.filters.grammar import FilterError
@@ -22,6 +22,7 @@ from controlplane.filters.issues import issue_condition
 from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
 from supervision.errors.store import issues, owning, selectors
 from supervision.errors.store.bodies import unpacked
+from supervision.errors.store.history import SPANS, history
 from supervision.errors.store.models import ErrorEvent, ErrorIssue
 from supervision.errors.store.owner_models import ErrorTeam
 from supervision.errors.store.releases import attachments
@@ -155,6 +156,26 @@ class ErrorIssueDetail(Endpoint):
         _change(self, [issue], read(errorshapes.ErrorIssueChange, request))
         changed = find_issue(self, short_id, Permission.VIEW)
         return Response(render_issue(changed), headers={"ETag": _tag(changed)})
+
+
+class ErrorIssueHistory(Endpoint):
+    needs = {"GET": None}
+    parameters = frozenset({"span"})
+
+    @schema.says(
+        "How often an issue's events came, and what was deployed and restarted meanwhile",
+        operation="get_error_issue_history",
+        description="`day`: by the hour; `fortnight`: 14 days, six hours each.",
+        answers={200: errorshapes.ErrorHistoryShape},
+        parameters=[schema.query("span", enum=list(SPANS))],
+        tags=TAG,
+    )
+    def get(self, request: Request, short_id: str) -> Response:
+        issue = find_issue(self, short_id, Permission.VIEW)
+        span = choice(request, "span", tuple(SPANS)) or next(iter(SPANS))
+        return Response(
+            dict(errorshapes.ErrorHistoryShape(history(issue, SPANS[span], now=timezone.now())).data)
+        )
 
 
 class IssueDeed(Endpoint):

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from controlplane.api.shapes import Body, TreeName
 from supervision.errors.grouping.algorithms import ALGORITHMS
+from supervision.errors.store.history import Deploy, History
 from supervision.errors.store.issues import BY_HAND, MOST_BULK, MOST_COMMENT, MOST_MERGED, MOST_UNTIL
 from supervision.errors.store.models import ErrorIssue
 from supervision.errors.store.monitor_models import CheckIn, Monitor
@@ -181,6 +182,35 @@ class ErrorIssueDetailShape(ErrorIssueShape):
     around = serializers.DictField(
         allow_null=True, help_text="The life, how it ended, what the supervisor did, and the tree's events."
     )
+
+
+class ErrorDeployShape(serializers.Serializer[Deploy]):
+    """A revision of the project's tree, or a release that reports named for the first time."""
+
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(["revision", "release"])
+    name = serializers.CharField(help_text="Number of the revision, or the release.")
+    message = serializers.CharField()
+    author = serializers.CharField()
+    before = serializers.FloatField(help_text="The issue's events an hour, in the 24 hours before.")
+    after = serializers.FloatField(
+        allow_null=True, help_text="The same after it, in as many hours as are over; null: not one is."
+    )
+
+
+class ErrorHistoryShape(serializers.Serializer[History]):
+    """An issue's events in each part of a time, and what was deployed and restarted meanwhile; oldest first."""
+
+    since = serializers.DateTimeField()
+    part_s = serializers.SerializerMethodField(help_text="How long a part is, in seconds.")
+    counts = serializers.ListField(child=serializers.IntegerField(), help_text="Events in each part.")
+    restarts = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Of the children it was seen in first and last."
+    )
+    deploys = ErrorDeployShape(many=True)
+
+    def get_part_s(self, history: History) -> float:
+        return history.part.total_seconds()
 
 
 class ErrorIssueChange(Body):

@@ -95,6 +95,9 @@ urlpatterns = [
     path(
         "error_issues/<str:short_id>/watch", errorowners.ErrorIssueWatch.as_view(), name="error-issue-watch"
     ),
+    path(
+        "error_issues/<str:short_id>/history", errors.ErrorIssueHistory.as_view(), name="error-issue-history"
+    ),
     path("error_issues/<str:short_id>/events", errors.ErrorEvents.as_view(), name="error-events"),
     path(
         "error_issues/<str:short_id>/events/<str:event_id>",

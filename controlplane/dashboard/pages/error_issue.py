@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -14,8 +15,9 @@ from controlplane.access.actors import actor_of
 from controlplane.access.policy import EVERY_TREE, Permission, tree_of
 from controlplane.api.around import around
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
+from controlplane.dashboard.issuechart import issue_chart
 from controlplane.dashboard.live.records import seconds
-from controlplane.dashboard.pages.errors import day_of, issue_row
+from controlplane.dashboard.pages.errors import issue_row
 from controlplane.dashboard.pages.process import actions_of, members_of
 from supervision.errors.event import ErrorEvent as Report
 from supervision.errors.event import Raised
@@ -24,6 +26,7 @@ from supervision.errors.protocol.notes import notes_of
 from supervision.errors.protocol.reading import read_event
 from supervision.errors.store import issues, owning, selectors
 from supervision.errors.store.bodies import unpacked
+from supervision.errors.store.history import SPANS, history
 from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorTag
 from supervision.errors.store.releases import attachments
 from supervision.trees.models import Tree, TreeRevision
@@ -38,12 +41,11 @@ def select(request: PageRequest) -> Context:
     event = selectors.event_of(issue, request.text("event"))
     data: dict[str, Any] = unpacked(event.data) if event else {}
     report = read_event(data)
-    hours = selectors.hours_of([issue.pk], now=timezone.now()).get(issue.pk, [])
     return {
         "issue": issue_row(issue)
         | {"release_first": issue.first_release, "resolved_in": issue.resolved_in}
-        | {"in_next_release": issue.in_next_release, "until": _until_words(issue)}
-        | day_of(hours),
+        | {"in_next_release": issue.in_next_release, "until": _until_words(issue)},
+        "history": _history(request, issue),
         "project": issue.project,
         "because": issue.because,
         "event": _event(event, report) if event else None,
@@ -87,6 +89,24 @@ def select(request: PageRequest) -> Context:
         "watchers": owning.watchers_of(issue),
         "teams": list(owning.teams().values_list("slug", flat=True)),
         "errors": [],
+    }
+
+
+SPAN_WORDS = {"day": "24 hours", "fortnight": "14 days"}
+
+
+def _history(request: PageRequest, issue: ErrorIssue) -> dict[str, Any]:
+    """Of the last day, or where it was not seen in it, or more is asked for, of 14 days."""
+    now = timezone.now()
+    asked = request.text("span")
+    is_quiet = now - issue.stat.last_seen > dt.timedelta(days=1)
+    span = asked if asked in SPANS else "fortnight" if is_quiet else "day"
+    kept = {"event": request.text("event")} if request.text("event") else {}
+    return issue_chart(history(issue, SPANS[span], now=now)) | {
+        "spans": [
+            {"label": label, "url": f"?{urlencode(kept | {'span': name})}", "is_current": name == span}
+            for name, label in SPAN_WORDS.items()
+        ]
     }
 
 

@@ -1,6 +1,7 @@
 """Errors: the issues that reports make, seen last first; what is new, what came back, and how often. Many may be decided
 about at once, after they were counted."""
 
+import datetime as dt
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from controlplane.access.actors import actor_of
 from controlplane.access.policy import EVERY_TREE, Permission
+from controlplane.api.pages import Order
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.live.records import seconds
 from controlplane.dashboard.rowspark import count_bars
@@ -24,6 +26,8 @@ from supervision.errors.store.owning import owner_words
 from supervision.explain.words import count
 
 PER_PAGE = 100
+DOWNWARD = Order(("stat__last_seen", "id"), descending=True)
+UPWARD = Order(DOWNWARD.fields)
 OPEN = "open:true"
 """What is shown to who asks for nothing else; the field says so, and can be emptied."""
 TONES = {
@@ -57,11 +61,7 @@ def _context(request: PageRequest, q: str) -> Context:
         rows = _accepted(request, rows, q)
     except FilterError as wrong:
         error = {"at": wrong.at, "message": wrong.message}
-    page = request.text("page")
-    number = max(1, int(page)) if page.isdecimal() and len(page) < 6 else 1
-    first = (number - 1) * PER_PAGE
-    found = list(rows[first : first + PER_PAGE + 1])
-    shown = found[:PER_PAGE]
+    shown, newer, older = _page(request, rows)
     hours = selectors.hours_of((issue.pk for issue in shown), now=timezone.now())
     return {
         "rows": [issue_row(issue) | day_of(hours.get(issue.pk, [])) for issue in shown],
@@ -78,8 +78,8 @@ def _context(request: PageRequest, q: str) -> Context:
                 ("All", ""),
             )
         ],
-        "earlier_url": f"?{urlencode({'q': q, 'page': number - 1})}" if number > 1 else None,
-        "next_url": f"?{urlencode({'q': q, 'page': number + 1})}" if len(found) > PER_PAGE else None,
+        "newer_url": f"?{urlencode({'q': q, 'after': newer})}" if newer else None,
+        "older_url": f"?{urlencode({'q': q, 'before': older})}" if older else None,
         "is_default": q == OPEN,
         "deeds": [{"do": do, "label": label} for do, (_, label) in DEEDS.items()]
         if shown and any(_may_change(request, issue) for issue in shown)
@@ -129,6 +129,42 @@ def act(request: PageRequest) -> HttpResponse | Context:
             issues.set_status(issue=issue, status=status, now=now, actor=actor)
     messages.success(request.http, f"{label}: {words}.")
     return HttpResponseRedirect(back)
+
+
+def _page(request: PageRequest, rows: "QuerySet[ErrorIssue]") -> tuple[list[ErrorIssue], str, str]:
+    """The issues that are shown, and the marks before and after which there are more; empty: none are.
+
+    By where a row stands, not by how many are before it: issues move to the top while somebody reads on.
+    """
+    before, after = _mark(request.text("before")), _mark(request.text("after"))
+    if after is not None:
+        found = list(UPWARD.of(rows.filter(UPWARD.after(after)))[: PER_PAGE + 1])
+        if len(found) > PER_PAGE:
+            shown = found[PER_PAGE - 1 :: -1]
+            return shown, _mark_of(shown[0]), _mark_of(shown[-1])
+        before = None  # the newest there are: the first page, whole
+    if before is not None:
+        rows = rows.filter(DOWNWARD.after(before))
+    found = list(DOWNWARD.of(rows)[: PER_PAGE + 1])
+    shown = found[:PER_PAGE]
+    newer = _mark_of(shown[0]) if shown and before is not None else ""
+    return shown, newer, _mark_of(shown[-1]) if len(found) > PER_PAGE else ""
+
+
+def _mark_of(issue: ErrorIssue) -> str:
+    return f"{issue.stat.last_seen.isoformat()},{issue.pk}"
+
+
+def _mark(text: str) -> tuple[dt.datetime, int] | None:
+    """None for what is no mark: the list begins at its top."""
+    at, _, number = text.partition(",")
+    try:
+        moment = dt.datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    if moment.tzinfo is None or not (number.isdecimal() and len(number) < 19):
+        return None
+    return moment, int(number)
 
 
 def _accepted(request: PageRequest, rows: "QuerySet[ErrorIssue]", q: str) -> "QuerySet[ErrorIssue]":

@@ -164,6 +164,20 @@ def test_an_event_is_shown_as_it_came_and_an_issue_with_what_surrounded_it(clien
     assert (surrounded["key"], surrounded["incarnation"], surrounded["pid"]) == ("shop/web", 7, 9)
 
 
+def test_the_history_of_an_issue_has_its_events_restarts_and_deploys(client: Client) -> None:
+    host = world.world()
+    _issues("load")
+    Incarnation.objects.create(
+        node=host, started_at=timezone.now(), tree="shop", key="shop/web", number=7, pid=9, seq=9
+    )
+    day = client.get("/api/v1/error_issues/SHOP-1/history").json()
+    assert (day["part_s"], len(day["counts"]), sum(day["counts"]), sum(day["restarts"])) == (3600.0, 24, 1, 1)
+    assert [(one["kind"], one["name"], one["after"]) for one in day["deploys"]] == [("revision", "1", None)]
+    whole = client.get("/api/v1/error_issues/SHOP-1/history?span=fortnight").json()
+    assert (whole["part_s"], len(whole["counts"])) == (21600.0, 56)
+    assert client.get("/api/v1/error_issues/SHOP-1/history?span=year").status_code == 400
+
+
 def test_a_key_is_rotated(client: Client) -> None:
     made = _change(client, "error_projects", {"slug": "shop", "tree": "shop"}, "post").json()
     [old] = made["keys"]

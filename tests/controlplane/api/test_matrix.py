@@ -204,6 +204,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("error-issue-part", "post"): Row(
         OPERATE, SHOP, status=400, path={"short_id": "issue"}, body={"hashes": ["0"]}
     ),
+    ("error-issue-history", "get"): Row(VIEW, SHOP, path={"short_id": "issue"}),
     ("error-events", "get"): Row(VIEW, SHOP, path={"short_id": "issue"}),
     ("error-event", "get"): Row(VIEW, SHOP, path={"short_id": "issue", "event_id": "event"}),
     ("error-issue-watch", "post"): Row(VIEW, SHOP, path={"short_id": "issue"}, body={"watching": True}),

@@ -1,6 +1,7 @@
 """Errors on pages: the list, one issue, and what is done there."""
 
 import datetime as dt
+import html
 import re
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_an_issue_shows_where_it_happened_and_why_it_is_one(
     crumbs = {"values": [{"category": "query", "message": "SELECT 1"}]}
     _report(project, 1, tags={"region": "eu"}, breadcrumbs=crumbs, release="1.0", extra={"size": 3})
     client = browser(admin())
-    with django_assert_max_num_queries(QUERIES + 8):
+    with django_assert_max_num_queries(QUERIES + 11):
         text = client.get("/errors/shop-1").content.decode()
     for part in (
         "shop in load",
@@ -224,6 +225,62 @@ def test_monitors_show_their_last_runs_and_the_failing_ones_first(
     assert re.findall(r"job-\d+", client.get("/monitors?status=error").content.decode()) == ["job-9"]
     other = browser(user("eve", (Role.VIEWER, "bank")))
     assert "job-9" not in other.get("/monitors").content.decode()
+
+
+def _listed(text: str) -> list[str]:
+    return re.findall(r'class="tag">(SHOP-\d+)<', text)
+
+
+def _turned_to(text: str, word: str) -> str:
+    found = re.search(rf'href="([^"]+)" rel="{word}"', text)
+    assert found is not None
+    return "/errors" + html.unescape(found[1])
+
+
+def test_pages_of_the_list_go_on_where_they_ended_while_issues_move_to_the_top(project: ErrorProject) -> None:
+    for number in range(205):
+        accepted(project, event(function=f"{chr(97 + number // 26)}_{chr(97 + number % 26)}"), number=number)
+    assert digest(now=NOW, most=205) == 205
+    stats = list(ErrorIssueStat.objects.select_related("issue"))
+    for stat in stats:
+        stat.last_seen = NOW + dt.timedelta(seconds=stat.issue.number)
+    ErrorIssueStat.objects.bulk_update(stats, ["last_seen"])
+    client = browser(admin())
+    first = client.get("/errors").content.decode()
+    assert _listed(first) == [f"SHOP-{number}" for number in range(205, 105, -1)]
+    assert 'rel="prev"' not in first
+    ErrorIssueStat.objects.filter(issue__number=3).update(last_seen=NOW + dt.timedelta(hours=1))
+    second = client.get(_turned_to(first, "next")).content.decode()
+    assert _listed(second) == [f"SHOP-{number}" for number in range(105, 5, -1)]
+    third = client.get(_turned_to(second, "next")).content.decode()
+    assert _listed(third) == ["SHOP-5", "SHOP-4", "SHOP-2", "SHOP-1"]
+    assert 'rel="next"' not in third
+    assert _listed(client.get(_turned_to(third, "prev")).content.decode()) == _listed(second)
+    again = client.get(_turned_to(second, "prev")).content.decode()
+    assert _listed(again) == _listed(first)
+    newest = client.get(_turned_to(again, "prev")).content.decode()
+    assert _listed(newest) == ["SHOP-3", *_listed(first)[:99]]
+    assert 'rel="prev"' not in newest
+
+
+@pytest.mark.parametrize(
+    "mark", ["before=x", "after=2026-11-28T12:00:00,1", "before=2026-11-28T12:00:00%2B00:00,1e9", "after=,"]
+)
+def test_what_is_no_place_in_the_list_begins_at_its_top(project: ErrorProject, mark: str) -> None:
+    _report(project, 1)
+    assert _listed(browser(admin()).get(f"/errors?{mark}").content.decode()) == ["SHOP-1"]
+
+
+def test_an_issue_shows_what_was_deployed_and_restarted_while_it_came(project: ErrorProject) -> None:
+    _death(project)
+    at = dt.datetime.now(dt.UTC)
+    accepted(project, event(release="9.0"), number=2, child="shop/web", at=at)
+    digest(now=at)
+    client = browser(admin())
+    text = client.get("/errors/SHOP-1").content.decode()
+    assert "Release 9.0" in text
+    assert re.search(r'aria-label="\d+ events?, \d+ deploys? and 1 restart"', text)
+    assert "2 events" in client.get("/errors/SHOP-1?span=fortnight").content.decode()
 
 
 def test_a_wrong_filter_says_where(project: ErrorProject) -> None:
