@@ -217,18 +217,22 @@ class Section:
         object.__setattr__(self, "defaults", defaults)
         object.__setattr__(self, "required", tuple(each for each in self.fields if each.required))
         changeable = {name: default for name, default in defaults.items() if isinstance(default, dict | list)}
-        object.__setattr__(self, "_changeable", changeable)
+        object.__setattr__(self, "_changeable", tuple(changeable.items()))
+        usual = tuple((each.name, each.type, defaults.get(each.name, each.default)) for each in self.fields)
+        object.__setattr__(self, "_usual", usual)
 
     by_name: Mapping[str, Field] = field(init=False, repr=False)
     defaults: Mapping[str, Any] = field(init=False, repr=False)
     required: tuple[Field, ...] = field(init=False, repr=False)
-    _changeable: Mapping[str, Any] = field(init=False, repr=False)
+    _changeable: tuple[tuple[str, Any], ...] = field(init=False, repr=False)
+    _usual: tuple[tuple[str, FieldType, Any], ...] = field(init=False, repr=False)
+    """Name, type and normal default of each field; REQUIRED and None, which no normal form holds, for those without one."""
 
     def all_defaults(self) -> dict[str, Any]:
         """The normal form of a section where only what is required is said, for the caller to change."""
         made = dict(self.defaults)
-        for name, default in self._changeable.items():
-            made[name] = copied(default)
+        for name, default in self._changeable:
+            made[name] = copied(default) if default else default.copy()
         return made
 
     def accepts(self, value: Any) -> bool:
@@ -272,11 +276,12 @@ class Section:
             report.add(at, f"exactly one of {', '.join(self.one_of)}: {many}")
 
     def sparse(self, value: Any, *, human: bool = False) -> Any:
-        return {
-            each.name: each.type.sparse(value[each.name], human=human)
-            for each in self.fields
-            if each.name in value and (each.required or value[each.name] != self.defaults.get(each.name))
-        }
+        kept = {}
+        for name, kind, default in self._usual:
+            given = value.get(name, default)
+            if given != default:
+                kept[name] = kind.sparse(given, human=human)
+        return kept
 
     def schema(self, defs: Definitions) -> dict[str, Any]:
         if self.inline:

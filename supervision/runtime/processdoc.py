@@ -182,9 +182,10 @@ class ProcessBody:
                 [DocumentError("/kind", f"{body.get('kind')!r} is not a kind this node runs")]
             )
         section = collect(lambda report: PROCESS.read(body.get(KIND), f"/{KIND}", report))
-        tree = collect(
-            lambda report: ENVIRONMENT.read(body.get("tree_environment", {}), "/tree_environment", report)
-        )
+        around = body.get("tree_environment")
+        if around is None:
+            return cls.of_section(section, {})
+        tree = collect(lambda report: ENVIRONMENT.read(around, "/tree_environment", report))
         return cls.of_section(section, tree)
 
     @classmethod

@@ -5,7 +5,7 @@ strict tables each time. Its normal form, with every default filled in, reads as
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -90,14 +90,15 @@ def parse_tree(document: object, *, base: str | None = None) -> TreeDocument:
 def _read(document: object, report: Report) -> dict[str, Any]:
     normal: dict[str, Any] = TREE.read(document, "", report)
     if isinstance(normal, dict):
-        _check_count(normal, report)
-        Dependencies(declared(normal)).check(report)
+        every = list(declared(normal))
+        _check_count(every, report)
+        Dependencies(every).check(report)
     return normal
 
 
-def _check_count(document: Mapping[str, Any], report: Report) -> None:
+def _check_count(children: Iterable[Declared], report: Report) -> None:
     count = 0
-    for each in declared(document):
+    for each in children:
         instances = held(each.child, "instances")
         count += 1 if instances is None else instances
         if count > MAX_CHILDREN:
@@ -111,7 +112,11 @@ class _Specs:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
         self._environment: Mapping[str, Any] = document["environment"]
-        self._dependencies = Dependencies(declared(document))
+
+    @cached_property
+    def _dependencies(self) -> Dependencies:
+        """Asked for only where a child has some."""
+        return Dependencies(declared(self._document))
 
     def root(self) -> SupervisorSpec:
         failure = self._document["on_failure"]
@@ -146,7 +151,7 @@ class _Specs:
             "restart": Restart(child["restart"]),
             "shutdown": Shutdown(shutdown) if isinstance(shutdown, str) else float(shutdown),
             "significant": child["significant"],
-            "depends_on": self._dependencies.of(path),
+            "depends_on": self._dependencies.of(path) if child["depends_on"] else (),
             "backoff": _backoff(child.get("backoff")),
         }
         if "supervisor" in child:
