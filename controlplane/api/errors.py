@@ -19,7 +19,12 @@ from controlplane.api.shapes import Body, read
 from controlplane.api.versions import answer, require_match, tag_of_body
 from controlplane.filters.grammar import FilterError
 from controlplane.filters.issues import issue_condition
-from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
+from supervision.errors.exceptions import (
+    InvalidFieldError,
+    TooManyToCountError,
+    TooManyToMergeError,
+    UnknownIssueError,
+)
 from supervision.errors.store import issues, owning, selectors
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.history import SPANS, history
@@ -40,7 +45,7 @@ def carried_out(act: Callable[[], Result]) -> Result:
         raise Problem("not-found", f"{error}.") from None
     except InvalidFieldError as error:
         raise Problem.invalid(f"/{error.field}", f"{error}.") from None
-    except TooManyToMergeError as error:
+    except (TooManyToMergeError, TooManyToCountError) as error:
         raise Problem("conflict", f"{error}.") from None
 
 
@@ -165,17 +170,17 @@ class ErrorIssueHistory(Endpoint):
     @schema.says(
         "How often an issue's events came, and what was deployed and restarted meanwhile",
         operation="get_error_issue_history",
-        description="`day`: by the hour; `fortnight`: 14 days, six hours each.",
+        description="`hour`: by the minute, unless too many came; `day`: by the hour; `fortnight`: by six hours.",
         answers={200: errorshapes.ErrorHistoryShape},
         parameters=[schema.query("span", enum=list(SPANS))],
+        errors=(409,),
         tags=TAG,
     )
     def get(self, request: Request, short_id: str) -> Response:
         issue = find_issue(self, short_id, Permission.VIEW)
-        span = choice(request, "span", tuple(SPANS)) or next(iter(SPANS))
-        return Response(
-            dict(errorshapes.ErrorHistoryShape(history(issue, SPANS[span], now=timezone.now())).data)
-        )
+        span = SPANS[choice(request, "span", tuple(SPANS)) or "day"]
+        found = carried_out(lambda: history(issue, span, now=timezone.now()))
+        return Response(dict(errorshapes.ErrorHistoryShape(found).data))
 
 
 class IssueDeed(Endpoint):

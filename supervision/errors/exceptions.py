@@ -17,3 +17,7 @@ class InvalidFieldError(SupervisionError):
 
 class TooManyToMergeError(SupervisionError):
     """More issues than are merged at once."""
+
+
+class TooManyToCountError(SupervisionError):
+    """More events than are counted one by one, or not all of them are stored."""

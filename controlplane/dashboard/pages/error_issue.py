@@ -21,7 +21,12 @@ from controlplane.dashboard.pages.errors import issue_row
 from controlplane.dashboard.pages.process import actions_of, members_of
 from supervision.errors.event import ErrorEvent as Report
 from supervision.errors.event import Raised
-from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
+from supervision.errors.exceptions import (
+    InvalidFieldError,
+    TooManyToCountError,
+    TooManyToMergeError,
+    UnknownIssueError,
+)
 from supervision.errors.protocol.notes import notes_of
 from supervision.errors.protocol.reading import read_event
 from supervision.errors.store import issues, owning, selectors
@@ -92,22 +97,32 @@ def select(request: PageRequest) -> Context:
     }
 
 
-SPAN_WORDS = {"day": "24 hours", "fortnight": "14 days"}
+SPAN_WORDS = {"hour": "1 hour", "day": "24 hours", "fortnight": "14 days"}
 
 
 def _history(request: PageRequest, issue: ErrorIssue) -> dict[str, Any]:
-    """Of the last day, or where it was not seen in it, or more is asked for, of 14 days."""
+    """Unless another time is asked for: the shortest that has all of its events, or the last of them."""
     now = timezone.now()
     asked = request.text("span")
-    is_quiet = now - issue.stat.last_seen > dt.timedelta(days=1)
-    span = asked if asked in SPANS else "fortnight" if is_quiet else "day"
+    span = asked if asked in SPANS else _span_of(issue, now)
+    try:
+        found = history(issue, SPANS[span], now=now)
+    except TooManyToCountError:
+        span = "day"
+        found = history(issue, SPANS[span], now=now)
     kept = {"event": request.text("event")} if request.text("event") else {}
-    return issue_chart(history(issue, SPANS[span], now=now)) | {
+    return issue_chart(found) | {
         "spans": [
             {"label": label, "url": f"?{urlencode(kept | {'span': name})}", "is_current": name == span}
             for name, label in SPAN_WORDS.items()
         ]
     }
+
+
+def _span_of(issue: ErrorIssue, now: dt.datetime) -> str:
+    if now - issue.first_seen < dt.timedelta(hours=1):
+        return "hour"
+    return "day" if now - issue.stat.last_seen < dt.timedelta(days=1) else "fortnight"
 
 
 OFFERED = ("start", "restart", "hold", "release")

@@ -5,13 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count
-from django.db.models.functions import TruncHour
+from django.db.models.functions import TruncHour, TruncMinute
 
-from supervision.errors.store.models import ErrorIssue, ErrorIssueHour, ErrorRelease
+from supervision.errors.exceptions import TooManyToCountError
+from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorIssueHour, ErrorRelease
 from supervision.journal.models import Incarnation
 from supervision.trees.models import TreeRevision
 
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+MOST_COUNTED = 50_000
+"""Events of the last hours that are still counted one by one (about 50 ms)."""
 MOST_DEPLOYS = 50
 """The newest that are told."""
 COMPARED_HOURS = 24
@@ -20,13 +24,17 @@ COMPARED_HOURS = 24
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """So many parts of so many hours, the last of them not over."""
+    """So many parts of that length, the last of them not over."""
 
-    hours: int
+    part: dt.timedelta
     parts: int
 
 
-SPANS: Mapping[str, Span] = {"day": Span(hours=1, parts=24), "fortnight": Span(hours=6, parts=56)}
+SPANS: Mapping[str, Span] = {
+    "hour": Span(dt.timedelta(minutes=1), 60),
+    "day": Span(HOUR, 24),
+    "fortnight": Span(6 * HOUR, 56),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,48 +65,58 @@ class History:
 
 
 def history(issue: ErrorIssue, span: Span, *, now: dt.datetime) -> History:
-    """Restarts are those of the child it was seen in first and of the one it was seen in last. Four queries at most."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
+    """Restarts are those of the child it was seen in first and of the one it was seen in last. Five queries at most.
+
+    Parts shorter than an hour are counted event by event. TooManyToCountError: there are more than MOST_COUNTED, or only
+    some of a storm were stored.
+    """
     # Parts begin at multiples of their length, so that they do not move while they are looked at.
-    last = hour - HOUR * (hour.hour % span.hours)
-    part = HOUR * span.hours
-    since = last - part * (span.parts - 1)
+    last = now - (now - EPOCH) % span.part
+    since = last - span.part * (span.parts - 1)
     rows = ErrorIssueHour.objects.filter(issue=issue, hour__gte=since - HOUR * COMPARED_HOURS)
-    counts = dict(rows.order_by().values_list("hour", "count"))
+    hours = dict(rows.order_by().values_list("hour", "count"))
+    events = hours.items() if span.part >= HOUR else _by_minute(issue, since, hours).items()
     return History(
         since,
-        part,
-        _in_parts(counts.items(), since, part, span.parts),
-        _in_parts(_restarts(issue, since), since, part, span.parts),
-        _deploys(issue, since, counts, now),
+        span.part,
+        _in_parts(events, since, span),
+        _in_parts(_restarts(issue, since, span), since, span),
+        _deploys(issue, since, hours, now),
     )
 
 
-def _in_parts(
-    hours: Iterable[tuple[dt.datetime, int]], since: dt.datetime, part: dt.timedelta, parts: int
-) -> list[int]:
-    found = [0] * parts
-    for hour, count in hours:
-        place = (hour - since) // part
-        if 0 <= place < parts:
+def _by_minute(
+    issue: ErrorIssue, since: dt.datetime, hours: Mapping[dt.datetime, int]
+) -> dict[dt.datetime, int]:
+    recent = sum(count for hour, count in hours.items() if hour > since - HOUR)
+    if issue.stat.not_kept or recent > MOST_COUNTED:
+        raise TooManyToCountError("it has too many events to be counted by the minute")
+    # received_at names the partitions that are read; a program's clock may be a little ahead of ours.
+    rows = ErrorEvent.objects.filter(issue_id=issue.pk, received_at__gte=since - HOUR, at__gte=since)
+    minutes = rows.order_by().annotate(minute=TruncMinute("at", tzinfo=dt.UTC)).values_list("minute")
+    return dict(minutes.annotate(number=Count("pk")))
+
+
+def _in_parts(moments: Iterable[tuple[dt.datetime, int]], since: dt.datetime, span: Span) -> list[int]:
+    found = [0] * span.parts
+    for at, count in moments:
+        place = (at - since) // span.part
+        if 0 <= place < span.parts:
             found[place] += count
     return found
 
 
-def _restarts(issue: ErrorIssue, since: dt.datetime) -> list[tuple[dt.datetime, int]]:
-    """By hour. Of children of the project's tree only: whoever has the project's key may name any child."""
+def _restarts(issue: ErrorIssue, since: dt.datetime, span: Span) -> list[tuple[dt.datetime, int]]:
+    """By hour, or by minute. Of children of the project's tree only: whoever has the project's key may name any child."""
     tree = issue.project.tree
     seen_in = (issue.child, issue.stat.last_child)
     keys = {key for key in seen_in if tree and key.startswith(f"{tree}/")}
     if not keys:
         return []
     lives = Incarnation.objects.filter(key__in=keys, number__gt=1, started_at__gte=since)
-    return list(
-        lives.order_by()
-        .annotate(hour=TruncHour("started_at", tzinfo=dt.UTC))
-        .values_list("hour")
-        .annotate(number=Count("pk"))
-    )
+    trunc = TruncHour if span.part >= HOUR else TruncMinute
+    moments = lives.order_by().annotate(moment=trunc("started_at", tzinfo=dt.UTC)).values_list("moment")
+    return list(moments.annotate(number=Count("pk")))
 
 
 def _deploys(

@@ -11,7 +11,7 @@ from django.utils import timezone
 from controlplane.access.policy import Role, Scope
 from supervision.auditlog.models import AuditEntry
 from supervision.errors.store.digesting import digest
-from supervision.errors.store.models import ErrorIssue, ErrorKey, ErrorProject
+from supervision.errors.store.models import ErrorIssue, ErrorIssueStat, ErrorKey, ErrorProject
 from supervision.errors.store.projects import create_project
 from supervision.journal.models import Incarnation
 from tests.controlplane.api import world
@@ -175,6 +175,9 @@ def test_the_history_of_an_issue_has_its_events_restarts_and_deploys(client: Cli
     assert [(one["kind"], one["name"], one["after"]) for one in day["deploys"]] == [("revision", "1", None)]
     whole = client.get("/api/v1/error_issues/SHOP-1/history?span=fortnight").json()
     assert (whole["part_s"], len(whole["counts"])) == (21600.0, 56)
+    assert len(client.get("/api/v1/error_issues/SHOP-1/history?span=hour").json()["counts"]) == 60
+    ErrorIssueStat.objects.update(not_kept=1)
+    assert client.get("/api/v1/error_issues/SHOP-1/history?span=hour").status_code == 409
     assert client.get("/api/v1/error_issues/SHOP-1/history?span=year").status_code == 400
 
 

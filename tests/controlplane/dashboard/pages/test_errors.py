@@ -280,7 +280,10 @@ def test_an_issue_shows_what_was_deployed_and_restarted_while_it_came(project: E
     text = client.get("/errors/SHOP-1").content.decode()
     assert "Release 9.0" in text
     assert re.search(r'aria-label="\d+ events?, \d+ deploys? and 1 restart"', text)
+    assert re.search(r'span=hour" aria-current="true"', text)
     assert "2 events" in client.get("/errors/SHOP-1?span=fortnight").content.decode()
+    ErrorIssueStat.objects.update(not_kept=1)
+    assert re.search(r'span=day" aria-current="true"', client.get("/errors/SHOP-1").content.decode())
 
 
 def test_a_wrong_filter_says_where(project: ErrorProject) -> None:

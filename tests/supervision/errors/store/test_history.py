@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from supervision.errors.exceptions import TooManyToCountError
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.history import SPANS, History, history
 from supervision.errors.store.issues import find_issue
-from supervision.errors.store.models import ErrorProject
+from supervision.errors.store.models import ErrorIssueStat, ErrorProject
 from supervision.errors.store.projects import create_project
 from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation
@@ -66,6 +67,29 @@ def test_events_and_restarts_are_counted_in_their_parts(project: ErrorProject) -
     assert whole.since == dt.datetime(2026, 11, 14, 18, tzinfo=dt.UTC)
     assert (len(whole.counts), sum(whole.counts), sum(whole.restarts)) == (56, 4, 3)
     assert (whole.counts[-1], whole.counts[-2], whole.counts[-6]) == (1, 2, 1)
+
+
+def test_the_last_hour_is_counted_by_the_minute(project: ErrorProject) -> None:
+    _seen(project, 1.2, 59 / 60, 0.5, 0.5, 0.0)
+    _life("shop/web", 2, 0.5)
+    hour = _history("hour")
+    assert hour.since == dt.datetime(2026, 11, 28, 11, 21, tzinfo=dt.UTC)
+    assert {place: number for place, number in enumerate(hour.counts) if number} == {0: 1, 29: 2, 59: 1}
+    assert {place: number for place, number in enumerate(hour.restarts) if number} == {29: 1}
+
+
+def test_what_is_not_all_stored_or_too_much_is_not_counted_by_the_minute(
+    project: ErrorProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _seen(project, 0.5)
+    ErrorIssueStat.objects.update(not_kept=1)
+    with pytest.raises(TooManyToCountError):
+        _history("hour")
+    ErrorIssueStat.objects.update(not_kept=0)
+    monkeypatch.setattr("supervision.errors.store.history.MOST_COUNTED", 0)
+    with pytest.raises(TooManyToCountError):
+        _history("hour")
+    assert sum(_history("day").counts) == 1
 
 
 def test_a_deploy_says_how_often_the_issue_came_before_and_after(project: ErrorProject) -> None:
