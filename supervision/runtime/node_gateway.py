@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from supervision.runtime.node import Node
 
 MAX_FORGOTTEN = 10_000
+TELL_EVERY_S = 0.02
+"""Lives that end sooner after others are told together: a stop of a thousand is not a thousand messages."""
 MAX_DEPTH = 64
 """Ancestors looked at for whose a process is."""
 
@@ -27,6 +29,8 @@ class NodeGateway:
         self.node = node
         self.helper: HelperProcess | None = None
         self._ended: list[tuple[str, int]] = []
+        self._told_at = 0.0
+        """Boot seconds at which lives that ended were told last."""
         self._forgotten: list[str] = []
         """Children that were removed and that no gateway was told of."""
         self._keys: dict[str, set[str]] = {}
@@ -187,7 +191,11 @@ class NodeGateway:
     def ended(self, key: str, incarnation: int) -> None:
         """Nothing is left of it. Said at the end of this round of the loop: its replacement goes first."""
         if not self._ended:
-            self.node.loop.call_soon(self._tell)
+            due = self._told_at + TELL_EVERY_S
+            if self.node.clock.boot() >= due:
+                self.node.loop.call_soon(self._tell)
+            else:
+                self.node.loop.call_at(due, self._tell)
         self._ended.append((key, incarnation))
         runner = self.node.trees.runner_of(key)
         if runner is not None and runner.kernel.child(key) is None:
@@ -195,6 +203,7 @@ class NodeGateway:
 
     def _tell(self) -> None:
         ended, self._ended = self._ended, []
+        self._told_at = self.node.clock.boot()
         if self.helper is not None:
             self.helper.send("ended", lives=ended)
 
