@@ -6,8 +6,10 @@ MINUTES ?= 30
 ARGS ?=
 
 .DEFAULT_GOAL := help
+ifeq ($(MAKELEVEL),0)
 .NOTPARALLEL:
-.PHONY: help setup setup-test run test check bench soak screenshots clean
+endif
+.PHONY: help setup setup-test run test check check-types check-rest bench soak screenshots clean
 
 help:
 	@echo "make setup              prepare .venv and the exec shim (PYTHON=python3.12 chooses an interpreter)"
@@ -29,10 +31,16 @@ setup-test:
 run: setup
 	@exec .venv/bin/python manage.py up $(ARGS)
 
+# mypy takes as long as the others together.
 check: setup-test
+	@exec $(MAKE) --no-print-directory --jobs=2 --output-sync=target check-types check-rest
+
+check-types:
+	@exec .venv/bin/python -m mypy
+
+check-rest:
 	@exec .venv/bin/python -m ruff format --check .
 	@exec .venv/bin/python -m ruff check .
-	@exec .venv/bin/python -m mypy
 	@exec .venv/bin/python -c 'from importlinter.cli import lint_imports_command as main; main()'
 	@exec .venv/bin/python manage.py makemigrations --check --dry-run
 	@exec .venv/bin/python -m supervision.audit . --exclude build --exclude var --level medium --fail-on medium --require-reasons

@@ -55,12 +55,32 @@ ALL = Kind()
 OTP = Kind(additions=False, together=False, depends=False)
 
 
+# Made once: each draw that makes its strategy again takes as long for that as for the draw.
+ONE_IN_THREE, ONE_IN_FOUR, ONE_IN_SIX = (st.integers(0, most) for most in (2, 3, 5))
+"""One in so many is 0."""
+BOOLEANS = st.booleans()
+INITIALS = st.sampled_from((0.5, 1.0))
+STRATEGIES = st.sampled_from([*Strategy][:3])
+AUTO_SHUTDOWNS = st.sampled_from([*AutoShutdown])
+ORDERS_OF_NAMES = st.permutations(NAMES)
+COUNTS = st.sampled_from((2, 3, 3, 4, 1, 0))
+INTENSITIES = st.sampled_from((0, 1, 2, 3, 5, 20))
+PERIODS = st.sampled_from((1, 5, 10))
+STOP_ORDERS = st.sampled_from([*StopOrder])
+MOST_CHILDREN = st.none() | st.integers(0, 6)
+RESTARTS = st.sampled_from([*Restart])
+BACKOFFS = st.none() | st.builds(Backoff, st.sampled_from((0.5, 2.0)), jitter=st.sampled_from((0.0, 0.5)))
+SUCCESS_EXIT_CODES = st.sampled_from((frozenset[int](), frozenset({3})))
+SHUTDOWNS = st.sampled_from((5.0, 0.5)) | st.just(Shutdown.BRUTAL_KILL)
+VERSIONS = st.integers(0, 1)
+
+
 @st.composite
 def trees(draw: st.DrawFn, kind: Kind = ALL, *, root: bool = True) -> SupervisorSpec:
     """A valid tree."""
     spec = draw(_supervisors(kind, kind.depth))
-    if root and kind.additions and draw(st.integers(0, 3)):
-        spec = replace(spec, on_failure=OnFailure(initial=draw(st.sampled_from((0.5, 1.0)))))
+    if root and kind.additions and draw(ONE_IN_FOUR):
+        spec = replace(spec, on_failure=OnFailure(initial=draw(INITIALS)))
     if kind.depends:
         spec = draw(_with_dependencies(spec))
     return spec
@@ -68,40 +88,36 @@ def trees(draw: st.DrawFn, kind: Kind = ALL, *, root: bool = True) -> Supervisor
 
 @st.composite
 def _supervisors(draw: st.DrawFn, kind: Kind, depth: int) -> SupervisorSpec:
-    simple = kind.together and draw(st.integers(0, 5)) == 0
-    strategy = Strategy.SIMPLE_ONE_FOR_ONE if simple else draw(st.sampled_from([*Strategy][:3]))
-    auto = draw(st.sampled_from(AutoShutdown)) if not simple and draw(st.booleans()) else AutoShutdown.NEVER
-    names = ["t"] if simple else draw(st.permutations(NAMES))[: draw(st.sampled_from((2, 3, 3, 4, 1, 0)))]
+    simple = kind.together and draw(ONE_IN_SIX) == 0
+    strategy = Strategy.SIMPLE_ONE_FOR_ONE if simple else draw(STRATEGIES)
+    auto = draw(AUTO_SHUTDOWNS) if not simple and draw(BOOLEANS) else AutoShutdown.NEVER
+    names = ["t"] if simple else draw(ORDERS_OF_NAMES)[: draw(COUNTS)]
     return SupervisorSpec(
-        intensity=draw(st.sampled_from((0, 1, 2, 3, 5, 20))),
-        period=draw(st.sampled_from((1, 5, 10))),
+        intensity=draw(INTENSITIES),
+        period=draw(PERIODS),
         strategy=strategy,
         auto_shutdown=auto,
         children=tuple(draw(_children(kind, depth, name, auto)) for name in names),
-        stop=draw(st.sampled_from(StopOrder)) if kind.additions and kind.together else StopOrder.ORDERED,
-        max_children=draw(st.none() | st.integers(0, 6)) if kind.additions else None,
+        stop=draw(STOP_ORDERS) if kind.additions and kind.together else StopOrder.ORDERED,
+        max_children=draw(MOST_CHILDREN) if kind.additions else None,
     )
 
 
 @st.composite
 def _children(draw: st.DrawFn, kind: Kind, depth: int, name: str, auto: AutoShutdown) -> ChildSpec:
-    restart = draw(st.sampled_from(Restart))
+    restart = draw(RESTARTS)
     fields: dict[str, Any] = {"restart": restart}
     if auto != AutoShutdown.NEVER and restart != Restart.PERMANENT:
-        fields["significant"] = draw(st.booleans())
+        fields["significant"] = draw(BOOLEANS)
     if kind.additions:
-        fields["backoff"] = draw(
-            st.none() | st.builds(Backoff, st.sampled_from((0.5, 2.0)), jitter=st.sampled_from((0.0, 0.5)))
-        )
-        fields["success_exit_codes"] = draw(st.sampled_from((frozenset(), frozenset({3}))))
-    if depth > 1 and draw(st.integers(0, 2)) == 0:
+        fields["backoff"] = draw(BACKOFFS)
+        fields["success_exit_codes"] = draw(SUCCESS_EXIT_CODES)
+    if depth > 1 and draw(ONE_IN_THREE) == 0:
         inner = draw(_supervisors(kind, depth - 1))
         return ChildSpec(name, type=ChildType.SUPERVISOR, supervisor=inner, **fields)
-    shutdown = draw(st.sampled_from((5.0, 0.5)) | st.just(Shutdown.BRUTAL_KILL))
-    readiness = kind.depends and draw(st.booleans())
-    return ChildSpec(
-        name, shutdown=shutdown, readiness=readiness, body={"v": draw(st.integers(0, 1))}, **fields
-    )
+    shutdown = draw(SHUTDOWNS)
+    readiness = kind.depends and draw(BOOLEANS)
+    return ChildSpec(name, shutdown=shutdown, readiness=readiness, body={"v": draw(VERSIONS)}, **fields)
 
 
 @st.composite
@@ -112,7 +128,7 @@ def _with_dependencies(draw: st.DrawFn, spec: SupervisorSpec) -> SupervisorSpec:
         if child.supervisor is not None:
             child = replace(child, supervisor=draw(_with_dependencies(child.supervisor)))
         others = [other.id for other in children if other.id != child.id]
-        if others and not spec.is_simple and draw(st.integers(0, 3)) == 0:
+        if others and not spec.is_simple and draw(ONE_IN_FOUR) == 0:
             child = replace(child, depends_on=(draw(st.sampled_from(others)),))
         children[index] = child
     attempt = replace(spec, children=tuple(children))
