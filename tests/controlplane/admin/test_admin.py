@@ -1,5 +1,6 @@
 """Every row can be looked at by an admin, by nobody else; what an admin does goes through the services."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from agents.checkpoints.models import CheckpointFault
 from agents.configs import kinds
@@ -36,6 +38,7 @@ from supervision.trees.models import Command, Placement, Tree
 from tests.agents import config_rows
 from tests.controlplane.api.world import audited, pool, view, watched
 from tests.supervision.errors.store import error_rows
+from tests.support.kept_rows import kept_rows
 from tests.support.people import admin, browser, token, user
 
 pytestmark = pytest.mark.django_db
@@ -49,9 +52,15 @@ def document(command: str = "one") -> dict[str, Any]:
     return {"version": 1, "tree": "shop", "supervisor": {"children": [child]}}
 
 
-@pytest.fixture
-def rows() -> None:
+@pytest.fixture(scope="module")
+def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """At least one row of every kind."""
+    with kept_rows(django_db_blocker):
+        make_rows()
+        yield
+
+
+def make_rows() -> None:
     now = timezone.now()
     node = Node.objects.create(id="n" * 32, name="web-1", joined_at=now)
     changes = Changes(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Model
 from django.test.client import ClientHandler
 from hypothesis import HealthCheck, Phase, given, settings
@@ -36,6 +36,7 @@ from supervision.trees.models import Command, Tree
 from tests.controlplane.api import world
 from tests.controlplane.api.asking import undone
 from tests.support import people
+from tests.support.kept_rows import kept_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +79,7 @@ def state() -> Any:
 @pytest.fixture(scope="module")
 def fleet(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, Any]]:
     """A fleet, the names that are in it, and the token of an admin; made once, around the tests' own transactions."""
-    with django_db_blocker.unblock(), transaction.atomic():
+    with kept_rows(django_db_blocker):
         world.world()
         made = commands.request_command(verb="stop", key="shop/web", actor=people.SOMEBODY)
         rolled = world.applied("shop", "a").rollouts.get()
@@ -93,7 +94,6 @@ def fleet(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
             "seq": [1],
             "id": [victim.pk, rolled.pk, str(made[0].pk)],
         }
-        transaction.set_rollback(True)
 
 
 @pytest.fixture

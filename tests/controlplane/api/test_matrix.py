@@ -1,10 +1,13 @@
 """Every endpoint against everybody who may ask. A route without a row here fails, and so does a row without a route."""
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.urls import reverse
+from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from agents.configs import kinds
 from controlplane.access.models import Token
@@ -16,6 +19,7 @@ from tests.agents import config_rows
 from tests.controlplane.api import world
 from tests.controlplane.api.asking import ASKERS, VIEW, Asker, Row, ask, expected, special, undone
 from tests.support import people
+from tests.support.kept_rows import kept_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -287,14 +291,35 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def family(name: str) -> str:
-    """Routes of one family are asked of the same rows, because making them takes longer than asking."""
+    """Routes of one family are asked in one test, because some need rows that others must not see."""
     word = name.partition("-")[0].removesuffix("s")
     return word if word in ("task", "registration", "service") else word[0]
 
 
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("word", sorted({family(name) for name, _ in TABLE}))
-def test_everybody_gets_what_the_policy_says(word: str) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What is asked about, by the names that TABLE has for it, and who asks."""
+
+    ids: dict[str, Any]
+    clients: list[tuple[Asker, Client]]
+
+
+@pytest.fixture(scope="module")
+def asked(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Asked]:
+    with kept_rows(django_db_blocker):
+        yield make_what_is_asked_about()
+
+
+@pytest.fixture
+def clients(asked: Asked) -> Iterator[list[tuple[Asker, Client]]]:
+    """Who asks; a session that was given up for another is theirs again, like its row."""
+    cookies = [copy.copy(client.cookies) for _asker, client in asked.clients]
+    yield asked.clients
+    for (_asker, client), before in zip(asked.clients, cookies, strict=True):
+        client.cookies = before
+
+
+def make_what_is_asked_about() -> Asked:
     world.world()
     people.admin("root")
     victim = people.user("victim", (Role.VIEWER, ""))
@@ -302,10 +327,6 @@ def test_everybody_gets_what_the_policy_says(word: str) -> None:
     made = commands.request_command(verb="stop", key="shop/web", actor=people.SOMEBODY)
     rolled = world.applied("shop", "a").rollouts.get()
     config_rows.put(namespace="ours", arguments={"n": 1})
-    if word == "task":
-        world.pool("shop")
-    if word in ("registration", "service"):
-        config_rows.registrations(world.NODE)  # with a node whose lease runs, which is not forgotten
     kinds.put_kind(name="kind", schema={}, description="", actor=people.SOMEBODY)
     entry = AuditEntry.objects.filter(tree="shop").order_by("seq").values_list("seq", flat=True).first()
     ids = {
@@ -321,14 +342,25 @@ def test_everybody_gets_what_the_policy_says(word: str) -> None:
         **world.watched("shop"),
         **world.errors("shop"),
     }
-    clients = [(asker, asker.client()) for asker in ASKERS]
+    return Asked(ids, [(asker, asker.client()) for asker in ASKERS])
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("word", sorted({family(name) for name, _ in TABLE}))
+def test_everybody_gets_what_the_policy_says(
+    word: str, asked: Asked, clients: list[tuple[Asker, Client]]
+) -> None:
+    if word == "task":
+        world.pool("shop")
+    if word in ("registration", "service"):
+        config_rows.registrations(world.NODE)  # with a node whose lease runs, which is not forgotten
     wrong: list[str] = []
     for name, method in sorted(route for route in TABLE if family(route[0]) == word):
         row = TABLE[name, method]
         for asker, client in clients:
             with undone():
                 before = AuditEntry.objects.count()
-                answer = ask(client, name, method, row, ids)
+                answer = ask(client, name, method, row, asked.ids)
                 wanted = special(name, method, asker, expected(row, asker))
                 who = f"{method} {name} by {asker.name}"
                 if answer.status_code != wanted:
@@ -337,103 +369,3 @@ def test_everybody_gets_what_the_policy_says(word: str) -> None:
                     assert answer["Content-Type"] == "application/problem+json", who
                     assert AuditEntry.objects.count() == before, f"{who} left a trace"
     assert not wrong, "\n".join(wrong)
-
-
-LISTS: dict[str, Callable[[Any], set[str]]] = {
-    "trees": lambda item: {item["name"]},
-    "rollouts": lambda item: {item["tree"]},
-    "children": lambda item: {item["tree"]},
-    "incarnations": lambda item: {item["tree"]},
-    "events": lambda item: {item["tree"]},
-    "operations": lambda item: {item["tree"]},
-    "audit": lambda item: {item["tree"]},
-    "alerts": lambda item: {item["tree"]},
-    "rules": lambda item: {item["tree"]},
-    "issue-rules": lambda item: {item["tree"]},
-    "objectives": lambda item: {item["tree"]},
-    "audit-projects": lambda item: {item["tree"]},
-    "audit-findings": lambda item: {item["project"]},
-    "remediation-plans": lambda item: {item["project"]},
-    "tasks": lambda item: {item["tree"]},
-    "error-issues": lambda item: {item["tree"]},
-    "error-projects": lambda item: {item["tree"]},
-    "error-releases": lambda item: {item["tree"]},
-    "error-transactions": lambda item: {item["tree"]},
-    "monitors": lambda item: {item["tree"]},
-    "task-workers": lambda item: {item["tree"]},
-    "task-pools": lambda item: {item["tree"]},
-    "checkpoints": lambda item: {item["tree"]},
-    "registrations": lambda item: {item["child"].partition("/")[0]},
-    "leaks": lambda item: {item["tree"]},
-    "health-checks": lambda item: {item["tree"]},
-}
-
-
-@pytest.mark.parametrize(
-    "asker", [one for one in ASKERS if not one.nobody and not one.broken], ids=lambda one: one.name
-)
-def test_lists_show_what_one_may_see(asker: Asker) -> None:
-    world.world()
-    people.admin("root")
-    for tree in ("shop", "bank"):
-        world.pool(tree)
-        commands.request_command(verb="stop", key=f"{tree}/web", actor=people.SOMEBODY)
-        world.alert(tree)
-        config_rows.checkpoint(f"{tree}/web", world.NODE)
-        world.audited(tree)
-        world.tasks(tree)
-        world.watched(tree)
-        world.errors(tree)
-    config_rows.registrations(world.NODE)
-    client = asker.client()
-    may = {tree for tree in ("shop", "bank") if asker.principal.can(VIEW, tree)}
-    shown: dict[str, set[str]] = {}
-    for name, trees in LISTS.items():
-        items = client.get(reverse(f"api:{name}")).json()["items"]
-        shown[name] = {tree for item in items for tree in trees(item) if tree}
-        if not asker.principal.can(VIEW):
-            assert all(trees(item) != {""} for item in items), name
-    assert shown == dict.fromkeys(LISTS, may)
-
-
-def test_what_is_counted_and_shown_whole_is_filtered_too() -> None:
-    world.world()
-    people.admin("root")
-    client = Asker("viewer-of-shop", ((Role.VIEWER, "shop"),)).client()
-    counts = client.get(reverse("api:counts")).json()
-    assert (counts["children"], set(counts["trees"]), counts["nodes"], counts["node_states"]) == (
-        1,
-        {"shop"},
-        {},
-        {},
-    )
-    whole = client.get(reverse("api:observed")).json()
-    assert [tree["name"] for tree in whole["trees"]] == ["shop"]
-    assert "strays" not in whole["node"]
-    assert client.get(reverse("api:observed") + "?tree=bank").status_code == 404
-
-
-def test_documents_run_commands_so_starting_one_is_an_admins_right() -> None:
-    world.world()
-    people.admin("root")
-    child = {"id": "x", "process": {"command": ["/bin/true"]}}
-    body = {"verb": "start_child", "key": "shop", "args": {"child": child}}
-    url = reverse("api:commands")
-    for asker, status in (
-        (Asker("o", ((Role.OPERATOR, ""),)), 403),
-        (Asker("a", ((Role.ADMIN, "shop"),)), 202),
-    ):
-        answer = asker.client().post(url, body, content_type="application/json", HTTP_IDEMPOTENCY_KEY="k")
-        assert answer.status_code == status
-    operator = Asker("o2", ((Role.OPERATOR, "shop"),)).client()
-    instance = {"verb": "start_child", "key": "shop", "args": {"instance": "x"}}
-    assert (
-        operator.post(url, instance, content_type="application/json", HTTP_IDEMPOTENCY_KEY="k").status_code
-        == 202
-    )
-    everything = operator.post(url, {"verb": "hold_all"}, content_type="application/json")
-    assert everything.status_code == 403
-    assert (
-        operator.post(url, {"verb": "hold_all", "key": "shop"}, content_type="application/json").status_code
-        == 202
-    )
