@@ -1,7 +1,5 @@
-// Pages of our own origin, read as documents. The one Trusted Types policy lives here.
-const policy = globalThis.trustedTypes?.createPolicy("overstory", { createHTML: (text) => text }) ?? {
-  createHTML: (text) => text,
-};
+// Pages of our own origin, read as documents.
+import { policy } from "./trusted.js";
 
 /** The document at an address of ours; scripts in it never run. Throws when it is another's or does not answer. */
 export async function fetchDocument(url, options = {}) {

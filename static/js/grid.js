@@ -9,8 +9,8 @@ export class VirtualGrid {
    * holder: the element that scrolls. makeRow(): a row element, made once for each place of the pool.
    * fillRow(element, id, changed): shows row `id`. open(id, event): Enter or a double click. Ids are row numbers of the caller.
    */
-  constructor(holder, { makeRow, fillRow, clearRow = () => {}, open = () => {}, pick = () => {}, onMoved = () => {} }) {
-    Object.assign(this, { holder, makeRow, fillRow, clearRow, open, pick, onMoved });
+  constructor(holder, { makeRow, fillRow, clearRow = () => {}, open = () => {}, pick = () => {}, onMoved = () => {}, onDrawn = () => {} }) {
+    Object.assign(this, { holder, makeRow, fillRow, clearRow, open, pick, onMoved, onDrawn });
     this.order = [];
     this.pending = null;
     this.focused = null;
@@ -140,6 +140,7 @@ export class VirtualGrid {
       this.clearRow(row);
     }
     this.rove();
+    this.onDrawn();
   }
 
   /** Writes only what is another than before: each write costs layout and paint. */

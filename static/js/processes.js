@@ -18,6 +18,7 @@ const FRESH_MS = 950;
 const FRAMES_MS = 500;
 const WORDS_MS = 10_000;
 const STATE = ["state"];
+const CELLS = ["pick", "state", "name", "node", "pid", "uptime", "cpu", "rss", "restarts", "exit"];
 
 export function attach(element) {
   new ProcessList(element);
@@ -42,15 +43,14 @@ class ProcessList {
       },
       rowOf: (id) => this.table.index.has(id) && { id, ...this.table.row(id) },
     });
-    this.sparks = new Sparks(() => [...(this.grid?.shown.keys() ?? [])]);
     this.watchHeads();
     this.makeChip();
     if (this.canPick) this.makePickAll();
     element.addEventListener("overstory:move", ({ detail }) => this.grid?.move(detail));
     live.watch("procs", (event, table) => this.onEvent(event, table), { filter: undefined });
     live.addEventListener("sparks", ({ detail }) => {
-      this.sparks.fill(detail.rows);
-      this.grid?.refresh(Object.keys(detail.rows));
+      this.sparks?.fill(detail.rows);
+      this.sparks?.draw(this.table);
     });
     live.addEventListener("tick", () => this.everySecond());
   }
@@ -65,6 +65,7 @@ class ProcessList {
     } else if (event.kind === "frame") {
       this.sparks.push(event.sampled, table);
       this.showChanged(event.changed);
+      if (event.sampled.length > 0) this.sparks.draw(table);
       if (event.added.length > 0 || event.removed.length > 0) {
         this.named = null;
         this.soon(MEMBERS_MS);
@@ -122,7 +123,9 @@ class ProcessList {
       open: (id) => location.assign(this.hrefOf(id)),
       pick: (id) => this.canPick && this.picks.toggle(id),
       onMoved: (number) => this.showChip(number),
+      onDrawn: () => this.sparks?.draw(this.table),
     });
+    this.sparks = new Sparks(this.grid, { cells: CELLS, script: this.element.dataset.sparkWorker });
   }
 
   hrefOf(id) {
@@ -240,7 +243,6 @@ class ProcessList {
     if (say(parts.restarts, value("restarts"), count)) parts.restarts.classList.toggle("text-3", !value("restarts"));
     say(parts.exit, value("exit") ?? "");
     this.fillPick(row, id, key);
-    this.sparks.draw(id, parts.cpuSpark, parts.rssSpark, value);
     this.fillUptime(row, id);
     if (changed && this.table.touches(changed, STATE)) tint(parts.state.parentElement);
   }
@@ -359,10 +361,8 @@ function makeRow(canPick, onPick) {
     node: cell("node text-2"),
     pid: cell("pid right text-3"),
     uptime: cell("uptime right text-2"),
-    cpu: make("span", { class: "num" }),
-    rss: make("span", { class: "num" }),
-    cpuSpark: make("canvas", { "aria-hidden": "true" }),
-    rssSpark: make("canvas", { "aria-hidden": "true" }),
+    cpu: cell("cpu right"),
+    rss: cell("rss right"),
     restarts: cell("restarts right"),
     exit: cell("exit text-2"),
     pick: canPick ? make("input", { type: "checkbox", tabindex: "-1" }) : null,
@@ -377,8 +377,8 @@ function makeRow(canPick, onPick) {
     parts.node,
     parts.pid,
     parts.uptime,
-    cell("cpu grid-spark", parts.cpuSpark, parts.cpu),
-    cell("rss grid-spark", parts.rssSpark, parts.rss),
+    parts.cpu,
+    parts.rss,
     parts.restarts,
     parts.exit,
   );

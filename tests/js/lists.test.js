@@ -2,13 +2,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rank, score } from "../../static/js/lib/rank.js";
 import { glyphOf, toneOf } from "../../static/js/lib/states.js";
-import { arrange, byName, countMoved, scrollToShow, visibleRange } from "../../static/js/lib/virtual.js";
+import { arrange, byName, countMoved, scrollToShow, tilesOver, visibleRange } from "../../static/js/lib/virtual.js";
 
 test("only what is visible, and a few rows around it, is kept", () => {
   assert.deepEqual(visibleRange({ scrollTop: 0, height: 280, rowHeight: 28, total: 10_000, spare: 10 }), { first: 0, count: 20 });
   assert.deepEqual(visibleRange({ scrollTop: 2800, height: 280, rowHeight: 28, total: 10_000, spare: 10 }), { first: 90, count: 30 });
   assert.deepEqual(visibleRange({ scrollTop: 1e9, height: 280, rowHeight: 28, total: 50, spare: 10 }), { first: 39, count: 11 });
   assert.deepEqual(visibleRange({ scrollTop: 0, height: 280, rowHeight: 28, total: 0 }), { first: 0, count: 0 });
+});
+
+test("tiles lie over what is visible and a little more, never beyond the list", () => {
+  assert.deepEqual(tilesOver({ from: 0, to: 36, total: 10_000, size: 24 }), [0, 1]);
+  assert.deepEqual(tilesOver({ from: 31, to: 67, total: 10_000, size: 24 }), [0, 1, 2, 3]);
+  assert.deepEqual(tilesOver({ from: 32, to: 64, total: 10_000, size: 24 }), [1, 2]);
+  assert.deepEqual(tilesOver({ from: 0, to: 36, total: 3, size: 24 }), [0]);
+  assert.deepEqual(tilesOver({ from: 0, to: 36, total: 0, size: 24 }), []);
 });
 
 test("scrolling moves no further than it has to", () => {

@@ -29,6 +29,15 @@ test("a ring keeps the newest points and knows its range", () => {
   assert.deepEqual(ring.range(), [1, 5]);
 });
 
+test("a ring is read oldest first, with gaps for what was never known", () => {
+  const ring = new Ring(4);
+  assert.deepEqual([...ring.read()], [NaN, NaN, NaN, NaN]);
+  for (const value of [1, null]) ring.push(value);
+  assert.deepEqual([...ring.read()], [NaN, NaN, 1, NaN]);
+  for (const value of [2, 3, 4]) ring.push(value);
+  assert.deepEqual([...ring.read()], [NaN, 2, 3, 4]);
+});
+
 test("ticks are round and inside", () => {
   assert.deepEqual(ticks(0, 100, 4), [0, 25, 50, 75, 100]);
   assert.deepEqual(ticks(0, 0.37, 4), [0, 0.1, 0.2, 0.3]);

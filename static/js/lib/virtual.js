@@ -8,6 +8,14 @@ export function visibleRange({ scrollTop, height, rowHeight, total, spare = 10 }
   return { first, count: Math.max(0, last - first) };
 }
 
+/** Numbers of the tiles, of `size` places each, that lie over the places from `from` up to `to`, and a few rows beyond: what
+ * comes into view next is drawn before it does. */
+export function tilesOver({ from, to, total, size, spare = 8 }) {
+  const first = Math.floor(Math.max(0, from - spare) / size);
+  const last = Math.floor((Math.min(total, to + spare) - 1) / size);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => first + at);
+}
+
 /** Where to scroll so that `row` is whole in view; the old place when it is already. */
 export function scrollToShow({ row, scrollTop, height, rowHeight }) {
   const top = row * rowHeight;

@@ -2,9 +2,10 @@
 
 import os
 import signal
+from functools import partial
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.acceptance.browser.instance import GENEROUS_MS
 from tests.support.browser import Site
@@ -23,6 +24,46 @@ def test_a_killed_process_comes_back_on_the_page_with_another_pid(site: Site) ->
         assert pid_shown(page, site.row("lab/web")) == site.pid_of("lab/web")
         page.goto(site.origin + "/process/lab/web")
         expect(page.locator("body")).to_contain_text("signal(9)", timeout=GENEROUS_MS)
+
+
+LINES = """
+(id) => {
+  const row = document.querySelector(`[data-id="${CSS.escape(id)}"]`)?.getBoundingClientRect();
+  const columns = ["cpu", "rss"].map((name) => {
+    const canvases = [...document.querySelectorAll(`.grid-sparks .cell-${name} canvas`)];
+    const canvas = row && canvases.find((each) => {
+      const { top, bottom } = each.getBoundingClientRect();
+      return top <= row.top && row.bottom <= bottom;
+    });
+    if (!canvas) return 0;
+    const place = canvas.getBoundingClientRect();
+    const copy = document.createElement("canvas");
+    copy.width = place.width;
+    copy.height = row.height;
+    const context = copy.getContext("2d");
+    context.drawImage(canvas, 0, place.top - row.top, place.width, place.height);
+    const { data } = context.getImageData(0, 0, copy.width, copy.height);
+    return data.filter((part, at) => at % 4 === 3 && part > 0).length;
+  });
+  return Math.min(...columns);
+}
+"""
+"""How many points of the row's lines are drawn, in the column that has fewer."""
+
+
+def has_lines(page: Page, row_id: str) -> bool:
+    return int(page.evaluate(LINES, row_id)) > 20
+
+
+def test_lines_are_drawn_over_the_rows_in_view_in_either_order(site: Site) -> None:
+    with site.visit() as visit:
+        page = visit.open("/processes?q=tree:lab")
+        is_live(page)
+        for sort in ("key", "-key"):
+            page.goto(f"{site.origin}/processes?q=tree:lab&sort={sort}")
+            for key in ("lab/web", "lab/jobs/a"):
+                wait_for(partial(has_lines, page, site.row(key)), timeout=60, what=f"the lines of {key}")
+        assert not visit.faults
 
 
 WATCH = """

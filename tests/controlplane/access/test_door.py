@@ -149,6 +149,7 @@ def test_the_content_security_policy_allows_nothing_inline(client: Client) -> No
     assert "default-src 'none'" in policy
     assert "require-trusted-types-for 'script'" in policy
     assert "trusted-types overstory" in policy
+    assert "worker-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
 
 
