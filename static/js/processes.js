@@ -15,6 +15,7 @@ const MEMBERS_MS = 100;
 const SPREAD_MS = 900;
 const AGED_MS = 750;
 const FRESH_MS = 950;
+const LATE_MS = 1200;
 const FRAMES_MS = 500;
 const WORDS_MS = 10_000;
 const STATE = ["state"];
@@ -78,13 +79,13 @@ class ProcessList {
   showChanged(changed) {
     const shown = this.grid?.shown;
     if (!shown) return;
-    let isDrawn = false;
+    let drawn = 0;
     for (const [at, mask] of changed) {
       const id = this.table.ids[at];
       const row = shown.get(id);
-      if (row && this.grid.fillSeen(row, id, mask)) isDrawn = true;
+      if (row && this.grid.fillSeen(row, id, mask)) drawn += 1;
     }
-    if (isDrawn || performance.now() - this.spreadAt > SPREAD_MS / 3) this.fillSome();
+    if (drawn > 0 || performance.now() - this.spreadAt > SPREAD_MS / 3) this.fillSome(drawn);
   }
 
   changedIn(changed, columns) {
@@ -177,17 +178,17 @@ class ProcessList {
   }
 
   /** The time goes on in every row, each second. While frames come, some rows with each that is drawn anyway: the same share
-   * of them in the same time. */
-  fillSome() {
+   * of them in the same time. Those that the frame itself `drew` count, so that one which changes many rows costs no more; none waits longer
+   * than LATE_MS for that. */
+  fillSome(drew) {
     const now = performance.now();
     const { shown } = this.grid ?? {};
     if (!shown) return;
-    let left = Math.ceil(((this.grid.to - this.grid.from) * Math.min(SPREAD_MS, now - this.spreadAt)) / SPREAD_MS);
+    let left = Math.ceil(((this.grid.to - this.grid.from) * Math.min(SPREAD_MS, now - this.spreadAt)) / SPREAD_MS) - drew;
     this.spreadAt = now;
     for (const [id, row] of shown) {
-      if (left === 0) break;
-      if (row.filledAt > now - AGED_MS || !this.goOn(row, id)) continue;
-      left -= 1;
+      const isDue = row.filledAt <= now - (left > 0 ? AGED_MS : LATE_MS);
+      if (isDue && this.goOn(row, id)) left -= 1;
     }
   }
 
