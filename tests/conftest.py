@@ -53,13 +53,14 @@ OF_THE_MODELS = ("django_content_type", "auth_permission")
 _numbers = itertools.count(1)
 
 FIRST = (
-    "tests/controlplane/foreground/test_up.py",
-    "tests/acceptance/platform/test_remote_command_line.py",
-    "tests/acceptance/platform/test_platform.py",
     "tests/acceptance/browser/test_pages.py",
     "tests/acceptance/browser/test_live.py",
     "tests/acceptance/browser/test_acting.py",
-    "tests/acceptance/test_broken_fleets.py",
+    "tests/controlplane/foreground/test_up.py",
+    "tests/acceptance/workers/test_task_children.py",
+    "tests/acceptance/workers/test_worker_pools.py",
+    "tests/acceptance/platform/test_remote_command_line.py",
+    "tests/acceptance/platform/test_platform.py",
     "tests/controlplane/api/test_fuzz.py",
     "tests/supervision/kernel/test_properties.py",
     "tests/acceptance/test_strays.py",
@@ -72,7 +73,7 @@ FIRST = (
 """Files that take a worker of `make test` long, the longest first, so that none is begun when the others are done."""
 
 
-TOGETHER = ("tests/acceptance/browser/", "tests/acceptance/platform/")
+TOGETHER = ("tests/acceptance/browser/", "tests/acceptance/platform/", "tests/acceptance/workers/")
 """Directories whose files share an instance, so one worker takes them all."""
 
 

@@ -1,14 +1,8 @@
 """Pools of Celery workers in a running instance: scaled, recycled, drained, restarted, and no task lost."""
 
 import json
-import os
-import subprocess
 import sys
-import tempfile
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,29 +12,15 @@ from controlplane.embedded.connections import Connections
 from supervision.runtime import journal_reader
 from supervision.runtime.observed import Child
 from supervision.runtime.paths import Paths
-from tests.support.celery_lab import PROGRAMS, ROOT, SDK, CeleryLab, celery_lab
-from tests.support.foreground import RUNNING, Up, up
+from tests.acceptance.workers.instance import Running
+from tests.support.celery_lab import PROGRAMS, SDK
 from tests.support.waiting import wait_for
 
 SLOW = 180
 
 
-@dataclass(frozen=True)
-class Shop:
-    """What the tests share."""
-
-    instance: Up
-    lab: CeleryLab
-
-    def manage(self, *words: str) -> Any:
-        """What the command says with --json."""
-        environment = {**os.environ, "OVERSTORY_DATA_DIR": str(self.instance.data_dir)}
-        ran = subprocess.run(
-            [sys.executable, "manage.py", *words, "--json"], cwd=ROOT, env=environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        assert ran.returncode == 0, (words, ran.stdout, ran.stderr)
-        return json.loads(ran.stdout)
+class Shop(Running):
+    """And what the tests of this file do with it."""
 
     def apply(self, tree: str, queue: str, *, instances: int | None = None, **section: Any) -> None:
         environment = {
@@ -105,14 +85,8 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[Shop]:
-    with (
-        celery_lab() as lab,
-        tempfile.TemporaryDirectory(prefix="ovt-") as name,
-        up(Path(name) / "data", "--no-examples") as instance,
-    ):
-        instance.until(RUNNING)
-        yield Shop(instance, lab)
+def shop(running: Running) -> Shop:
+    return Shop(running.instance, running.lab)
 
 
 def ran_once(shop: Shop, numbers: range) -> None:

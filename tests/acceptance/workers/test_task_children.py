@@ -3,11 +3,8 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +14,16 @@ import pytest
 from controlplane.embedded.connections import Connections
 from supervision.runtime.observed import Child
 from supervision.runtime.paths import Paths
-from tests.support.celery_lab import ROOT, SDK, CeleryLab, celery_lab
-from tests.support.foreground import RUNNING, Up, up
+from tests.acceptance.workers.instance import Running
+from tests.support.celery_lab import ROOT, SDK
 from tests.support.waiting import wait_for
 
 PROGRAMS = ROOT / "tests/support/task_programs"
 SLOW = 180
 
 
-@dataclass(frozen=True)
-class Shop:
-    """What the tests share."""
-
-    instance: Up
-    lab: CeleryLab
-
-    def manage(self, *words: str) -> Any:
-        environment = {**os.environ, "OVERSTORY_DATA_DIR": str(self.instance.data_dir)}
-        ran = subprocess.run(
-            [sys.executable, "manage.py", *words, "--json"], cwd=ROOT, env=environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        assert ran.returncode == 0, (words, ran.stdout, ran.stderr)
-        return json.loads(ran.stdout)
+class Shop(Running):
+    """And what the tests of this file do with it."""
 
     def section(self, **more: Any) -> dict[str, Any]:
         environment = {"PYTHONPATH": f"{SDK}:{PROGRAMS}", "SHOP_BROKER": self.lab.broker}
@@ -91,18 +75,13 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[Shop]:
-    with (
-        celery_lab() as lab,
-        tempfile.TemporaryDirectory(prefix="ovt-") as name,
-        up(Path(name) / "data", "--no-examples") as instance,
-    ):
-        instance.until(RUNNING)
-        made = Shop(instance, lab)
-        worker = made.section(concurrency=4, queues=["shop"])
-        made.apply("work", {"id": "w", "shutdown": "10s", "celery_worker": worker})
-        made.until("work/w", "running", 1)
-        yield made
+def shop(running: Running) -> Iterator[Shop]:
+    made = Shop(running.instance, running.lab)
+    worker = made.section(concurrency=4, queues=["shop"])
+    made.apply("work", {"id": "w", "shutdown": "10s", "celery_worker": worker})
+    made.until("work/w", "running", 1)
+    yield made
+    made.manage("delete", "work", "--yes")
 
 
 def test_a_pool_child_that_is_killed_takes_its_siblings_tasks_along(shop: Shop) -> None:

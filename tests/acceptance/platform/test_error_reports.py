@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +12,10 @@ import psycopg
 import pytest
 
 from controlplane.embedded.connections import Connections
-from supervision.runtime.client import ControlClient
 from supervision.runtime.paths import Paths
-from tests.support.foreground import RUNNING, up
+from tests.acceptance.platform.instance import Platform
 from tests.support.stores import short_directory
 from tests.support.waiting import wait_for
-from tests.support.writers import make_token
 
 CRASHES = """
 import json, os, time
@@ -42,28 +39,28 @@ time.sleep(100000)
 """
 EVENTS = """
 SELECT e.child, e.incarnation, e.release, e.environment, i.type FROM supervision_errorevent e
-JOIN supervision_errorissue i ON i.id = e.issue_id ORDER BY e.id
+JOIN supervision_errorissue i ON i.id = e.issue_id JOIN supervision_errorproject p ON p.id = i.project_id
+WHERE p.tree = 'reports' ORDER BY e.id
 """
 TOLD_TWICE = """
-SELECT coalesce(sum(count), 0) FROM supervision_errordiscard WHERE reason = 'duplicate'
+SELECT coalesce(sum(count), 0) FROM supervision_errordiscard d JOIN supervision_errorproject p ON p.id = d.project_id
+WHERE d.reason = 'duplicate' AND p.tree = 'reports'
+"""
+COUNTS = """
+SELECT s.count FROM supervision_errorissuestat s JOIN supervision_errorissue i ON i.id = s.issue_id
+JOIN supervision_errorproject p ON p.id = i.project_id WHERE p.tree = 'reports'
 """
 
 
 @dataclass(slots=True)
 class Place:
-    """A running instance with two trees, and the directory its programs work in."""
+    """The running instance, and the directory its programs work in."""
 
-    data: Path
+    platform: Platform
     cwd: Path
-    port: int
-    token: str
-
-    def control(self, op: str, **args: Any) -> Any:
-        with ControlClient(Paths(self.data).control_socket) as client:
-            return client.call(op, timeout_s=60, **args)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        url = Connections.from_environment(Paths(self.data), {}).database_url
+        url = Connections.from_environment(Paths(self.platform.data), {}).database_url
         with psycopg.connect(url) as connection:
             return connection.execute(query).fetchall()
 
@@ -89,24 +86,18 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
-    with short_directory() as base:
-        data, cwd = base / "d", base / "w"
-        cwd.mkdir()
-        with up(data, "--no-examples") as started:
-            started.until(RUNNING)
-            port = re.search(r"http://127\.0\.0\.1:(\d+)/livez", started.output)
-            assert port is not None
-            made = Place(data, cwd, int(port[1]), make_token(data))
-            yield made
-            started.stop()
+def place(platform: Platform) -> Iterator[Place]:
+    with short_directory() as cwd:
+        yield Place(platform, cwd)
+        for tree in ("reports", "mixed", "silent"):
+            platform.ask("DELETE", f"/api/v1/trees/{tree}")
 
 
 def _applied(place: Place, tree: dict[str, Any]) -> None:
     """By REST, as a new tree: its first lives are told where to report already."""
-    connection = http.client.HTTPConnection("127.0.0.1", place.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", place.platform.port, timeout=60)
     headers = {
-        "Authorization": f"Bearer {place.token}",
+        "Authorization": f"Bearer {place.platform.token}",
         "Content-Type": "application/json",
         "If-None-Match": "*",
     }
@@ -117,13 +108,13 @@ def _applied(place: Place, tree: dict[str, Any]) -> None:
 
 
 def test_a_program_without_a_dsn_reports_each_crash_once_from_the_life_that_had_it(place: Place) -> None:
-    _applied(place, place.tree("shop", place.child("api", CRASHES)))
+    _applied(place, place.tree("reports", place.child("api", CRASHES)))
     first = place.environment("environment-1")
-    assert "/from/shop/api/1/" in first["SENTRY_DSN"]
-    assert first["SENTRY_RELEASE"].startswith("shop@")
+    assert "/from/reports/api/1/" in first["SENTRY_DSN"]
+    assert first["SENTRY_RELEASE"].startswith("reports@")
     assert not any(name in first for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY"))
     (place.cwd / "go-1").touch()
-    assert "/from/shop/api/2/" in place.environment("environment-2")["SENTRY_DSN"]
+    assert "/from/reports/api/2/" in place.environment("environment-2")["SENTRY_DSN"]
     (place.cwd / "go-2").touch()
     place.environment("environment-3")
     wait_for(
@@ -133,10 +124,10 @@ def test_a_program_without_a_dsn_reports_each_crash_once_from_the_life_that_had_
     )
     release = first["SENTRY_RELEASE"]
     assert place.ask(EVENTS) == [
-        ("shop/api", 1, release, "production", "KeyError"),
-        ("shop/api", 2, release, "production", "KeyError"),
+        ("reports/api", 1, release, "production", "KeyError"),
+        ("reports/api", 2, release, "production", "KeyError"),
     ]
-    assert place.ask("SELECT count FROM supervision_errorissuestat") == [(2,)]
+    assert place.ask(COUNTS) == [(2,)]
 
 
 def test_what_says_another_place_keeps_it_and_a_tree_may_decline(place: Place) -> None:
@@ -152,7 +143,9 @@ def test_what_says_another_place_keeps_it_and_a_tree_may_decline(place: Place) -
     assert place.environment("mixed-none")["SENTRY_DSN"] == ""
     assert place.environment("mixed-file")["SENTRY_DSN"] == "https://k@file.example/1"
     assert "/from/mixed/told/1/" in place.environment("mixed-told")["SENTRY_DSN"]
-    [note] = [each for each in place.control("plan", spec=spec)["findings"] if each["severity"] == "note"]
+    [note] = [
+        each for each in place.platform.control("plan", spec=spec)["findings"] if each["severity"] == "note"
+    ]
     assert note["message"].startswith("errors of 1 process come")
     assert "3 with a SENTRY_DSN of their own" in note["message"]
 
