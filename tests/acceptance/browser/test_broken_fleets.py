@@ -1,12 +1,11 @@
 """Five broken fleets: from opening the page to the cause in words in at most three clicks, and `explain` says the same.
 
-One instance runs them all beside each other, so that each cause has to be found among four others.
+The instance runs them all beside each other, so that each cause has to be found among four others.
 """
 
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import tempfile
@@ -21,8 +20,6 @@ from playwright.sync_api import Page, expect
 from controlplane.embedded.redis_server import RedisServer
 from tests.support import broken_fleets
 from tests.support.browser import Site
-from tests.support.chromium import browser as chromium
-from tests.support.foreground import RUNNING, up
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(600)
@@ -31,21 +28,15 @@ SLOW_S = 90
 SLOW_MS = SLOW_S * 1000
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with tempfile.TemporaryDirectory(prefix="ovf-") as name, contextlib.ExitStack() as stack:
-        directory = Path(name)
-        broker = stack.enter_context(redis(directory))
-        instance = stack.enter_context(up(directory / "d", "--no-examples", HOME=name))
-        said = instance.until("livez")
-        instance.until(RUNNING)
-        origin = re.search(r"http://127\.0\.0\.1:\d+", said)
-        assert origin is not None
-        browser = stack.enter_context(chromium())
-        site = Site(browser, instance, origin.group())
-        for file in broken_fleets.write_all(directory, broker):
+@pytest.fixture(scope="module", autouse=True)
+def _fleets(site: Site) -> Iterator[None]:
+    with tempfile.TemporaryDirectory(prefix="ovf-") as name, redis(Path(name)) as broker:
+        files = broken_fleets.write_all(Path(name), broker)
+        for file in files:
             site.manage("apply", "--yes", "--no-wait", str(file))
-        yield site
+        yield
+        for file in files:
+            site.manage("delete", file.stem, "--yes")
 
 
 @contextlib.contextmanager

@@ -1,25 +1,21 @@
-"""Keys of one's own, and rows outside the view, in Chromium: one instance, with more children than a screen has rows."""
+"""Keys of one's own, and rows outside the view, in Chromium, with more children than a screen has rows."""
 
 import os
 import re
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import NARROW, WIDE, Site
-from tests.support.chromium import browser as chromium
-from tests.support.foreground import RUNNING, up
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(600)
 MANY = 60
 TREE = f"""version: 1
-tree: shop
+tree: many
 supervisor:
   intensity: 100
   children:
@@ -35,21 +31,14 @@ OUTSIDE = """
 """Rows that are kept ready below what is in view."""
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with tempfile.TemporaryDirectory(prefix="ovb-") as name:
-        data_dir = Path(name) / "d"
-        with up(data_dir, "--no-examples", HOME=name) as instance, chromium() as browser:
-            said = instance.until("livez")
-            instance.until(RUNNING)
-            found = re.search(r"http://127\.0\.0\.1:\d+", said)
-            assert found is not None
-            site = Site(browser, instance, found.group())
-            file = Path(name) / "shop.yaml"
-            file.write_text(TREE)
-            site.manage("apply", "--yes", str(file))
-            wait_for(lambda: site.pid_of(f"shop/many@{MANY}"), timeout=60)
-            yield site
+@pytest.fixture(scope="module", autouse=True)
+def _many(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    file = tmp_path_factory.mktemp("many") / "many.yaml"
+    file.write_text(TREE)
+    site.manage("apply", "--yes", str(file))
+    wait_for(lambda: site.pid_of(f"many/many@{MANY}"), timeout=60)
+    yield
+    site.manage("delete", "many", "--yes")
 
 
 def change(page: Page, action: str, *keys: str) -> None:
@@ -141,7 +130,7 @@ def test_the_sheet_has_no_fault_and_fits_a_phone(site: Site, theme: str) -> None
 
 def test_a_row_that_changed_outside_the_view_is_right_when_it_comes_into_it(site: Site) -> None:
     with site.visit() as visit:
-        page = visit.open("/processes?q=tree:shop")
+        page = visit.open("/processes?q=tree:many")
         ready = page.locator(".grid-row[data-id]")
         expect(ready.nth(0)).to_be_visible()
         outside: list[str] = page.evaluate(OUTSIDE)
