@@ -19,9 +19,10 @@ from controlplane.api.configplanning import plan_config
 from controlplane.api.documents import sent
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, boolean, integer
+from controlplane.api.pages import Listing, boolean, integer
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, expected_text, stale, tag_of
+from controlplane.filters.keyset import Order
 
 TAG = ["agents"]
 MAX_MESSAGE = 2000

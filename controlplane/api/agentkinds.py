@@ -13,9 +13,10 @@ from controlplane.access.policy import Permission
 from controlplane.api import agentshapes, schema
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order
+from controlplane.api.pages import Listing
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, expected_version, stale, tag_of
+from controlplane.filters.keyset import Order
 
 TAG = ["agents"]
 

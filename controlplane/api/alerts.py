@@ -14,9 +14,10 @@ from controlplane.access.policy import EVERY_TREE, Permission, require, visible_
 from controlplane.api import alertshapes, schema
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, choice
+from controlplane.api.pages import Listing, choice
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of, tag_of_body
+from controlplane.filters.keyset import Order
 from supervision.alerts import exceptions, selectors, services, signing, silences
 from supervision.alerts.models import Alert, Channel, Delivery, Silence
 from supervision.auditlog.services import audited

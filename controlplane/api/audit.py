@@ -17,9 +17,10 @@ from controlplane.api.bodies import StrictJSONRenderer
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
 from controlplane.api.formats import CSVRenderer, NDJSONRenderer, spreadsheet_safe
-from controlplane.api.pages import Listing, Order, choice, choices, integer, moment, optional_integer
+from controlplane.api.pages import Listing, choice, choices, integer, moment, optional_integer
 from controlplane.filters.fields import AUDIT as FIELDS
 from controlplane.filters.grammar import FilterError, parse
+from controlplane.filters.keyset import Order
 from controlplane.filters.querying import condition
 from supervision.auditlog.models import AuditEntry, Outcome
 from supervision.auditlog.services import verify_chain

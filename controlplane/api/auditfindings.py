@@ -11,11 +11,12 @@ from controlplane.api import auditshapes, schema
 from controlplane.api.audits import TAG, carried_out
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order
+from controlplane.api.pages import Listing
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of
 from controlplane.filters.fields import FINDINGS as FIELDS
 from controlplane.filters.grammar import FilterError, parse
+from controlplane.filters.keyset import Order
 from controlplane.filters.querying import condition
 from supervision.auditruns import findings, selectors
 from supervision.auditruns.models import AuditFinding

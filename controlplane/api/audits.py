@@ -15,9 +15,10 @@ from controlplane.api import auditshapes, schema
 from controlplane.api.bodies import StrictJSONParser, parse_json, read_bounded
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, choice, integer
+from controlplane.api.pages import Listing, choice, integer
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of
+from controlplane.filters.keyset import Order
 from supervision.auditruns import evidence, findings, projects, selectors
 from supervision.auditruns.documents import parse
 from supervision.auditruns.exceptions import (

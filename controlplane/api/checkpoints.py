@@ -15,8 +15,9 @@ from controlplane.api import schema
 from controlplane.api.bodies import BytesRenderer, StrictJSONRenderer
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order
+from controlplane.api.pages import Listing
 from controlplane.api.versions import answer, require_match, tag_of
+from controlplane.filters.keyset import Order
 
 TAG = ["agents"]
 

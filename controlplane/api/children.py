@@ -11,9 +11,10 @@ from controlplane.access.policy import EVERY_TREE, Permission, require, tree_of,
 from controlplane.api import observedshapes, schema
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, boolean, choices, moment, optional_integer
+from controlplane.api.pages import Listing, boolean, choices, moment, optional_integer
 from controlplane.api.snapshot import observed_answer
 from controlplane.api.versions import answer, tag_of_body
+from controlplane.filters.keyset import Order
 from supervision.fleet.models import Node
 from supervision.journal.models import Incarnation, JournalRecord, ObservedChild
 from supervision.runtime.observed import STATES

@@ -13,11 +13,12 @@ from controlplane.access.policy import EVERY_TREE, Permission, require, tree_of,
 from controlplane.api import schema, treeshapes
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, choices, integer
+from controlplane.api.pages import Listing, choices, integer
 from controlplane.api.reach import reach_of
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of_body
 from controlplane.api.waiting import let_go
+from controlplane.filters.keyset import Order
 from supervision.runtime.arguments import signal_number
 from supervision.runtime.treedoc import DocumentErrors, parse_tree
 from supervision.trees import commands

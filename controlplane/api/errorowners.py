@@ -15,9 +15,10 @@ from controlplane.api.endpoint import Endpoint
 from controlplane.api.errors import TAG, carried_out, find_issue
 from controlplane.api.errorshapes import SLUG
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order
+from controlplane.api.pages import Listing
 from controlplane.api.shapes import Body, read
 from controlplane.api.versions import answer, require_match, tag_of, tag_of_body
+from controlplane.filters.keyset import Order
 from supervision.errors.grouping.conditions import FIELDS, MOST_PATTERN
 from supervision.errors.store import owning
 from supervision.errors.store.models import ErrorProject

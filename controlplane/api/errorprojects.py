@@ -12,9 +12,10 @@ from controlplane.api import errorshapes, schema
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.errors import TAG, carried_out
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, choice
+from controlplane.api.pages import Listing, choice
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of_body
+from controlplane.filters.keyset import Order
 from controlplane.intake.dsn import dsn_of
 from supervision.errors.store import projects, selectors
 from supervision.errors.store.models import ErrorKey, ErrorProject

@@ -15,7 +15,8 @@ from controlplane.api.bodies import BytesRenderer, StrictJSONRenderer
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.errors import TAG
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order
+from controlplane.api.pages import Listing
+from controlplane.filters.keyset import Order
 from supervision.errors.store.release_models import ErrorAttachment
 from supervision.errors.store.releases import crash_free, releases
 from supervision.errors.store.transactions import transactions

@@ -14,11 +14,12 @@ from controlplane.api import errorshapes, schema
 from controlplane.api.around import around
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, choice
+from controlplane.api.pages import Listing, choice
 from controlplane.api.shapes import Body, read
 from controlplane.api.versions import answer, require_match, tag_of_body
 from controlplane.filters.grammar import FilterError
 from controlplane.filters.issues import issue_condition
+from controlplane.filters.keyset import Order
 from supervision.errors.exceptions import (
     InvalidFieldError,
     TooManyToCountError,

@@ -10,9 +10,10 @@ from controlplane.access.policy import Permission
 from controlplane.api import observedshapes, schema
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, boolean, choices
+from controlplane.api.pages import Listing, boolean, choices
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of_body
+from controlplane.filters.keyset import Order
 from supervision.fleet import services
 from supervision.fleet.models import Node, NodeState
 from supervision.journal.models import Stray

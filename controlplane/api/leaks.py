@@ -10,7 +10,8 @@ from controlplane.access.policy import Permission, visible_trees
 from controlplane.api import leakshapes, schema
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, boolean, choices
+from controlplane.api.pages import Listing, boolean, choices
+from controlplane.filters.keyset import Order
 from supervision.health import selectors as health
 from supervision.health.coverage import coverage
 from supervision.health.models import HealthCheck

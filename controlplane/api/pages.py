@@ -12,11 +12,12 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import FieldError, ValidationError
 from django.db import DataError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.api.exceptions import Problem
+from controlplane.filters.keyset import Order
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -24,27 +25,6 @@ EXACT_CAP = 10_000
 PAGE_PARAMETERS = frozenset({"limit", "cursor", "count", "order", "format"})
 
 Row = TypeVar("Row", bound=Model)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order by fields that never are null, the last of them unique; all ascending, or all descending."""
-
-    fields: tuple[str, ...]
-    descending: bool = False
-
-    def of(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.order_by(*(f"-{name}" if self.descending else name for name in self.fields))
-
-    def after(self, values: Sequence[Any]) -> Q:
-        """What comes after the row with `values`: (a, b) > (x, y) is a > x, or a = x and b > y."""
-        word = "lt" if self.descending else "gt"
-        found = Q(pk__in=[])
-        equal = Q()
-        for name, value in zip(self.fields, values, strict=True):
-            found |= equal & Q(**{f"{name}__{word}": value})
-            equal &= Q(**{name: value})
-        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from controlplane.access.policy import Permission, Role, Scope, visible_trees
 from controlplane.api import schema, shapes
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, boolean, optional_integer
+from controlplane.api.pages import Listing, boolean, optional_integer
 from controlplane.api.versions import answer, require_match, tag_of_body
+from controlplane.filters.keyset import Order
 
 TAG = ["people"]
 

@@ -19,9 +19,10 @@ from controlplane.api import registryshapes, schema
 from controlplane.api.agentkinds import new_or
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, boolean, integer
+from controlplane.api.pages import Listing, boolean, integer
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, expected_version, stale, tag_of
+from controlplane.filters.keyset import Order
 
 TAG = ["agents"]
 MAX_WAIT_S = 30

@@ -17,9 +17,10 @@ from controlplane.api.bodies import StrictJSONRenderer
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
 from controlplane.api.formats import HTMLRenderer, MarkdownRenderer
-from controlplane.api.pages import Listing, Order, choice
+from controlplane.api.pages import Listing, choice
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of
+from controlplane.filters.keyset import Order
 from supervision.auditruns import coverage
 from supervision.remediation import report, selectors, services
 from supervision.remediation.checking import check_plan

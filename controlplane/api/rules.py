@@ -12,8 +12,9 @@ from controlplane.api import ruleshapes, schema
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
 from controlplane.api.kept import Kind, endpoints
-from controlplane.api.pages import Listing, Order
+from controlplane.api.pages import Listing
 from controlplane.filters.issues import issue_condition
+from controlplane.filters.keyset import Order
 from supervision.rules import exceptions, selectors, services
 from supervision.rules.issues import selectors as issue_selectors
 from supervision.rules.issues import services as issue_services

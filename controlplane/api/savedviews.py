@@ -10,9 +10,10 @@ from rest_framework.response import Response
 from controlplane.api import schema, viewshapes
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, choice
+from controlplane.api.pages import Listing, choice
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of
+from controlplane.filters.keyset import Order
 from controlplane.savedviews import exceptions, selectors, services
 from controlplane.savedviews.lists import SAVED
 from controlplane.savedviews.models import SavedView

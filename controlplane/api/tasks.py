@@ -13,8 +13,9 @@ from controlplane.access.policy import EVERY_TREE, Permission, require, visible_
 from controlplane.api import schema, taskshapes
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, Order, choice
+from controlplane.api.pages import Listing, choice
 from controlplane.api.shapes import read
+from controlplane.filters.keyset import Order
 from supervision.tasks import operating, selectors
 from supervision.tasks.exceptions import NoSuchRequestError, NoSuchTaskError, TaskError
 from supervision.tasks.models import TaskQueue, TaskRun, TaskWorker

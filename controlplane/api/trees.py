@@ -15,10 +15,11 @@ from controlplane.api.documents import read_document, sent
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.exceptions import Problem
 from controlplane.api.formats import YAMLRenderer
-from controlplane.api.pages import Listing, Order, boolean, choices, integer, optional_integer
+from controlplane.api.pages import Listing, boolean, choices, integer, optional_integer
 from controlplane.api.planning import plan_document
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, expected_version, stale, tag_of
+from controlplane.filters.keyset import Order
 from supervision.trees import selectors, services
 from supervision.trees.exceptions import StaleVersionError
 from supervision.trees.models import Placement, Rollout, RolloutState, Tree, TreeRevision

@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from controlplane.access.actors import actor_of
 from controlplane.access.policy import EVERY_TREE, Permission
-from controlplane.api.pages import Order
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.live.records import seconds
 from controlplane.dashboard.rowspark import count_bars
 from controlplane.filters.grammar import FilterError
 from controlplane.filters.issues import issue_condition
+from controlplane.filters.keyset import Order
 from supervision.auditlog.services import audited
 from supervision.errors.store import issues, selectors
 from supervision.errors.store.models import ErrorIssue

