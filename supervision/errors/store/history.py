@@ -1,6 +1,7 @@
 """How an issue went: its events in each part of a time, and what was deployed and restarted meanwhile. From rows alone."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from supervision.trees.models import TreeRevision
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 MOST_COUNTED = 50_000
-"""Events of the last hours that are still counted one by one (about 50 ms)."""
+"""Events of the last hours that are still counted one by one."""
 MOST_DEPLOYS = 50
 """The newest that are told."""
 COMPARED_HOURS = 24
@@ -133,7 +134,7 @@ def _deploys(
     ]
     releases = ErrorRelease.objects.filter(project=issue.project_id, first_seen__gte=since)
     if tree:
-        releases = releases.exclude(version__startswith=f"{tree}@")
+        releases = releases.exclude(version__regex=rf"^{re.escape(tree)}@[0-9]+$")
     found += [
         ("release", at, version, "", "")
         for at, version in releases.order_by("-first_seen").values_list("first_seen", "version")[

@@ -108,6 +108,12 @@ def test_a_deploy_says_how_often_the_issue_came_before_and_after(project: ErrorP
     assert (release.kind, release.name, release.after) == ("release", "2.0", None)
 
 
+def test_a_release_named_as_the_tree_is_told_unless_it_is_a_revision(project: ErrorProject) -> None:
+    _seen(project, 2, release="shop@4")
+    _seen(project, 1, release="shop@1.2.3")
+    assert [(deploy.kind, deploy.name) for deploy in _history().deploys] == [("release", "shop@1.2.3")]
+
+
 def test_restarts_of_another_tree_are_not_told(project: ErrorProject) -> None:
     _life("bank/till", 2, 1.0)
     _seen(project, 1, child="bank/till")
