@@ -72,7 +72,8 @@ class Link:
             except BlockingIOError:
                 return messages
             except ConnectionResetError:
-                return messages or None
+                # It left messages of ours unread. That is told once, and before what it has said itself (unix(7)).
+                continue
             if not data:
                 return messages or None
             for fd in fds:  # recv_fds of Python 3.11 to 3.13 does not pass MSG_CMSG_CLOEXEC on

@@ -74,6 +74,18 @@ def test_a_dead_end_is_told_after_its_last_words(ends: Ends) -> None:
     assert not theirs.send("beat")
 
 
+def test_the_last_words_of_an_end_that_left_something_unread_are_heard(ends: Ends) -> None:
+    ours, theirs = ends
+    for number in range(3):
+        assert theirs.send("fork", id=number)
+    ours.send("forked", id=7)
+    ours.send("forked", id=8)
+    ours.close()
+    assert [message.body["id"] for message in theirs.receive() or []] == [7, 8]
+    assert theirs.receive() is None
+    assert not theirs.send("fork", id=9)
+
+
 def test_sending_to_somebody_who_does_not_listen_never_blocks(ends: Ends) -> None:
     ours, theirs = ends
     sent = 0

@@ -313,7 +313,7 @@ def test_orders_of_a_template_that_dies_are_carried_out_by_the_next(yard: Yard) 
         end(answer.process)
     end(first.process)
     mine = b"t/b"
-    yard.until(lambda: not any(_carries(pid, mine) for pid in all_pids()), timeout_s=5)
+    yard.until(lambda: not any(_carries(pid, mine) for pid in all_pids()))
 
 
 def _carries(pid: int, needle: bytes) -> bool:
