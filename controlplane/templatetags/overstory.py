@@ -96,6 +96,12 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def uptime(seconds: float | None) -> str:
+    """How long something runs, in a list: 12s, then whole minutes (5m, 4h 12m), so that a list at rest stands still."""
+    return duration(seconds - seconds % 60 if seconds is not None and seconds >= 60 else seconds)
+
+
+@register.filter
 def short_time(seconds: float | None) -> str:
     """How long something took, from milliseconds on: 12 ms, 1.4 s, 3m 5s."""
     if seconds is None:
@@ -252,6 +258,12 @@ def day_moment(at: datetime | float | None) -> SafeString:
 def elapsed(at: float | None, now: float | None) -> str:
     """How long something lasts at `now`: `{{ row.since|elapsed:now }}`; both in Unix seconds."""
     return UNKNOWN if at is None or now is None else duration(now - at)
+
+
+@register.filter
+def up_for(at: float | None, now: float | None) -> str:
+    """`elapsed` as lists show it: whole minutes after the first."""
+    return UNKNOWN if at is None or now is None else uptime(now - at)
 
 
 LEVELS = {"good": "ok", "warning": "warn", "trouble": "crit"}

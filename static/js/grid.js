@@ -3,6 +3,8 @@ import { countMoved, scrollToShow, visibleRange } from "./lib/virtual.js";
 import { make } from "./dom.js";
 
 const SPARE = 10;
+const PATIENCE_MS = 500;
+const LEAST_MS = 3;
 
 export class VirtualGrid {
   /**
@@ -67,7 +69,7 @@ export class VirtualGrid {
     this.places = null;
     this.setHeight();
     this.holder.closest("[role=grid]")?.setAttribute("aria-rowcount", String(order.length + 1));
-    this.draw();
+    this.draw({ sparesLater: true });
   }
 
   setHeight() {
@@ -111,7 +113,8 @@ export class VirtualGrid {
     });
   }
 
-  draw() {
+  /** sparesLater: of rows that were not shown, those in view are filled now, and those kept ready outside when there is time. */
+  draw({ sparesLater = false } = {}) {
     const { scrollTop, clientHeight: height } = this.holder;
     const { first, count } = visibleRange({ scrollTop, height, rowHeight: this.rowHeight, total: this.order.length, spare: SPARE });
     this.from = Math.floor(scrollTop / this.rowHeight);
@@ -125,22 +128,48 @@ export class VirtualGrid {
       let row = this.shown.get(id);
       if (!row) {
         row = free.pop() ?? this.grow();
-        row.hidden = false;
         row.dataset.row = id;
+        row.isEmpty = true;
         this.shown.set(id, row);
-        row.isLate = false;
-        this.fillRow(row, this.order[place]);
       }
       this.put(row, place);
-      if (row.isLate) this.fillSeen(row, this.order[place]);
+      if (row.isEmpty && sparesLater && !this.isInView(row)) this.clear(row);
+      else if (row.isEmpty) this.fillEmpty(row, this.order[place]);
+      else if (row.isLate) this.fillSeen(row, this.order[place]);
     }
+    if (sparesLater) this.soonSpares();
     for (const row of free) {
-      row.hidden = true;
       delete row.dataset.row;
-      this.clearRow(row);
+      this.clear(row);
     }
     this.rove();
     this.onDrawn();
+  }
+
+  /** Show nothing in it. */
+  clear(row) {
+    row.hidden = true;
+    row.isLate = false;
+    this.clearRow(row);
+  }
+
+  fillEmpty(row, id) {
+    row.isEmpty = false;
+    row.isLate = false;
+    row.hidden = false;
+    this.fillRow(row, id);
+  }
+
+  /** Fill the rows that are kept ready outside the view, a few whenever the page has nothing else to do. */
+  soonSpares() {
+    this.idling ??= whenIdle((hasTime) => {
+      this.idling = null;
+      for (const row of this.shown.values()) {
+        if (!row.isEmpty) continue;
+        if (!hasTime()) return this.soonSpares();
+        this.fillEmpty(row, this.order[row.place]);
+      }
+    });
   }
 
   /** Writes only what is another than before: each write costs layout and paint. */
@@ -200,4 +229,11 @@ export class VirtualGrid {
     else return;
     event.preventDefault();
   }
+}
+
+/** Call work(hasTime) when the page has nothing else to do, after PATIENCE_MS at the latest; at once is soon enough where a browser
+ * does not tell. */
+function whenIdle(work) {
+  if (!globalThis.requestIdleCallback) return setTimeout(work, 0, () => true);
+  return requestIdleCallback((idle) => work(() => idle.didTimeout || idle.timeRemaining() > LEAST_MS), { timeout: PATIENCE_MS });
 }

@@ -2,7 +2,7 @@
 import { FilterBox } from "./filterbox.js";
 import { VirtualGrid } from "./grid.js";
 import { make, rollupElement, setState, setText, stateElement, symbol, tint } from "./dom.js";
-import { bytes, count, duration } from "./lib/format.js";
+import { bytes, count, uptime } from "./lib/format.js";
 import { indexTree, lines, troubled } from "./lib/outline.js";
 import { live, processAddress } from "./live.js";
 
@@ -155,7 +155,7 @@ class Outline {
       setText(parts.mark, mark.words);
     }
     this.fillState(row, value);
-    setText(parts.since, value("is_supervisor") || !value("since") ? "" : duration(live.now() - value("since")));
+    setText(parts.since, value("is_supervisor") || !value("since") ? "" : uptime(live.now() - value("since")));
     setText(parts.pid, value("pid") ? String(value("pid")) : "");
     const restarts = value("restarts");
     setText(parts.restarts, restarts === null || restarts === undefined ? "" : count(restarts));

@@ -4,7 +4,7 @@ import { VirtualGrid } from "./grid.js";
 import { Sparks } from "./rowsparks.js";
 import { Picks } from "./picks.js";
 import { knowState, make, setText, stateElement, symbol, tint } from "./dom.js";
-import { bytes, count, duration, percent } from "./lib/format.js";
+import { bytes, count, duration, percentInColumn, uptime } from "./lib/format.js";
 import { keyOf, pressed, readSort, writeSort } from "./lib/sorting.js";
 import { glyphOf, severityOf, toneOf } from "./lib/states.js";
 import { arrange, byName } from "./lib/virtual.js";
@@ -239,7 +239,7 @@ class ProcessList {
     }
     say(parts.node, value("host") || value("node") || "");
     say(parts.pid, value("pid") ?? "");
-    say(parts.cpu, value("cpu"), percent);
+    say(parts.cpu, value("cpu"), percentInColumn);
     say(parts.rss, value("rss"), bytes);
     if (say(parts.restarts, value("restarts"), count)) parts.restarts.classList.toggle("text-3", !value("restarts"));
     say(parts.exit, value("exit") ?? "");
@@ -265,7 +265,7 @@ class ProcessList {
     row.filledAt = performance.now();
     const at = this.table.index.get(id);
     const since = this.table.values.since?.[at];
-    say(row.parts.uptime, since ? duration(live.now() - since) : "");
+    say(row.parts.uptime, since ? uptime(live.now() - since) : "");
     const silentS = live.silence(this.table.values.node?.[at]);
     const silent = silentS > 0 ? `its node is silent for ${duration(silentS)}` : "";
     if (row.silent === silent) return;

@@ -2,21 +2,21 @@
 //
 // The lines do not stand in the rows. Tiles lie over the list, each with a canvas for either column of some rows, and a worker
 // draws on them: strokes of two lines in each row, each second, took the page's own thread as long as all the rest of a frame.
-// Tiles never move while they are in view, so that a line is never seen at another row's place.
+// The worker holds the points too; it is sent the newest as plain numbers. Tiles never move while they are in view, so that a
+// line is never seen at another row's place.
 import { colours } from "./canvas.js";
 import { make } from "./dom.js";
-import { SparkPaint } from "./lib/sparkpaint.js";
+import { COLUMNS, HEIGHT, LINE, SparkPaint } from "./lib/sparkpaint.js";
 import { tilesOver } from "./lib/virtual.js";
-import { Ring } from "./lib/ring.js";
 import { live } from "./live.js";
 import { policy } from "./trusted.js";
 
-const POINTS = 60;
 const KEPT = 400;
 const HOT_CPU = 0.9;
-const WIDTH = 72;
-const HEIGHT = 20;
 const TILE = 24; // rows
+const PLAIN = 0;
+const HOT = 1;
+const NOTHING = { number: -1, told: 0 };
 
 export class Sparks {
   /** grid: the virtual list; cells: names of the classes of a row's cells, so that a tile has the columns of a row; script:
@@ -26,51 +26,61 @@ export class Sparks {
     this.cells = cells;
     this.painter = makePainter(script);
     this.tiles = [];
-    this.rings = new Map();
+    this.rows = new Map(); // id: {number: the painter's, told: how often its points became others}
+    this.free = [];
     this.asked = new Set();
   }
 
   /** Ask for rows that came into view; what left the screen is forgotten when there is too much of it. */
   ask() {
     const shown = [...this.grid.shown.keys()];
-    const missing = shown.filter((id) => !this.rings.has(id) && !this.asked.has(id));
+    const missing = shown.filter((id) => !this.rows.has(id) && !this.asked.has(id));
     if (missing.length > 0) {
       missing.forEach((id) => this.asked.add(id));
       live.askSparks(missing);
     }
-    if (this.rings.size > KEPT) {
+    if (this.rows.size > KEPT) {
       const kept = new Set(shown);
-      for (const id of this.rings.keys()) if (!kept.has(id)) this.forget(id);
+      for (const id of this.rows.keys()) if (!kept.has(id)) this.forget(id);
     }
   }
 
   forget(id) {
-    this.rings.delete(id);
+    this.free.push(this.rows.get(id).number);
+    this.rows.delete(id);
     this.asked.delete(id);
   }
 
   fill(rows) {
     for (const [id, { cpu, rss }] of Object.entries(rows)) {
-      const rings = { cpu: new Ring(POINTS), rss: new Ring(POINTS) };
-      rings.cpu.fill(cpu);
-      rings.rss.fill(rss);
-      this.rings.set(id, rings);
+      if (!this.rows.has(id)) this.rows.set(id, { number: this.free.pop() ?? this.rows.size, told: 0 });
+      const row = this.rows.get(id);
+      row.told += 1;
+      this.painter.send({ op: "fill", row: row.number, cpu, rss });
     }
   }
 
   /** The present values of the nodes that were sampled; a row that has none gets a gap. */
   push(nodes, table) {
-    if (!nodes || nodes.length === 0) return;
+    if (!nodes || nodes.length === 0 || this.rows.size === 0) return;
     const sampled = new Set(nodes);
-    for (const [id, rings] of this.rings) {
-      const row = table.index.get(id);
-      if (row === undefined) {
+    const { node, cpu, rss } = table.values;
+    const rows = new Int32Array(this.rows.size);
+    const values = { cpu: new Float64Array(rows.length), rss: new Float64Array(rows.length) };
+    let number = 0;
+    for (const [id, row] of this.rows) {
+      const at = table.index.get(id);
+      if (at === undefined) {
         this.forget(id);
-      } else if (sampled.has(table.value(row, "node"))) {
-        rings.cpu.push(table.value(row, "cpu"));
-        rings.rss.push(table.value(row, "rss"));
+      } else if (sampled.has(node[at])) {
+        row.told += 1;
+        rows[number] = row.number;
+        values.cpu[number] = cpu[at] ?? NaN;
+        values.rss[number] = rss[at] ?? NaN;
+        number += 1;
       }
     }
+    if (number > 0) this.painter.send({ op: "push", rows: rows.subarray(0, number), ...values });
   }
 
   /** Draw the lines in view that are not what they should be. */
@@ -79,16 +89,13 @@ export class Sparks {
     const { grid } = this;
     const ink = colours();
     const lines = [];
-    for (const [id, row] of grid.shown) {
-      if (!grid.isInView(row)) continue;
-      const tile = this.tileAt.get(Math.floor(row.place / TILE));
-      const rings = this.rings.get(id);
-      const isHot = rings && table.value(table.index.get(id), "cpu") >= HOT_CPU;
-      const isFaint = Boolean(row.silent);
-      tile.line(lines, "cpu", row.place, rings?.cpu, { colour: isHot ? ink.warn : ink["text-2"], isFaint, fromZero: true });
-      tile.line(lines, "rss", row.place, rings?.rss, { colour: ink["text-2"], isFaint, fromZero: false });
+    for (const [id, element] of grid.shown) {
+      if (!grid.isInView(element)) continue;
+      const row = this.rows.get(id) ?? NOTHING;
+      const isHot = row !== NOTHING && table.value(table.index.get(id), "cpu") >= HOT_CPU;
+      this.tileAt.get(Math.floor(element.place / TILE)).line(lines, element.place, row, { isHot, isFaint: Boolean(element.silent), ink });
     }
-    if (lines.length > 0) this.painter.send({ op: "lines", lines });
+    if (lines.length > 0) this.painter.send({ op: "lines", lines: Float64Array.from(lines), colours: [ink["text-2"], ink.warn] });
   }
 
   /** Lay tiles over what is in view. */
@@ -118,38 +125,39 @@ class Tile {
   static made = 0;
 
   constructor(painter, cells, rowHeight, ratio) {
-    Object.assign(this, { painter, rowHeight, number: null, drawn: {}, columns: {} });
-    const canvases = { cpu: make("canvas"), rss: make("canvas") };
+    Object.assign(this, { painter, rowHeight, number: null, drawn: [], ids: [] });
+    const canvases = Object.fromEntries(COLUMNS.map((name) => [name, make("canvas")]));
     this.element = make("div", { class: "grid-sparks", "aria-hidden": "true" }, ...cells.map((name) => make("span", { class: `cell-${name}` }, canvases[name])));
-    for (const [name, canvas] of Object.entries(canvases)) {
-      this.columns[name] = Tile.made += 1;
-      const height = TILE * rowHeight;
+    const height = TILE * rowHeight;
+    for (const canvas of Object.values(canvases)) {
+      const id = (Tile.made += 1);
+      this.ids.push(id);
       canvas.style.height = `${height}px`;
-      painter.add({ op: "add", id: this.columns[name], canvas, width: WIDTH, height, ratio });
+      painter.add({ op: "add", id, canvas, height, ratio });
     }
   }
 
   /** Lie elsewhere, with nothing drawn. */
   move(number) {
     this.number = number;
-    this.drawn = { cpu: [], rss: [] };
+    this.drawn = [];
     this.element.style.transform = `translateY(${number * TILE * this.rowHeight}px)`;
-    for (const id of Object.values(this.columns)) this.painter.send({ op: "clear", id });
+    for (const id of this.ids) this.painter.send({ op: "clear", id });
   }
 
   drop() {
     this.element.remove();
-    this.painter.send({ op: "drop", ids: Object.values(this.columns) });
+    this.painter.send({ op: "drop", ids: this.ids });
   }
 
-  /** Add to `lines` that of a place of the list, unless it stands there already. */
-  line(lines, column, place, ring, { colour, isFaint, fromZero }) {
+  /** Add to `lines` both of a place of the list, unless they stand there already. */
+  line(lines, place, row, { isHot, isFaint, ink }) {
     const at = place - this.number * TILE;
-    const drawn = this.drawn[column][at];
-    if (drawn?.ring === ring && (!ring || (drawn.pushed === ring.pushed && drawn.colour === colour && drawn.isFaint === isFaint))) return;
-    this.drawn[column][at] = ring && { ring, pushed: ring.pushed, colour, isFaint };
+    const drawn = this.drawn[at] ?? { row: NOTHING };
+    if (drawn.row === row && (row === NOTHING || (drawn.told === row.told && drawn.isHot === isHot && drawn.isFaint === isFaint && drawn.ink === ink))) return;
+    this.drawn[at] = { row, told: row.told, isHot, isFaint, ink };
     const top = at * this.rowHeight + (this.rowHeight - HEIGHT) / 2;
-    lines.push({ id: this.columns[column], top, width: WIDTH, height: HEIGHT, points: ring?.read(), colour, isFaint, fromZero });
+    this.ids.forEach((id, column) => lines.push(id, top, row.number, column, isHot && COLUMNS[column] === "cpu" ? HOT : PLAIN, isFaint ? 1 : 0));
   }
 }
 

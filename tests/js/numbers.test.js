@@ -13,6 +13,11 @@ for (const [name, cases] of Object.entries(CASES)) {
   });
 }
 
+test("a part of a core is as wide as another in its column", () => {
+  assert.deepEqual([0, 0.032, 0.0996, 0.999, 1.4].map(format.percentInColumn), ["\u20070.0 %", "\u20073.2 %", "10.0 %", "99.9 %", "140.0 %"]);
+  assert.deepEqual([null, undefined].map(format.percentInColumn), ["–", "–"]);
+});
+
 test("a clock is written in UTC", () => {
   assert.equal(format.clock(Date.UTC(2026, 10, 28, 4, 5, 6, 7)), "04:05:06");
   assert.equal(format.clock(Date.UTC(2026, 10, 28, 4, 5, 6, 7), true, true), "04:05:06.007");
@@ -27,15 +32,6 @@ test("a ring keeps the newest points and knows its range", () => {
   assert.ok(Number.isNaN(ring.at(1)));
   assert.equal(ring.last, 5);
   assert.deepEqual(ring.range(), [1, 5]);
-});
-
-test("a ring is read oldest first, with gaps for what was never known", () => {
-  const ring = new Ring(4);
-  assert.deepEqual([...ring.read()], [NaN, NaN, NaN, NaN]);
-  for (const value of [1, null]) ring.push(value);
-  assert.deepEqual([...ring.read()], [NaN, NaN, 1, NaN]);
-  for (const value of [2, 3, 4]) ring.push(value);
-  assert.deepEqual([...ring.read()], [NaN, 2, 3, 4]);
 });
 
 test("ticks are round and inside", () => {

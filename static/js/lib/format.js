@@ -21,6 +21,14 @@ export function percent(ratio) {
   return `${value.toFixed(value < 9.95 ? 1 : 0)} %`;
 }
 
+const FIGURE_SPACE = "\u2007";
+
+/** The same for a column: always as wide up to 99.9 %, so that points stand below each other, and what is drawn keeps its place
+ * where only a figure changes (a browser lays out and layers anew what has another width). */
+export function percentInColumn(ratio) {
+  return ratio === null || ratio === undefined ? "–" : `${(Number(ratio) * 100).toFixed(1).padStart(4, FIGURE_SPACE)} %`;
+}
+
 /** Two largest units: 3d 4h, 4h 12m, 5m 2s, 12s. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
@@ -38,6 +46,12 @@ export function duration(seconds) {
     .filter(([size]) => size > 0)
     .map(([size, unit]) => size + unit)
     .join(" ");
+}
+
+/** How long something runs, in a list: 12s, then whole minutes (5m, 4h 12m), so that a list at rest stands still. */
+export function uptime(seconds) {
+  const total = Number(seconds);
+  return duration(total >= 60 ? total - (total % 60) : seconds);
 }
 
 /** 12,345 */

@@ -28,13 +28,6 @@ export class Ring {
     return this.points[(this.next - this.length + position + 2 * this.capacity) % this.capacity];
   }
 
-  /** All places, oldest first; what was never filled comes first, as gaps. */
-  read() {
-    const points = new Float64Array(this.capacity).fill(NaN);
-    for (let position = 0; position < this.length; position += 1) points[this.capacity - this.length + position] = this.at(position);
-    return points;
-  }
-
   get last() {
     return this.length === 0 ? NaN : this.at(this.length - 1);
   }

@@ -16,6 +16,7 @@ FILTERS = {
     "bytes": overstory.bytes_text,
     "percent": overstory.percent,
     "duration": overstory.duration,
+    "uptime": overstory.uptime,
     "count": overstory.count_text,
     "age": overstory.age,
 }
