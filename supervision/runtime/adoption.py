@@ -7,11 +7,12 @@ None is restarted because its supervisor was (promise P5). 1,000 children take a
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from supervision.kernel.events import Apply, Call, Started, Tick
+from supervision.runtime.exits import Source, observe
 from supervision.runtime.identity import boot_id, read_stat
 from supervision.runtime.kinds import body_of
 from supervision.runtime.kinship import Leader, parse_mark
@@ -39,12 +40,23 @@ class Marked:
     role: str
 
 
+class End(NamedTuple):
+    """How a process ended, and who says so; without a status nobody saw it."""
+
+    pid: int
+    start_time: int | None
+    status: int | None
+    source: Source
+
+
 class Adoption:
     """One recovery of one node, in three steps: `replay` the journal, `adopt` what lives, `resume` what was under way."""
 
     def __init__(self, node: "Node", handed: Mapping[int, int]) -> None:
         self.node = node
         self.handed = dict(handed)
+        # At once: of one that ends before we come to it, somebody else may take away what it was.
+        self._born = {pid: stat.start_time for pid in handed if (stat := read_stat(pid)) is not None}
         self.recovered = Recovered()
         self.adopted = 0
         self.runs: list[Run] = []
@@ -108,8 +120,6 @@ class Adoption:
             self._look_for_marks()
         for process in recovered.processes.values():
             self._adopt_one(process)
-        for pidfd in self.handed.values():
-            os.close(pidfd)
 
     def _name_output(self) -> None:
         """Files that were taken as spares and whose names a dead node owed."""
@@ -199,9 +209,10 @@ class Adoption:
         return leader
 
     def _same(self, process: RecoveredProcess) -> int | None:
-        """A pidfd of the process, if it still is the one the journal means (a zombie still is)."""
-        handed = self.handed.pop(process.pid, None)
-        for pidfd in (handed, _open(process.pid)):
+        """A pidfd of the process, if it still is the one the journal means. A zombie still is, and through a pidfd that was
+        handed to us also one that was reaped since."""
+        for take in (lambda pid: self.handed.pop(pid, None), _open):
+            pidfd = take(process.pid)
             if pidfd is None:
                 continue
             if process.inode and pidfd_inode(pidfd) == process.inode:
@@ -229,6 +240,8 @@ class Adoption:
             node.driver.resume(run)
         for key, (incarnation, at) in sorted(self.recovered.unconfirmed.items(), key=lambda item: item[1][1]):
             self._confirm(key, incarnation, at)
+        for pidfd in self.handed.values():
+            os.close(pidfd)
         for key, incarnation in unknown:
             node.log.say("child without a process", key=key, incarnation=incarnation)
             node.trees.runners[key.partition("/")[0]].exited(key, incarnation, "lost")
@@ -290,13 +303,13 @@ class Adoption:
         """No process of the start that was decided lives."""
         node = self.node
         announced, wanted = self._heard(key)
-        end: tuple[int, int | None, int | None] | None = None
+        end: End | None = None
         taking = self.takings.get((key, incarnation))
         if taking is not None or os.path.exists(node.output.names(key, incarnation)[0]):
             # It said so itself, or its files were opened.
             end = self._first_end_since(at, taking)
             if end is None and not _is_forked(body):
-                end = (-1 - len(self.missing), None, None)  # so it ran, and nobody saw its end
+                end = End(-1 - len(self.missing), None, None, "none")  # so it ran, and nobody saw its end
         if end is not None:
             self._find_end(key, incarnation, role, body, end, announced=announced)
         elif wanted:
@@ -310,16 +323,16 @@ class Adoption:
         incarnation: int,
         role: str,
         body: Mapping[str, Any],
-        end: tuple[int, int | None, int | None],
+        end: End,
         *,
         announced: bool,
     ) -> None:
-        """An incarnation that ran and is gone before anybody wrote down its pid; `end` without a status: nobody saw it."""
+        """An incarnation that ran and is gone before anybody wrote down its pid."""
         node = self.node
-        pid, start_time, status = end
+        pid, start_time, status, source = end
         leader = self._gone_leader(key, incarnation, role, pid)
         leader.start_time = start_time
-        node.table.missing(leader, status, "guardian" if status is not None else "none")
+        node.table.missing(leader, status, source)
         run = node.driver.adopt(key, incarnation, body, leader, stage=role)
         if announced:
             if status is not None:
@@ -330,9 +343,9 @@ class Adoption:
             Started(key, incarnation), {"process": process if status is not None else None}
         )
 
-    def _first_end_since(self, at: float, taking: Taking | None) -> tuple[int, int, int] | None:
-        """Of the ends that the guardian recorded, of processes started at boot clock `at` or later: that of the process
-        that took spare files, or without one the oldest that nobody knows.
+    def _first_end_since(self, at: float, taking: Taking | None) -> End | None:
+        """Of the ends that the guardian recorded or our pidfds tell, of processes started at boot clock `at` or later: that
+        of the process that took spare files, or without one the oldest that nobody knows.
 
         A leader starts before its descendants, so among what nobody knows it comes first. The guardian may be about to
         write: it is given 40 ms.
@@ -341,16 +354,27 @@ class Adoption:
         known |= self.recovered.helpers | self._claimed
         since = int(at * TICKS) if taking is None or taking.start_time is None else taking.start_time
         for _ in range(20):
-            for end in self.node.exits.started_since(since):
+            for start_time, end in sorted(self._ends_since(since)):
                 if (
-                    end[0] == taking.pid and taking.is_by(end[1], since)
+                    end.pid == taking.pid and taking.is_by(start_time, since)
                     if taking is not None
-                    else end[0] not in known and end[2] != UNUSED_STATUS
+                    else end.pid not in known and end.status != UNUSED_STATUS
                 ):
-                    self._claimed.add(end[0])
+                    self._claimed.add(end.pid)
                     return end
             time.sleep(0.002)
         return None
+
+    def _ends_since(self, since: int) -> Iterator[tuple[int, End]]:
+        """(start time, end) of what began then or later and has ended."""
+        exits = self.node.exits
+        for pid, start_time, status in exits.started_since(since):
+            yield start_time, End(pid, start_time, status, "guardian")
+        for pid, start_time in self._born.items():
+            if start_time >= since and pid in self.handed:
+                seen = observe(pid, self.handed[pid], start_time, exits)
+                if seen.status is not None:
+                    yield start_time, End(pid, start_time, seen.status, seen.source)
 
     def _without_process(self) -> list[tuple[str, int]]:
         """Children that their kernels believe alive and nobody knows a process of; a kernel must not wait for ever."""

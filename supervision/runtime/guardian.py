@@ -13,6 +13,7 @@ import contextlib
 import gc
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -37,7 +38,7 @@ from supervision.runtime.identity import read_stat
 from supervision.runtime.link import Link, Message
 from supervision.runtime.log import Log
 from supervision.runtime.loop import Loop, Timer
-from supervision.runtime.node_process import NodeStart, exec_node, fork_node, serve
+from supervision.runtime.node_process import STORED_PIDFD, NodeStart, exec_node, fork_node, serve
 from supervision.runtime.options import Options
 from supervision.runtime.paths import COURIER_SOCKET, LEASE_FILE, PROTOCOL, SAMPLER_SOCKET, Paths
 from supervision.runtime.processes import direct_children
@@ -173,6 +174,8 @@ class Guardian:
         link, theirs = Link.pair()
         handed = {name: fd for name, fd in self.fds.items() if name not in ("lifeline", "link")}
         handed["link"] = theirs.fileno()
+        living = self._living()
+        handed |= living
         start = NodeStart(
             self.paths.data_dir, handed, self.state.on_death, self.state.log_file, os.getpid(), self.stopping
         )
@@ -193,11 +196,24 @@ class Guardian:
         else:
             self.node_pid = fork_node(start, let_go)
         theirs.close()
+        for pidfd in living.values():
+            os.close(pidfd)
         self.node_started = self.clock.boot()
         self.silence = Silence(self.node_started)
         self.node_ready = False
         self._attach_link(link)
         self.log.say("node started", pid=self.node_pid)
+
+    def _living(self) -> dict[str, int]:
+        """A pidfd of each process that is ours to reap, by the name that the node looks for: how that ends is known through
+        it also when we die before the node that begins now has found the process. Nobody writes it down then."""
+        pidfds: dict[str, int] = {}
+        limits = linux.raise_nofile()
+        with contextlib.suppress(OSError):  # more of them than descriptors: those are found as before
+            for pid in direct_children(os.getpid()):
+                pidfds[f"{STORED_PIDFD}{pid}"] = os.pidfd_open(pid)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        return pidfds
 
     def _attach_link(self, link: Link) -> None:
         self.link = link

@@ -19,7 +19,7 @@ def output_actions(plan: LaunchPlan) -> list[FileAction]:
     actions: list[FileAction] = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
     ]
-    if plan.spare is not None:
+    if plan.spare is not None and plan.spare.out:
         append = os.O_WRONLY | os.O_APPEND
         actions.append((os.POSIX_SPAWN_OPEN, 1, plan.spare.out, append, 0))
         actions.append((os.POSIX_SPAWN_OPEN, 2, plan.spare.err, append, 0))

@@ -39,7 +39,7 @@ from supervision.runtime.node_events import NodeEvents
 from supervision.runtime.node_fencing import NodeFencing
 from supervision.runtime.node_helpers import NodeHelpers
 from supervision.runtime.node_identity import NodeIdentity
-from supervision.runtime.node_process import NodeStart, Role, inherited, serve
+from supervision.runtime.node_process import STORED_PIDFD, NodeStart, Role, inherited, serve
 from supervision.runtime.node_trees import NodeTrees
 from supervision.runtime.nodesettings import NodeSettings, NodeSettingsError
 from supervision.runtime.operations import Operations
@@ -241,10 +241,12 @@ class Node:
         self._every(TEMPLATES_SWEPT_EVERY_S, lambda: self.templates.keep_only(self.trees.wanted))
 
     def _handed_pidfds(self) -> dict[int, int]:
-        """pid -> pidfd of children that are nobody's to wait for, from a promoted or re-executed predecessor."""
-        prefix = "store:pidfd:"
+        """pid -> pidfd of children that a predecessor knew which was promoted or executed anew, and of all that were the
+        guardian's to reap when it started us."""
         return {
-            int(name.removeprefix(prefix)): fd for name, fd in self.fds.items() if name.startswith(prefix)
+            int(name.removeprefix(STORED_PIDFD)): fd
+            for name, fd in self.fds.items()
+            if name.startswith(STORED_PIDFD)
         }
 
     def _every(self, seconds: float, work: Any) -> None:

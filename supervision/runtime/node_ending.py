@@ -12,7 +12,7 @@ from supervision.runtime.identity import has_exited
 from supervision.runtime.journal_segments import read_cursor
 from supervision.runtime.link import Message
 from supervision.runtime.node_helpers import stores_are_embedded
-from supervision.runtime.node_process import become_node
+from supervision.runtime.node_process import STORED_PIDFD, become_node
 from supervision.runtime.node_trees import SYSTEM_TREE
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class NodeEnding:
         for name, fd in node.listeners.fds.items():
             fds["store:" + name] = fd
         for pid, pidfd in node.table.foreign_pidfds():
-            fds[f"store:pidfd:{pid}"] = pidfd
+            fds[f"{STORED_PIDFD}{pid}"] = pidfd
         return fds
 
     def let_go(self) -> None:

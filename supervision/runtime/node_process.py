@@ -19,6 +19,8 @@ from supervision.runtime.loop import hold_signals
 
 FDS_VARIABLE = "OVERSTORY_GUARDIAN_FDS"
 VERSION = 1
+STORED_PIDFD = "store:pidfd:"
+"""Before the pid, in the names of descriptors that stand for processes."""
 SIGNALS = (
     signal.SIGPIPE,
     signal.SIGXFSZ,

@@ -229,7 +229,8 @@ class ProcessDriver:
     def _spawn_next(self, run: Run, life: NextLife) -> Leader | None:
         """The shortest way to the first process of a life; None where it failed."""
         life.spare = self._naming.take(run.key, run.incarnation, life.stdout, life.stderr)
-        if life.spare is None:
+        takes_files = life.spare is not None and bool(life.spare.out)
+        if not takes_files:
             self.output.make_directory(run.key)
         leader = self.table.spawn_next(
             life,
@@ -239,14 +240,14 @@ class ProcessDriver:
             keep_descendants=run.body.descendants == "keep",
             on_gone=partial(self._gone, run),
         )
-        if life.spare is not None:
+        if takes_files:
             self._naming.taken()
             if leader is None:
                 self.output.spares.spoil(life.stdout)
         return leader
 
     def _spawn(self, run: Run, stage: str, plan: LaunchPlan) -> Leader:
-        if plan.spare is None:
+        if plan.spare is None or not plan.spare.out:
             self.output.make_directory(run.key)
         try:
             return self._spawn_as(run, stage, plan)
@@ -276,7 +277,7 @@ class ProcessDriver:
         if run.body.forking is not None:
             return None  # a fork that came to nothing may have made the files
         pair = self._naming.take(run.key, run.incarnation, plan.stdout, plan.stderr)
-        if pair is not None:
+        if pair is not None and pair.out:
             self._naming.taken()
         return pair
 

@@ -8,8 +8,8 @@ but the time.
 
 Before its exec the process writes into a slot of `logs/.spare/taken` which incarnation it is, by which pair, and its pid.
 So a node that was killed in between leaves enough to its successor: what the files are to be called, and that the start
-which it had decided was carried out, also when that process is gone by then. One node at a time takes pairs, one rotator
-makes them.
+which it had decided was carried out, also when that process is gone by then. A process that makes its own files writes the
+same, with NO_PAIR for the pair. One node at a time takes pairs, one rotator makes them.
 """
 
 import contextlib
@@ -32,11 +32,13 @@ MADE_AT_ONCE = 128
 MADE_WHEN_BUSY = 8
 """In one of the others: making a file keeps those waiting that children make themselves."""
 _LEDGER = "taken"
+NO_PAIR = "-"
 _OUT, _ERR = "out.", "err."
 
 
 class Pair(NamedTuple):
-    """Two empty files, and where the process that takes them says so. `note` is what it writes behind its pid."""
+    """Two empty files, and where the process that takes them says so. `note` is what it writes behind its pid. Without
+    files (`out` and `err` are empty) it says only who it is."""
 
     out: str
     err: str
@@ -83,7 +85,9 @@ class SpareFiles:
         self._directory = os.path.join(logs_dir, DIRECTORY)
         self.ledger_path = os.path.join(self._directory, _LEDGER)
         self._ledger = -1
-        self._slot = 0
+        self._slot = int.from_bytes(
+            os.urandom(2), "big"
+        )  # what a node before us left is not written over at once
         self._known: list[str] = []
         self._listed_at = self._changed_at = 0
         """When the directory had last changed, as it was when we listed it, and as it was when we looked last."""
@@ -101,17 +105,19 @@ class SpareFiles:
         return len(self._owed)
 
     def take(self, key: str, incarnation: int, out: str, err: str) -> Pair | None:
-        """A pair that is to become `out` and `err`, for the first process of an incarnation; None when there is none.
-        `settle` is due then."""
-        if not self._known:
+        """A pair that is to become `out` and `err`, for the first process of an incarnation; one without files when there
+        are none, None when not even that can be had. Behind one with files `settle` is due."""
+        if self._ledger < 0:
             return None
-        name = self._known.pop()
+        name = self._known.pop() if self._known else NO_PAIR
         note = f"{name} {incarnation} {key}\n"
         if len(note) > NOTE_BYTES // 4 and len(note.encode("utf-8", "surrogateescape")) > NOTE_BYTES:
             return None
-        self._owed[out] = _Owed(name, out, err)
         self._slot = (self._slot + 1) % PAIRS
         at = self._slot * SLOT_BYTES
+        if name is NO_PAIR:
+            return Pair("", "", self._ledger, self.ledger_path, at, note)
+        self._owed[out] = _Owed(name, out, err)
         return Pair(self._path(_OUT, name), self._path(_ERR, name), self._ledger, self.ledger_path, at, note)
 
     def not_taken(self, out: str) -> None:
@@ -146,12 +152,13 @@ class SpareFiles:
     def refresh(self) -> None:
         """Look for new pairs; due each second. Not while names are owed: those pairs are there, and taken. Of a directory
         that is still being filled, or emptied by starts, a listing is worth its milliseconds only when few are left."""
-        if len(self._known) >= PAIRS or self._owed:
-            return
         try:
             if self._ledger < 0:
+                os.makedirs(self._directory, mode=0o700, exist_ok=True)
                 self._ledger = os.open(self.ledger_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 os.ftruncate(self._ledger, PAIRS * SLOT_BYTES)
+            if len(self._known) >= PAIRS or self._owed:
+                return
             before, self._changed_at = self._changed_at, os.stat(self._directory).st_mtime_ns
             is_news = self._changed_at == before and self._changed_at != self._listed_at
             if len(self._known) < FEW or is_news:

@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from supervision.runtime import boot
+from supervision.runtime import boot, linux
+from supervision.runtime.processes import direct_children
 from supervision.runtime.silence import processor_of
 from tests.support.engine import Engine, alive, child, python, tree
 from tests.support.waiting import wait_for
@@ -53,6 +54,45 @@ def test_children_that_die_while_the_node_is_away_are_reported_with_their_reason
         untouched = {key for key in before if key not in ("t/c9", "t/c15", "t/c6")}
         now = pids(engine)
         assert {key: now[key] for key in untouched} == {key: before[key] for key in untouched}
+
+
+def test_how_a_child_ended_is_known_when_the_guardian_dies_before_the_next_node_has_found_it() -> None:
+    known = linux.supports()["pidfd exit status"]  # else nobody has seen it, and that is what is said
+    with Engine() as engine:
+        engine.apply(tree("t", *CHILDREN, intensity=50))
+        wait_for(lambda: all_running(engine), timeout=30)
+        before = pids(engine)
+        guardian, old = engine.guardian_pid(), engine.node_pid()
+        assert guardian is not None
+        os.kill(old, signal.SIGKILL)
+        heads = [guardian, wait_for(lambda: next_node(guardian, old), timeout=30, every=0.001)]
+        for pid in heads:
+            os.kill(pid, signal.SIGSTOP)
+        numbers = (signal.SIGKILL, signal.SIGTERM, signal.SIGABRT)
+        for number in numbers:
+            os.kill(before[f"t/c{int(number)}"], number)
+        os.kill(guardian, signal.SIGKILL)
+        died = [Path(f"/proc/{before[f't/c{int(number)}']}") for number in numbers]
+        with contextlib.suppress(
+            AssertionError
+        ):  # whoever reaps them here may be slow; a zombie has its status
+            wait_for(lambda: not any(place.exists() for place in died), timeout=20)
+        os.kill(heads[1], signal.SIGCONT)
+        for number in numbers:
+            view = engine.wait_incarnation(f"t/c{int(number)}", 1)
+            assert view["last_exit"]["reason"] == (f"signal({int(number)})" if known else "lost")
+
+
+def next_node(guardian: int, old: int) -> int | None:
+    """The pid of the node that follows `old`, once it begins."""
+    found = (pid for pid in direct_children(guardian) if pid != old)
+    return next((pid for pid in found if comm_of(pid) == "overstory-node"), None)
+
+
+def comm_of(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
 
 
 def test_a_stopped_node_is_replaced() -> None:

@@ -19,6 +19,8 @@ from tests.support.waiting import wait_for
 
 GAP_S = 0.1
 """Least time between kills of guardian and node: nearer pairs are the case of both dead together."""
+NOBODY_S = 60.0
+"""So long without guardian and node, both dead: nobody is left to bring one back."""
 OFTEN: dict[str, Any] = {"intensity": 100_000, "period": 1}
 
 
@@ -82,16 +84,20 @@ class Chaos:
             if heads and now >= next_head and self.kill_head(heads[-1]):
                 heads.pop()
                 next_head = time.monotonic() + GAP_S + self.random.expovariate(1 / 0.15)
+            assert now < next_head + NOBODY_S, self.said("nobody is left")
             if children and now >= next_child:
                 children -= self.kill_child()
                 next_child = now + self.random.expovariate(1 / 0.01)
             time.sleep(0.001)
 
     def kill_head(self, which: str) -> bool:
-        """kill -9 of the guardian or of its node; False while there is none."""
-        guardian = self.engine.guardian_pid()
-        pid = guardian if which == "guardian" else self.node_of(guardian)
-        if pid is None or not _comm(pid).startswith("overstory"):
+        """kill -9 of the guardian or of its node; False while one of them is not back: who dies then leaves nobody, which is
+        the case of both."""
+        heads = self.heads()
+        if heads is None:
+            return False
+        pid = heads[0] if which == "guardian" else heads[1]
+        if not _comm(pid).startswith("overstory"):
             return False
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -148,7 +154,7 @@ class Chaos:
         try:
             wait_for(probe, timeout=60, every=0.05)
         except AssertionError:
-            raise AssertionError(f"seed {self.seed}, after {dict(self.killed)}: {self.last}") from None
+            raise AssertionError(self.said(self.last)) from None
         self.check_journal()
 
     def faults_now(self) -> list[str]:
@@ -165,6 +171,9 @@ class Chaos:
                     f"{key} is {view['state']} with pid {view['pid']}, its process is {mains.get(name)}"
                 )
         return faults
+
+    def said(self, what: object) -> str:
+        return f"seed {self.seed}, after {dict(self.killed)}: {what}; {self.engine.log()[-3000:]}"
 
     def check_journal(self) -> None:
         """Nothing doubled, missing or out of order; every reason right; a replay gives what the node shows."""

@@ -6,8 +6,9 @@ import re
 import signal
 from pathlib import Path
 
-from supervision.runtime.identity import boot_id
-from supervision.runtime.spare_files import DIRECTORY, SpareFiles
+from supervision.runtime.exits_file import ExitsFile
+from supervision.runtime.identity import boot_id, read_stat
+from supervision.runtime.spare_files import DIRECTORY, NO_PAIR, SpareFiles
 from tests.support.engine import Engine, alive, child, python, tree
 from tests.support.waiting import wait_for
 
@@ -148,6 +149,27 @@ def test_a_start_that_nobody_confirmed_and_that_ended_is_not_made_again() -> Non
         assert ends in ([["exited", "t/a", life, "lost"]], [["exited", "t/a", life, "signal(9)"]])
 
 
+def test_the_end_of_a_start_that_nobody_confirmed_is_that_of_the_process_which_said_so() -> None:
+    """Also where it made its own files, and somebody who is nobody's began at the same moment and ended well."""
+    with Engine() as engine:
+        engine.apply(tree("t", child("a")))
+        pid = engine.wait_state("t/a", "running")["pid"]
+        stat = read_stat(pid)
+        assert stat is not None
+        taking = SpareFiles(str(engine.paths.logs_dir)).takings()["t/a", 1]
+        assert (taking.pid, taking.name) == (pid, NO_PAIR)  # the first of all: no pairs were made yet
+        crash(engine)
+        _cut_before(engine, '"event":["started","t/a",1,')
+        exits = ExitsFile(engine.paths.exits_dir)
+        exits.append(2, stat.start_time, 0)
+        exits.append(pid, stat.start_time, 9)
+        exits.close()
+        engine.start()
+        engine.wait_state("t/a", "running", incarnation=2)
+        ends = [r["event"] for r in engine.records("step") if r["event"][:3] == ["exited", "t/a", 1]]
+        assert ends == [["exited", "t/a", 1, "signal(9)"]]
+
+
 def _a_life_in_spare_files(engine: Engine, key: str) -> tuple[int, Path]:
     """(incarnation, the spare that became its output): it is restarted until there are spares to be had."""
     directory = engine.paths.logs_dir / DIRECTORY
@@ -157,7 +179,7 @@ def _a_life_in_spare_files(engine: Engine, key: str) -> tuple[int, Path]:
         os.kill(view["pid"], signal.SIGKILL)
         life = engine.wait_state(key, "running", incarnation=view["incarnation"] + 1)["incarnation"]
         taking = SpareFiles(str(engine.paths.logs_dir)).takings().get((key, life))
-        return None if taking is None else (life, directory / f"out.{taking.name}")
+        return None if taking is None or taking.name == NO_PAIR else (life, directory / f"out.{taking.name}")
 
     return wait_for(one_more, timeout=30)
 

@@ -35,8 +35,14 @@ def node_of(logs: Path) -> SpareFiles:
     return spares
 
 
-def take(spares: SpareFiles, logs: Path, number: int = 1) -> Pair | None:
+def asked(spares: SpareFiles, logs: Path, number: int = 1) -> Pair | None:
     return spares.take("t", number, str(logs / "t" / f"{number}.out"), str(logs / "t" / f"{number}.err"))
+
+
+def take(spares: SpareFiles, logs: Path, number: int = 1) -> Pair | None:
+    """One with files."""
+    found = asked(spares, logs, number)
+    return found if found is not None and found.out else None
 
 
 def taken(spares: SpareFiles, logs: Path, number: int = 1) -> Pair:
@@ -57,6 +63,29 @@ def test_pairs_are_made_up_to_a_number_some_at_a_time(tmp_path: Path) -> None:
             break
     assert len(pairs_in(str(tmp_path / DIRECTORY))) == PAIRS
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in (tmp_path / DIRECTORY).iterdir())
+
+
+def test_who_makes_its_own_files_says_who_it_is_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    spares = node_of(tmp_path)
+    pair = asked(spares, tmp_path, 3)
+    assert pair is not None
+    assert (pair.out, pair.err) == ("", "")
+    start = launcher()
+    pid = start.launch(plan(tmp_path, "echo", "here", spare=pair))
+    os.waitpid(pid, 0)
+    start.close()
+    assert spares.takings()["t", 3].pid == pid
+    assert spares.owed == 0
+    assert spares.nameless() <= {"taken"}
+    assert (tmp_path / "out").read_text() == "here\n"
+
+
+def test_a_node_writes_nothing_over_that_the_one_before_it_left(tmp_path: Path) -> None:
+    """Where its first slots lie is left to chance, as how far the other came is not known."""
+    begins = {pair.at for pair in (asked(node_of(tmp_path), tmp_path) for _ in range(20)) if pair is not None}
+    assert len(begins) > 10
+    assert all(0 <= at < PAIRS * spare_files.SLOT_BYTES for at in begins)
 
 
 def test_half_a_pair_is_none(logs: Path) -> None:
