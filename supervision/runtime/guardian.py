@@ -54,6 +54,8 @@ BEAT_SLACK_S = 0.25
 QUICK_DEATH_S = 5.0
 """A node that lived for less counts towards the respawn delay."""
 MAX_RESPAWN_DELAY_S = 5.0
+HANDED_MOST = 2000
+"""Pidfds for a node: their names have to fit into one variable of an exec, and it needs descriptors for other things."""
 SWEEP_LIMIT_S = 10.0
 LOCK_TEXT_BYTES = 40
 UNUSABLE_SETTINGS = 2
@@ -209,8 +211,9 @@ class Guardian:
         it also when we die before the node that begins now has found the process. Nobody writes it down then."""
         pidfds: dict[str, int] = {}
         limits = linux.raise_nofile()
-        with contextlib.suppress(OSError):  # more of them than descriptors: those are found as before
-            for pid in direct_children(os.getpid()):
+        most = HANDED_MOST if limits[1] == resource.RLIM_INFINITY else min(HANDED_MOST, limits[1] // 2)
+        with contextlib.suppress(OSError):  # of those that get none the end is known as long as we live
+            for pid in direct_children(os.getpid())[:most]:
                 pidfds[f"{STORED_PIDFD}{pid}"] = os.pidfd_open(pid)
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         return pidfds
