@@ -56,7 +56,7 @@ class Adoption:
         self.node = node
         self.handed = dict(handed)
         # At once: of one that ends before we come to it, somebody else may take away what it was.
-        self._born = {pid: stat.start_time for pid in handed if (stat := read_stat(pid)) is not None}
+        self._stats = {pid: stat for pid in handed if (stat := read_stat(pid)) is not None}
         self.recovered = Recovered()
         self.adopted = 0
         self.runs: list[Run] = []
@@ -183,6 +183,7 @@ class Adoption:
                 start_time=process.start_time,
                 keep_descendants=False,
                 on_gone=lambda _: None,
+                stat=self._stats.get(process.pid),
             )
             leader.killed_for = process.killed_for
             self.adopted += 1
@@ -370,11 +371,11 @@ class Adoption:
         exits = self.node.exits
         for pid, start_time, status in exits.started_since(since):
             yield start_time, End(pid, start_time, status, "guardian")
-        for pid, start_time in self._born.items():
-            if start_time >= since and pid in self.handed:
-                seen = observe(pid, self.handed[pid], start_time, exits)
+        for pid, stat in self._stats.items():
+            if stat.start_time >= since and pid in self.handed:
+                seen = observe(pid, self.handed[pid], stat.start_time, exits)
                 if seen.status is not None:
-                    yield start_time, End(pid, start_time, seen.status, seen.source)
+                    yield stat.start_time, End(pid, stat.start_time, seen.status, seen.source)
 
     def _without_process(self) -> list[tuple[str, int]]:
         """Children that their kernels believe alive and nobody knows a process of; a kernel must not wait for ever."""

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from supervision.runtime.clock import Clock
 from supervision.runtime.exits import ExitsFile, observe, peek
-from supervision.runtime.identity import read_stat
+from supervision.runtime.identity import Stat, read_stat
 from supervision.runtime.kinship import Kinship, Leader, Relative
 from supervision.runtime.launch import Launcher
 from supervision.runtime.launch_spec import LaunchPlan, NextLife
@@ -209,9 +209,11 @@ class ProcessTable:
         start_time: int | None,
         keep_descendants: bool,
         on_gone: Callable[[Leader], None],
+        stat: Stat | None = None,
     ) -> Leader:
-        """Take over a living process that a predecessor started; the caller has compared its identity."""
-        stat = read_stat(pid)
+        """Take over a living process that a predecessor started; the caller has compared its identity, and may have read
+        its `stat`."""
+        stat = stat or read_stat(pid)
         parent = "other" if stat is None else self.own.parent_of(stat)
         if start_time is None and stat is not None:
             start_time = stat.start_time
