@@ -1,5 +1,6 @@
 """Projects and their keys. What is done here is an admin's right and stands in the audit log."""
 
+import contextlib
 import datetime as dt
 import re
 import uuid
@@ -16,6 +17,7 @@ from supervision.errors.grouping.algorithms import NEWEST, TRANSITION
 from supervision.errors.store.models import ErrorKey, ErrorProject
 
 MOST_NAME = 100
+TRIES = 3
 
 
 def create_project(
@@ -111,7 +113,15 @@ def revoke_key(*, key: ErrorKey, now: dt.datetime, actor: Actor) -> None:
 
 
 def project_of_tree(tree: str, *, actor: Actor) -> ErrorProject:
-    """The project that the children of a tree report to; made with its first key when there is none."""
+    """The project that the children of a tree report to; made with its first key when there is none. Who makes it at the
+    same moment, or takes its name for another, is no error."""
+    for _ in range(TRIES):
+        with contextlib.suppress(InvalidFieldError):
+            return _project_of_tree(tree, actor)
+    return _project_of_tree(tree, actor)
+
+
+def _project_of_tree(tree: str, actor: Actor) -> ErrorProject:
     found = ErrorProject.objects.filter(tree=tree).order_by("pk").first()
     if found is not None:
         return found
