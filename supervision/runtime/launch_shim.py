@@ -78,9 +78,8 @@ class ShimSpawn:
                     **scheduler,
                 )
             except OSError as error:
-                if (
-                    plan.spare is not None and plan.spare.out
-                ):  # it is not there any more: with files of its own, then
+                if plan.spare is not None and plan.spare.out:
+                    # It is not there any more: with files of its own, then.
                     plan.spare = None
                     if stands_back:
                         stands_back = False

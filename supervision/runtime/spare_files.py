@@ -85,9 +85,8 @@ class SpareFiles:
         self._directory = os.path.join(logs_dir, DIRECTORY)
         self.ledger_path = os.path.join(self._directory, _LEDGER)
         self._ledger = -1
-        self._slot = int.from_bytes(
-            os.urandom(2), "big"
-        )  # what a node before us left is not written over at once
+        # Anywhere: what a node before us left there is not written over at once.
+        self._slot = int.from_bytes(os.urandom(2), "big")
         self._known: list[str] = []
         self._listed_at = self._changed_at = 0
         """When the directory had last changed, as it was when we listed it, and as it was when we looked last."""
