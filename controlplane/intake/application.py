@@ -36,9 +36,12 @@ MIB = 1024 * 1024
 MOST_WIRE, MOST_DECODED = 20 * MIB, 100 * MIB
 MOST_UNKNOWN = 2 * MIB
 """Of a body that may hold its key itself, as a DSN: who sends it is not known before it was read."""
+SMALL = 16 * 1024
+"""Decoded. To read one so small takes a few milliseconds at most: two changes of threads, each of which may wait for the
+interpreter's lock, would take longer."""
 MOST_AT_ONCE = 4
-"""Requests that are read and scrubbed at a time: it is work for a processor, which the live pages of this process need
-too."""
+"""Larger requests that are read and scrubbed at a time: it is work for a processor, which the live pages of this process
+need too."""
 BODY_WITHIN_S = 30.0
 BUSY = Limit(5.0, ("error", "default"), "busy")
 ACCEPTED = {"cron": 202, "security": 201}
@@ -153,16 +156,19 @@ class Intake:
             door = await self._door(project, key)
         body = await _body(receive, headers, most=MOST_DECODED if door else MOST_UNKNOWN)
         now = self._now()
-        async with self._places:
-            dsn_key, accepted = await asyncio.to_thread(_read, kind, body, query, found["slug"], now)
+        if len(body) <= SMALL:
+            dsn_key, accepted = _read(kind, body, query, found["slug"], now)
+        else:
+            async with self._places:
+                dsn_key, accepted = await asyncio.to_thread(_read, kind, body, query, found["slug"], now)
         if door is None:
             door = await self._door(project, dsn_key)
         return await self._keep(door, accepted, found["child"] or "", found["incarnation"], kind, now)
 
     async def _door(self, project: int, key: str | None) -> Door:
         """The same answer for a wrong key and a project that is none."""
-        door = None
-        if key is not None:
+        door = None if key is None else self._doors.known(project, key)
+        if door is None and key is not None:
             try:
                 door = await asyncio.to_thread(self._doors.find, project, key)
             except Exception:  # noqa: BLE001 whatever the database says: we cannot know, and must not lose
@@ -274,7 +280,7 @@ async def _body(receive: Receive, headers: dict[str, str], *, most: int) -> byte
 def _read(
     kind: str, body: bytes, query: dict[str, str], slug: str | None, now: dt.datetime
 ) -> tuple[str | None, Accepted]:
-    """The key of the envelope's DSN, and what is accepted, in a thread."""
+    """The key of the envelope's DSN, and what is accepted."""
     try:
         if slug is not None:
             report = check_in_of(slug, query, body)

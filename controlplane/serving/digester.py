@@ -18,7 +18,7 @@ from controlplane.serving.loading import loading
 from supervision.runtime.clock import SystemClock
 
 WAIT_S = 1.0
-APART_S = 0.05
+APART_S = 0.1
 """Between the starts of two batches that are not full: a transaction costs what tens of reports do. The first report after
 a pause is digested at once."""
 CLOCK_EVERY_S = 10.0

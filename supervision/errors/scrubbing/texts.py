@@ -1,6 +1,7 @@
 """Secrets inside a text: written as `name=value` or `'name': 'value'`, or known by their own look.
 
-Every repetition in the patterns is bounded, so that no text costs more than its length.
+Every repetition in the patterns is bounded, or starts only where a run of such letters starts and gives nothing back: no
+text costs more than its length.
 """
 
 import re
@@ -10,8 +11,10 @@ from supervision.errors.scrubbing.names import is_secret_name
 FILTERED = "[Filtered]"
 
 _QUOTED = r'"(?:[^"\\\n]|\\.){0,4096}"|' r"'(?:[^'\\\n]|\\.){0,4096}'"
-_NAME = r"(?P<quote>\\?[\"'])?(?P<name>[A-Za-z_][A-Za-z0-9_.\[\]-]{0,127})(?(quote)(?P=quote))"
+_NAME = r"(?P<quote>\\?[\"'])?(?<![A-Za-z0-9_.\[\]-])(?P<name>[A-Za-z0-9_.\[\]-]++)(?(quote)(?P=quote))"
 _NAMED = re.compile(rf"{_NAME}\s{{0,4}}(?:=>|=|:)\s{{0,4}}(?![=:])")
+NAME_LETTERS = 128
+"""What a name ends with tells whether it is a secret's."""
 _VALUE = re.compile(
     rf"[bruBRU]{{0,2}}(?P<value>{_QUOTED}|\\[\"'][^\"'\\]{{0,4096}}\\[\"']|[^\s,;&'\"{{}}\[\]()<>]{{1,4096}})"
 )
@@ -88,7 +91,7 @@ def _without_named(text: str, value_of: re.Pattern[str]) -> str:
     done = at = 0
     while (named := _NAMED.search(text, at)) is not None:
         at = named.end()
-        found = value_of.match(text, at) if is_secret_name(named["name"]) else None
+        found = value_of.match(text, at) if is_secret_name(named["name"][-NAME_LETTERS:]) else None
         if found is None or found["value"] in _NOTHING:
             continue
         value = found["value"]

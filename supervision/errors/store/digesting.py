@@ -156,8 +156,9 @@ def _digest(rows: Sequence[ErrorIntake], now: dt.datetime) -> set[int]:
 
 
 def _algorithms(projects: Iterable[int], now: dt.datetime) -> dict[int, Algorithms]:
-    """By project; each is locked. For a name that only a later version knows the newest of ours speaks."""
-    rows = ErrorProject.objects.select_for_update().filter(pk__in=projects).order_by("pk")
+    """By project; each is locked, but not against reports that name it. For a name that only a later version knows the
+    newest of ours speaks."""
+    rows = ErrorProject.objects.select_for_update(no_key=True).filter(pk__in=projects).order_by("pk")
     return {
         pk: (
             own if own in ALGORITHMS else NEWEST,

@@ -117,7 +117,11 @@ def set_status(
         if number is not None and not 1 <= number <= MOST_UNTIL:
             raise InvalidFieldError(name, f"1 to {MOST_UNTIL}")
     with audited():
-        issue = ErrorIssue.objects.select_for_update(of=("self",)).select_related("project").get(pk=issue.pk)
+        issue = (
+            ErrorIssue.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("project")
+            .get(pk=issue.pk)
+        )
         wanted = {
             "status": Status(status),
             "resolved_in": release[:200],
@@ -185,7 +189,7 @@ def assign(
     if user is not None and team is not None:
         raise InvalidFieldError("team", "a user, or a team")
     with audited():
-        row = ErrorIssue.objects.select_for_update(of=("self",)).get(pk=issue.pk)
+        row = ErrorIssue.objects.select_for_update(no_key=True, of=("self",)).get(pk=issue.pk)
         if (row.assignee_id, row.team_id) == (user.pk if user else None, team.pk if team else None):
             return
         row.assignee, row.team = user, team
@@ -215,7 +219,7 @@ def merge(*, into: ErrorIssue, others: Sequence[ErrorIssue], now: dt.datetime, a
         raise InvalidFieldError("issues", "an issue of another project cannot be merged")
     with audited():
         pks = sorted([into.pk, *(each.pk for each in moving)])
-        list(ErrorIssue.objects.select_for_update().filter(pk__in=pks).order_by("pk").values("pk"))
+        list(ErrorIssue.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk").values("pk"))
         gone = [each.pk for each in moving]
         moved = int(ErrorIssueStat.objects.filter(issue__in=gone).aggregate(n=Sum("count"))["n"] or 0)
         ErrorIssueHash.objects.filter(issue__in=gone).update(issue=into)
@@ -237,13 +241,17 @@ def part(*, issue: ErrorIssue, hashes: Iterable[str], now: dt.datetime, actor: A
     """
     wanted = set(hashes)
     with audited():
-        issue = ErrorIssue.objects.select_for_update(of=("self",)).select_related("project").get(pk=issue.pk)
+        issue = (
+            ErrorIssue.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("project")
+            .get(pk=issue.pk)
+        )
         own = {row.hash: row for row in issue.hashes.all()}
         if not wanted or not wanted <= own.keys():
             raise InvalidFieldError("hashes", "not all of them are this issue's")
         if wanted == own.keys():
             raise InvalidFieldError("hashes", "none would be left")
-        project = type(issue.project).objects.select_for_update().get(pk=issue.project_id)
+        project = type(issue.project).objects.select_for_update(no_key=True).get(pk=issue.project_id)
         project.last_issue += 1
         project.save(update_fields=["last_issue"])
         new = ErrorIssue.objects.create(

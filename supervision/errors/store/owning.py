@@ -108,7 +108,7 @@ def set_owners(*, project: ErrorProject, owners: Sequence[OwnerFields], actor: A
         raise InvalidFieldError("owners", f"at most {MOST_OWNERS}")
     rows = [_owner(project, place, each) for place, each in enumerate(owners)]
     with audited():
-        ErrorProject.objects.select_for_update().get(pk=project.pk)
+        ErrorProject.objects.select_for_update(no_key=True).get(pk=project.pk)
         ErrorOwner.objects.filter(project=project).delete()
         ErrorOwner.objects.bulk_create(rows)
         record(

@@ -71,7 +71,7 @@ def change_project(
     After another algorithm the former one still leads to issues for a while (grouping/algorithms.py).
     """
     with audited():
-        project = ErrorProject.objects.select_for_update().get(pk=project.pk)
+        project = ErrorProject.objects.select_for_update(no_key=True).get(pk=project.pk)
         changed = [name for name, value in fields.items() if getattr(project, name) != value]
         if "algorithm" in changed:
             project.former_algorithm, project.former_until = project.algorithm, now + TRANSITION

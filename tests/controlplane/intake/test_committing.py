@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from psycopg.conninfo import make_conninfo
 
 from controlplane.intake.committing import RETRY_S, Committer
 from controlplane.intake.spool import Row, Spool
+from supervision.errors.store import digesting
 from supervision.errors.store.bodies import packed
 from supervision.errors.store.models import ErrorDiscard, ErrorIntake, ErrorProject
 from tests.controlplane.intake.loops import WAIT_S, until, waiting_on_disk
@@ -149,3 +150,17 @@ def test_what_the_database_refuses_is_set_aside_and_the_rest_is_taken(
     (kept,) = waiting_on_disk(tmp_path)
     assert kept.endswith(".refused")
     assert "set aside" in caplog.text
+
+
+def test_a_report_does_not_wait_until_a_batch_is_digested(tmp_path: Path) -> None:
+    """Who digests holds the project; whoever commits a report has the database look whether the project is there."""
+
+    async def work() -> None:
+        async with _serving(_url(), tmp_path) as committer:
+            await committer.commit([_row(1)])
+            assert not committer.is_away
+            await _until_stored(_row(1))
+
+    with transaction.atomic():
+        assert digesting._algorithms([42], NOW)
+        _run(work())

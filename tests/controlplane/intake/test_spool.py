@@ -126,7 +126,10 @@ def test_a_door_is_remembered_and_a_wrong_key_keeps_nobody_out() -> None:
     doors = Doors(look_up, clock.boot)
     assert [doors.find(1, key) for key in ("wrong", "right", "wrong", "right")] == [None, Door(1, 60)] * 2
     assert len(asked) == 2
+    assert doors.known(1, "right") == Door(1, 60)
+    assert doors.known(1, "wrong") is doors.known(2, "right") is None
     clock.jump(31)
+    assert doors.known(1, "right") is None
     doors.find(1, "right")
     assert len(asked) == 3
 

@@ -1,6 +1,7 @@
 """Secrets that are planted, and what is no secret."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -61,12 +62,33 @@ def test_names_of_other_things(name: str) -> None:
         f'{{\\"password\\": \\"{SECRET}\\"}}',
         f"b'password={SECRET}'",
         f"secret => {SECRET}",
+        f"1password={SECRET}",
+        f'"1password": "{SECRET}"',
+        f"[0].password={SECRET}",
+        f"{'x' * 5000}.password={SECRET}",
+        f"{'x' * 126}-token={SECRET}",
     ],
 )
 def test_secrets_in_texts(text: str) -> None:
     made = scrub_text(text)
     assert SECRET not in made
     assert FILTERED in made
+
+
+@pytest.mark.parametrize("letters", ["a", "0123456789abcdef", "eyJ", "a.", "a-"])
+def test_a_long_run_of_letters_costs_about_what_other_signs_do(letters: str) -> None:
+    """A picture in base64, say. Each letter may not be looked at anew with all that follow it."""
+
+    def cost(sign: str) -> float:
+        text = sign * (200_000 // len(sign))
+        times = []
+        for _ in range(3):
+            began = time.process_time()
+            assert scrub_text(text) == text
+            times.append(time.process_time() - began)
+        return min(times)
+
+    assert cost(letters) < 6 * cost("/")
 
 
 @pytest.mark.parametrize(
