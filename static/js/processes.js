@@ -65,8 +65,8 @@ class ProcessList {
       this.readWords();
     } else if (event.kind === "frame") {
       this.sparks.push(event.sampled, table);
-      this.showChanged(event.changed);
-      if (event.sampled.length > 0) this.sparks.draw(table);
+      const drawn = this.showChanged(event.changed);
+      if (drawn > 0 || event.sampled.length > 0) this.sparks.draw(table);
       if (event.added.length > 0 || event.removed.length > 0) {
         this.named = null;
         this.soon(MEMBERS_MS);
@@ -75,10 +75,10 @@ class ProcessList {
     }
   }
 
-  /** Of thousands of rows that change, those that are in view are drawn. */
+  /** Of thousands of rows that change, those that are in view are drawn: how many. */
   showChanged(changed) {
     const shown = this.grid?.shown;
-    if (!shown) return;
+    if (!shown) return 0;
     let drawn = 0;
     for (const [at, mask] of changed) {
       const id = this.table.ids[at];
@@ -86,6 +86,7 @@ class ProcessList {
       if (row && this.grid.fillSeen(row, id, mask)) drawn += 1;
     }
     if (drawn > 0 || performance.now() - this.spreadAt > SPREAD_MS / 3) this.fillSome(drawn);
+    return drawn;
   }
 
   changedIn(changed, columns) {
@@ -126,7 +127,9 @@ class ProcessList {
       onMoved: (number) => this.showChip(number),
       onDrawn: () => this.sparks?.draw(this.table),
     });
-    this.sparks = new Sparks(this.grid, { cells: CELLS, script: this.element.dataset.sparkWorker });
+    const { sparkWorker: script, sparkFont: font } = this.element.dataset;
+    this.sparks = new Sparks(this.grid, { cells: CELLS, script, font, onShown: () => this.showNumbers() });
+    this.sparks.look();
   }
 
   hrefOf(id) {
@@ -239,13 +242,32 @@ class ProcessList {
     }
     say(parts.node, value("host") || value("node") || "");
     say(parts.pid, value("pid") ?? "");
-    say(parts.cpu, value("cpu"), percentInColumn);
-    say(parts.rss, value("rss"), bytes);
+    this.fillNumbers(row, at);
     if (say(parts.restarts, value("restarts"), count)) parts.restarts.classList.toggle("text-3", !value("restarts"));
     say(parts.exit, value("exit") ?? "");
     this.fillPick(row, id, key);
     this.fillUptime(row, id);
     if (changed && this.table.touches(changed, STATE)) tint(parts.state.parentElement);
+  }
+
+  /** CPU and memory, which tiles show where there are any. */
+  fillNumbers({ parts }, at) {
+    const put = this.sparks.isShown ? tell : say;
+    put(parts.cpu, this.table.values.cpu?.[at], percentInColumn);
+    put(parts.rss, this.table.values.rss?.[at], bytes);
+  }
+
+  /** In tiles, or in the cells themselves. */
+  showNumbers() {
+    for (const { parts } of this.grid.pool) {
+      for (const cell of [parts.cpu, parts.rss]) {
+        setText(cell, "");
+        cell.removeAttribute("aria-label");
+        delete cell.shows;
+      }
+    }
+    this.grid.refresh([...this.grid.shown.keys()]);
+    this.sparks.draw(this.table);
   }
 
   fillPick(row, id, key) {
@@ -350,6 +372,13 @@ function say(cell, value, words = String) {
   cell.shows = value;
   setText(cell, words(value));
   return true;
+}
+
+/** Say a value in a cell of ours to readers only. */
+function tell(cell, value, words) {
+  if (cell.shows === value && value !== undefined) return;
+  cell.shows = value;
+  cell.setAttribute("aria-label", words(value));
 }
 
 /** One row of the pool; its parts are kept so that filling it looks nothing up. */

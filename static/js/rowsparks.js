@@ -1,12 +1,14 @@
-// Sparklines in rows: the last sixty points of what is on screen, continued as samples come.
+// What changes each second in rows: sparklines, the last sixty points of what is on screen continued as samples come, and the
+// number behind each.
 //
-// The lines do not stand in the rows. Tiles lie over the list, each with a canvas for either column of some rows, and a worker
-// draws on them: strokes of two lines in each row, each second, took the page's own thread as long as all the rest of a frame.
-// The worker holds the points too; it is sent the newest as plain numbers. Tiles never move while they are in view, so that a
-// line is never seen at another row's place.
+// They do not stand in the rows. Tiles lie over the list, each with a canvas for either column of some rows, and a worker draws
+// on them: strokes of two lines in each row, each second, took the page's own thread as long as all the rest of a frame, and
+// new words in a cell cost it layout and paint. The worker holds the points too; it is sent the newest as plain numbers. Tiles
+// never move while they are in view, so that nothing is seen at another row's place. The cells below say their number to
+// readers (aria-label); where tiles are not shown, as on a phone, they show it themselves.
 import { colours } from "./canvas.js";
 import { make } from "./dom.js";
-import { COLUMNS, HEIGHT, LINE, SparkPaint } from "./lib/sparkpaint.js";
+import { COLUMNS, HEIGHT, NONE, SparkPaint } from "./lib/sparkpaint.js";
 import { tilesOver } from "./lib/virtual.js";
 import { live } from "./live.js";
 import { policy } from "./trusted.js";
@@ -17,18 +19,41 @@ const TILE = 24; // rows
 const PLAIN = 0;
 const HOT = 1;
 const NOTHING = { number: -1, told: 0 };
+const LOOK = ["cpu", "rss", "isHot", "isFaint", "ink"];
+const FORCED = "(forced-colors: active)";
 
 export class Sparks {
-  /** grid: the virtual list; cells: names of the classes of a row's cells, so that a tile has the columns of a row; script:
-   * address of the worker's. */
-  constructor(grid, { cells, script }) {
-    this.grid = grid;
-    this.cells = cells;
-    this.painter = makePainter(script);
+  /** grid: the virtual list; cells: names of the classes of a row's cells, so that a tile has the columns of a row; script, font:
+   * addresses of the worker's and of its type; onShown(): tiles are shown now, or are not any more. */
+  constructor(grid, { cells, script, font, onShown }) {
+    Object.assign(this, { grid, cells, onShown });
+    this.painter = makePainter(script, font);
     this.tiles = [];
+    this.isShown = false;
     this.rows = new Map(); // id: {number: the painter's, told: how often its points became others}
     this.free = [];
     this.asked = new Set();
+    new ResizeObserver(() => this.look()).observe(grid.holder);
+    matchMedia(FORCED).addEventListener("change", () => this.look());
+    document.fonts?.ready.then(() => this.setType());
+  }
+
+  /** Whether the style sheet shows tiles here; never in a reader's own colours, which canvases do not know. */
+  look() {
+    this.cover();
+    const tile = this.tiles[0] ?? this.makeTile();
+    const isShown = getComputedStyle(tile.element).display !== "none";
+    if (this.isShown === isShown) return;
+    this.isShown = isShown;
+    if (isShown) this.setType();
+    this.onShown();
+  }
+
+  /** Numbers are set as the list's words are. */
+  setType() {
+    const { fontWeight, fontSize, fontFamily } = getComputedStyle(this.grid.holder);
+    this.painter.send({ op: "type", font: `${fontWeight} ${fontSize} ${fontFamily}` });
+    for (const tile of this.tiles) tile.drawn = [];
   }
 
   /** Ask for rows that came into view; what left the screen is forgotten when there is too much of it. */
@@ -83,24 +108,27 @@ export class Sparks {
     if (number > 0) this.painter.send({ op: "push", rows: rows.subarray(0, number), ...values });
   }
 
-  /** Draw the lines in view that are not what they should be. */
+  /** Draw what is in view and not what it should be. */
   draw(table) {
     this.cover();
+    if (!this.isShown) return;
     const { grid } = this;
     const ink = colours();
-    const lines = [];
+    const cells = [];
     for (const [id, element] of grid.shown) {
       if (!grid.isInView(element)) continue;
       const row = this.rows.get(id) ?? NOTHING;
-      const isHot = row !== NOTHING && table.value(table.index.get(id), "cpu") >= HOT_CPU;
-      this.tileAt.get(Math.floor(element.place / TILE)).line(lines, element.place, row, { isHot, isFaint: Boolean(element.silent), ink });
+      const at = table.index.get(id);
+      const [cpu, rss] = COLUMNS.map((name) => (at === undefined ? NONE : (table.values[name]?.[at] ?? NaN)));
+      const isHot = row !== NOTHING && cpu >= HOT_CPU;
+      this.tileAt.get(Math.floor(element.place / TILE)).put(cells, element.place, row, { cpu, rss, isHot, isFaint: Boolean(element.silent), ink });
     }
-    if (lines.length > 0) this.painter.send({ op: "lines", lines: Float64Array.from(lines), colours: [ink["text-2"], ink.warn] });
+    if (cells.length > 0) this.painter.send({ op: "cells", cells: Float64Array.from(cells), colours: [ink["text-2"], ink.warn], text: ink.text });
   }
 
   /** Lay tiles over what is in view. */
   cover() {
-    const { from, to, order, rowHeight } = this.grid;
+    const { from = 0, to = 0, order, rowHeight } = this.grid;
     const ratio = globalThis.devicePixelRatio || 1;
     if (this.rowHeight !== rowHeight || this.ratio !== ratio) {
       for (const tile of this.tiles) tile.drop();
@@ -150,24 +178,28 @@ class Tile {
     this.painter.send({ op: "drop", ids: this.ids });
   }
 
-  /** Add to `lines` both of a place of the list, unless they stand there already. */
-  line(lines, place, row, { isHot, isFaint, ink }) {
+  /** Add to `cells` both of a place of the list, unless they stand there already. */
+  put(cells, place, row, look) {
     const at = place - this.number * TILE;
-    const drawn = this.drawn[at] ?? { row: NOTHING };
-    if (drawn.row === row && (row === NOTHING || (drawn.told === row.told && drawn.isHot === isHot && drawn.isFaint === isFaint && drawn.ink === ink))) return;
-    this.drawn[at] = { row, told: row.told, isHot, isFaint, ink };
+    const drawn = this.drawn[at];
+    if (drawn && drawn.row === row && drawn.told === row.told && LOOK.every((name) => Object.is(drawn.look[name], look[name]))) return;
+    this.drawn[at] = { row, told: row.told, look };
     const top = at * this.rowHeight + (this.rowHeight - HEIGHT) / 2;
-    this.ids.forEach((id, column) => lines.push(id, top, row.number, column, isHot && COLUMNS[column] === "cpu" ? HOT : PLAIN, isFaint ? 1 : 0));
+    this.ids.forEach((id, column) => {
+      const name = COLUMNS[column];
+      cells.push(id, top, row.number, column, look.isHot && name === "cpu" ? HOT : PLAIN, look.isFaint ? 1 : 0, look[name]);
+    });
   }
 }
 
 /** {add(message), send(message)}: a worker that draws, or the page itself where canvases cannot be given away. */
-function makePainter(script) {
+function makePainter(script, font) {
   if (!script || !("transferControlToOffscreen" in HTMLCanvasElement.prototype)) {
     const paint = new SparkPaint();
     return { add: (message) => paint.handle(message), send: (message) => paint.handle(message) };
   }
   const worker = new Worker(policy.createScriptURL(script), { type: "module" });
+  worker.postMessage({ op: "load", font });
   return {
     send: (message) => worker.postMessage(message),
     add: (message) => {
