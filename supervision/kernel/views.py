@@ -1,7 +1,7 @@
 """What a tree looks like from outside: one view for each child and supervisor, also of what is not running."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from supervision.kernel.actions import ChildState
 from supervision.kernel.machine import Machine
@@ -10,8 +10,7 @@ from supervision.kernel.state import Child, Memory
 from supervision.kernel.waiting import missing_dependencies
 
 
-@dataclass(frozen=True, slots=True)
-class ChildView:
+class ChildView(NamedTuple):
     """One child or supervisor as a page shows it. Times are on the scale of `now`.
 
     supervisor      key of its supervisor, None for the root
