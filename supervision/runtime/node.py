@@ -224,7 +224,6 @@ class Node:
         )
         self.link.send("hello")
         self.loop.call_soon(self._begin_rounds)
-        self.collector.begin()
         with contextlib.suppress(PromotedError):
             self.loop.run()
         return 0
@@ -232,6 +231,7 @@ class Node:
     def _begin_rounds(self) -> None:
         """Helpers and what is done from time to time, behind the first round of the loop: children that died while no node
         lived are started again in that, and five interpreters that start would stand in their way (0.1 s)."""
+        self.collector.begin()
         self.helpers.start()
         self._every(BEAT_EVERY_S, lambda: self.link.send("beat"))
         self._every(SCAN_EVERY_S, self._scan)
