@@ -14,13 +14,13 @@ from django.utils import timezone
 from controlplane.access.actors import actor_of
 from controlplane.access.policy import EVERY_TREE, Permission, tree_of
 from controlplane.api.around import around
+from controlplane.dashboard.eventdetails import about_lines, crumb_rows, raised_rows
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.issuechart import issue_chart
 from controlplane.dashboard.live.records import seconds
 from controlplane.dashboard.pages.errors import issue_row
 from controlplane.dashboard.pages.process import actions_of, members_of
 from supervision.errors.event import ErrorEvent as Report
-from supervision.errors.event import Raised
 from supervision.errors.exceptions import (
     InvalidFieldError,
     TooManyToCountError,
@@ -36,9 +36,8 @@ from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorTag
 from supervision.errors.store.releases import attachments
 from supervision.trees.models import Tree, TreeRevision
 
-MOST_FRAMES = 60
-MOST_CRUMBS = 40
 MOST_VALUES = 8
+MOST_HASHES = 50
 
 
 def select(request: PageRequest) -> Context:
@@ -53,16 +52,16 @@ def select(request: PageRequest) -> Context:
         "history": _history(request, issue),
         "project": issue.project,
         "because": issue.because,
-        "event": _event(event, report) if event else None,
+        "event": _event(issue, event, report) if event else None,
         "attachments": [
             {"name": each.name, "size": each.size, "url": reverse("api:error-attachment", args=[each.pk])}
             for each in attachments(issue.project_id, event.event_id)[:20]
         ]
         if event
         else [],
-        "raised": [_raised(each, index, data) for index, each in reversed(list(enumerate(report.raised)))],
-        "crumbs": _crumbs(data),
-        "about": _about(data),
+        "raised": raised_rows(report, data),
+        "crumbs": crumb_rows(data),
+        "about": about_lines(data),
         "notes": notes_of(data),
         "events": [
             {
@@ -77,6 +76,7 @@ def select(request: PageRequest) -> Context:
         ],
         "tags": _tags(issue),
         "alike": [issue_row(each) for each in selectors.alike(issue)],
+        "hashes": _hashes(issue),
         "merged_into": issue.merged_into.short_id if issue.merged_into else "",
         "activity": [
             {
@@ -176,6 +176,7 @@ def act(request: PageRequest) -> HttpResponse | Context:
         "watch": lambda: owning.watch(issue=issue, user=_me(request), watching=True, now=now),
         "unwatch": lambda: owning.watch(issue=issue, user=_me(request), watching=False, now=now),
         "comment": lambda: issues.comment(issue=issue, text=post.get("text", ""), now=now, actor=actor),
+        "part": lambda: issues.part(issue=issue, hashes=post.getlist("hash"), now=now, actor=actor),
         "merge": lambda: issues.merge(
             into=issue, others=[_other(request, post.get("other", ""))], now=now, actor=actor
         ),
@@ -254,9 +255,10 @@ def _find(request: PageRequest, short_id: str, permission: Permission) -> ErrorI
     return issue
 
 
-def _event(event: ErrorEvent, report: Report) -> dict[str, Any]:
+def _event(issue: ErrorIssue, event: ErrorEvent, report: Report) -> dict[str, Any]:
     return {
         "event_id": event.event_id,
+        "raw_url": reverse("api:error-event", args=[issue.short_id, event.event_id]),
         "at": seconds(event.at),
         "level": event.level,
         "environment": event.environment,
@@ -270,81 +272,10 @@ def _event(event: ErrorEvent, report: Report) -> dict[str, Any]:
     }
 
 
-def _raised(raised: Raised, index: int, data: Mapping[str, Any]) -> dict[str, Any]:
-    counted = {tuple(each) for each in data.get("grouping", {}).get("frames", []) if isinstance(each, list)}
-    raw = _raw_frames(data, index)
-    frames = [
-        {
-            "module": frame.module or frame.path,
-            "function": frame.function,
-            "line": frame.line,
-            "context": frame.context_line.strip(),
-            "own": frame.in_app,
-            "counts": (index, frame.number) in counted,
-            "vars": sorted((str(name), _shown(value)) for name, value in _vars(raw, frame.number).items())[
-                :30
-            ],
-        }
-        for frame in reversed(raised.frames[-MOST_FRAMES:])
-    ]
-    return {"type": raised.type, "value": raised.value, "handled": raised.handled, "frames": frames}
-
-
-def _raw_frames(data: Mapping[str, Any], index: int) -> list[Any]:
-    exception = data.get("exception")
-    values = exception.get("values") if isinstance(exception, dict) else exception
-    if not isinstance(values, list) or index >= len(values) or not isinstance(values[index], dict):
-        return []
-    stack = values[index].get("stacktrace")
-    frames = stack.get("frames") if isinstance(stack, dict) else None
-    return frames if isinstance(frames, list) else []
-
-
-def _vars(raw: list[Any], number: int) -> dict[str, Any]:
-    found = raw[number].get("vars") if number < len(raw) and isinstance(raw[number], dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list) and all(isinstance(line, str) for line in value):
-        return "\n".join(value)[:1000]
-    return (value if isinstance(value, str) else repr(value))[:300]
-
-
-def _crumbs(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    given = data.get("breadcrumbs")
-    values = given.get("values") if isinstance(given, dict) else given
-    return [
-        {
-            "category": str(each.get("category") or each.get("type") or ""),
-            "message": str(each.get("message") or each.get("data") or "")[:300],
-            "level": str(each.get("level") or "info"),
-        }
-        for each in (values if isinstance(values, list) else [])[-MOST_CRUMBS:]
-        if isinstance(each, dict)
-    ]
-
-
-def _about(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Request, runtime and extra, in lines."""
-    lines: list[tuple[str, str]] = []
-    request = data.get("request")
-    if isinstance(request, dict):
-        lines.append(("request", f"{request.get('method', '')} {request.get('url', '')}".strip()[:500]))
-    contexts = data.get("contexts")
-    for name, context in (contexts if isinstance(contexts, dict) else {}).items():
-        if isinstance(context, dict) and name in ("runtime", "os", "device", "browser"):
-            lines.append(
-                (
-                    str(name),
-                    " ".join(str(context[key]) for key in ("name", "version") if key in context)[:200],
-                )
-            )
-    extra = data.get("extra")
-    lines += [
-        (str(name)[:80], _shown(value)) for name, value in (extra if isinstance(extra, dict) else {}).items()
-    ][:30]
-    return lines
+def _hashes(issue: ErrorIssue) -> list[str]:
+    """What was merged into it can be taken out again; of an issue with one alone nothing can."""
+    found = list(issue.hashes.order_by("pk").values_list("hash", flat=True)[:MOST_HASHES])
+    return found if len(found) > 1 else []
 
 
 def _tags(issue: ErrorIssue) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ def test_an_issue_shows_where_it_happened_and_why_it_is_one(
     crumbs = {"values": [{"category": "query", "message": "SELECT 1"}]}
     _report(project, 1, tags={"region": "eu"}, breadcrumbs=crumbs, release="1.0", extra={"size": 3})
     client = browser(admin())
-    with django_assert_max_num_queries(QUERIES + 11):
+    with django_assert_max_num_queries(QUERIES + 12):
         text = client.get("/errors/shop-1").content.decode()
     for part in (
         "shop in load",
@@ -72,6 +72,67 @@ def test_an_issue_shows_where_it_happened_and_why_it_is_one(
         "size",
     ):
         assert part in text
+
+
+def test_a_call_is_shown_with_the_lines_around_it_and_the_event_as_it_is_kept(project: ErrorProject) -> None:
+    body = event(
+        request={"url": "http://shop/", "query_string": "page=2", "headers": [["Accept", "text/html"]]}
+    )
+    frame = body["exception"]["values"][0]["stacktrace"]["frames"][0]
+    frame |= {
+        "pre_context": ["def load():", "    y = 1"],
+        "context_line": "    x(y)",
+        "post_context": ["", "z = 2"],
+    }
+    accepted(project, body, number=1)
+    digest(now=NOW)
+    client = browser(admin())
+    text = client.get("/errors/SHOP-1").content.decode()
+    shown = re.findall(r'<span( class="is-it")?><span class="source-number">(\d*)</span>(.*?)</span>', text)
+    assert [(bool(is_it), number, line) for is_it, number, line in shown] == [
+        (False, "1", "def load():"),
+        (False, "2", "    y = 1"),
+        (True, "3", "    x(y)"),
+        (False, "4", ""),
+        (False, "5", "z = 2"),
+    ]
+    assert "page=2" in text
+    assert "header Accept" in text
+    (raw,) = re.findall(r'href="([^"]+)">0{8}… as JSON', text)
+    assert client.get(raw).json()["data"]["request"]["query_string"] == "page=2"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"context_line": "x()", "pre_context": "no list", "post_context": [1, None]},
+        {"context_line": 7, "vars": []},
+        {"context_line": "x()", "lineno": 1, "pre_context": ["a"] * 900},
+    ],
+)
+def test_calls_of_any_shape_are_shown(project: ErrorProject, frame: dict[str, Any]) -> None:
+    body = event()
+    body["exception"]["values"][0]["stacktrace"]["frames"][0] |= frame
+    accepted(project, body, number=1)
+    digest(now=NOW)
+    assert browser(admin()).get("/errors/SHOP-1").status_code == 200
+
+
+def test_what_was_merged_is_taken_out_again_on_the_page(project: ErrorProject) -> None:
+    for number, function in enumerate(("load", "save")):
+        _report(project, number, function=function)
+    client = browser(admin())
+    assert "Take a part out" not in client.get("/errors/SHOP-1").content.decode()
+    client.post("/errors/SHOP-1", {"do": "merge", "other": "SHOP-2"})
+    text = client.get("/errors/SHOP-1").content.decode()
+    hashes = re.findall(r'name="hash" value="(\w+)"', text)
+    assert len(hashes) == 2
+    assert client.post("/errors/SHOP-1", {"do": "part"}).status_code == 400
+    assert client.post("/errors/SHOP-1", {"do": "part", "hash": hashes}).status_code == 400, (
+        "none would be left"
+    )
+    assert client.post("/errors/SHOP-1", {"do": "part", "hash": hashes[1]}).status_code == 302
+    assert "SHOP-3" in client.get("/errors").content.decode()
 
 
 def test_what_a_program_says_is_never_markup(project: ErrorProject) -> None:
