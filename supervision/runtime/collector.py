@@ -19,8 +19,11 @@ EVERYTHING_EVERY_S = 900.0
 
 
 class Collector:
-    """Made before a node recovers anything: what it reads of a thousand children comes to stay, and looking for garbage among it
-    again and again would be an eighth of the time. `begin` once all is set up, `look` each second."""
+    """Made before a node recovers anything: what it reads of a thousand children comes to stay, and to look for garbage
+    among it again and again would be an eighth of the time.
+
+    `begin` once all is set up, `look` each second.
+    """
 
     def __init__(self, clock: Clock) -> None:
         gc.disable()
