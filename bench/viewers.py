@@ -129,11 +129,11 @@ def beside(one: Running, *words: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    try:
-        yield started
-    finally:
-        started.kill()
-        started.wait()
+    with started:  # closes its pipes
+        try:
+            yield started
+        finally:
+            started.kill()
 
 
 def told(program: subprocess.Popen[str]) -> Any:  # what it says is JSON of its own
