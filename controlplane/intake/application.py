@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from controlplane.intake.committing import Committer, OverloadedError
+from controlplane.intake.committing import Committer, OverloadedError, RefusedError
 from controlplane.intake.keys import Door, Doors
 from controlplane.intake.quota import Limiter
 from controlplane.intake.spool import Row
 from supervision.errors.protocol.accepting import Accepted, accept, accept_store, check_in_of
 from supervision.errors.protocol.browsers import accept_security
 from supervision.errors.protocol.categories import ERROR, INTERNAL, Limit, category_of, rate_limits_header
+from supervision.errors.protocol.cleaning import sayable
 from supervision.errors.protocol.encodings import BadEncodingError, Body, TooLargeError, UnknownEncodingError
 from supervision.errors.protocol.envelope import EnvelopeTooLargeError, MalformedEnvelopeError, read_envelope
 from supervision.errors.protocol.keys import key_of
@@ -201,7 +202,7 @@ class Intake:
                     event_id=report.event_id,
                     body=packed(report.body),
                     drift_s=accepted.drift_s,
-                    child=child[:2300],
+                    child=sayable(child[:2300]),
                     incarnation=int(incarnation) if incarnation else None,
                     received_at=now,
                 )
@@ -213,6 +214,8 @@ class Intake:
                 await committer.commit(rows)
             except OverloadedError:
                 raise self._busy() from None
+            except RefusedError as error:
+                raise refuse(400, "cannot be stored", str(error)) from None
         headers = ((b"x-sentry-rate-limits", rate_limits_header(limits).encode()),) if limits else ()
         if limits and not rows:
             retry = str(max(round(limit.seconds) for limit in limits)).encode()

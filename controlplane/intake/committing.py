@@ -1,17 +1,20 @@
 """Many requests, one transaction: what arrives within a moment is committed together, and each request hears when it is.
 
 With the database away, or slower than a client waits, reports go to a spool on disk, synced before the answer; they are
-taken back in when the database is there again. With both full the request is told to send less.
+taken back in when the database is there again. With both full the request is told to send less. What the database refuses
+for what it says is no outage: it alone is refused, or set aside where its request was answered before.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import psycopg
 
 from controlplane.intake.spool import Part, Row, Spool, SpoolFullError
+from supervision.errors.protocol.categories import category_of
 
 log = logging.getLogger("overstory.intake")
 
@@ -44,9 +47,20 @@ SELECT id, date_trunc('hour', clock_timestamp()), %s, %s, %s FROM supervision_er
 ON CONFLICT (project_id, hour, category, reason) DO UPDATE SET count = lost.count + excluded.count
 """
 
+REFUSALS = (psycopg.DataError, psycopg.IntegrityError, UnicodeError)
+"""Of what a row says, by the database or before it gets there; the same row would be refused again."""
+
+Connection = psycopg.AsyncConnection[Any]
+Rows = Sequence[Row]
+"""Of one request: all of them are stored or none."""
+
 
 class OverloadedError(Exception):
     """Neither the database nor the disk takes more."""
+
+
+class RefusedError(Exception):
+    """The database refuses what these rows say."""
 
 
 class Committer:
@@ -55,7 +69,7 @@ class Committer:
     def __init__(self, database_url: str, spool: Spool) -> None:
         self._url, self._spool = database_url, spool
         self._connection: psycopg.AsyncConnection | None = None
-        self._pending: list[tuple[Sequence[Row], asyncio.Future[None]]] = []
+        self._pending: list[tuple[Rows, asyncio.Future[None]]] = []
         self._discards: dict[tuple[int, str, str], int] = {}
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -73,8 +87,8 @@ class Committer:
         await self._close()
         self._spool.close()
 
-    async def commit(self, rows: Sequence[Row]) -> None:
-        """Returns once they are on disk, here or in the database. OverloadedError."""
+    async def commit(self, rows: Rows) -> None:
+        """Returns once they are on disk, here or in the database. OverloadedError, RefusedError."""
         if len(self._pending) >= MOST_PENDING:
             raise OverloadedError
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -111,9 +125,8 @@ class Committer:
                 batch.append(self._pending.pop(0))
                 count += len(batch[-1][0])
             discards, self._discards = self._discards, {}
-            rows = [row for rows, _ in batch for row in rows]
             try:
-                await self._insert(rows, discards)
+                refused = await self._insert([rows for rows, _ in batch], discards)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 await self._away(error)
                 for key, number in discards.items():
@@ -121,26 +134,49 @@ class Committer:
                 await self._to_spool(batch)
                 return
             self.is_away = False
-            for _, done in batch:
-                if not done.done():
+            for index, (rows, done) in enumerate(batch):
+                if index in refused:
+                    log.error("a report is refused by the database: %s", refused[index])
+                    for row in rows:
+                        self.discard(row.project, category_of(row.kind), "refused", 1)
+                if done.done():
+                    continue
+                if index in refused:
+                    done.set_exception(RefusedError("the database refuses what it says"))
+                else:
                     done.set_result(None)
 
     async def _insert(
         self,
-        rows: Sequence[Row],
+        requests: Sequence[Rows],
         discards: dict[tuple[int, str, str], int],
         within_s: float = COMMIT_WITHIN_S,
-    ) -> None:
+    ) -> dict[int, Exception]:
+        """All of them in one transaction, but for those that are refused: which, by their place, and why."""
         async with asyncio.timeout(within_s):
             if self._connection is None or self._connection.closed:
                 self._connection = await psycopg.AsyncConnection.connect(
                     self._url, autocommit=True, connect_timeout=2, application_name="overstory intake"
                 )
-            async with self._connection.transaction() if discards else contextlib.nullcontext():
-                if rows:
-                    await self._connection.execute(INSERT, _columns(rows))
-                for (project, category, reason), count in sorted(discards.items()):
-                    await self._connection.execute(COUNT_DISCARDS, [category, reason, count, project])
+            connection = self._connection
+            try:
+                async with connection.transaction() if discards else contextlib.nullcontext():
+                    await _execute(connection, requests)
+                    for key, count in sorted(discards.items()):
+                        await _count(connection, key, count)
+            except REFUSALS:
+                pass
+            else:
+                return {}
+        async with asyncio.timeout(within_s), connection.transaction():
+            refused = await _execute_apart(connection, requests)
+            for key, count in sorted(discards.items()):
+                try:
+                    async with connection.transaction():
+                        await _count(connection, key, count)
+                except REFUSALS as error:
+                    log.error("a count of discarded reports is refused by the database: %s", error)
+            return refused
 
     async def _away(self, error: BaseException) -> None:
         if not self.is_away:
@@ -154,7 +190,7 @@ class Committer:
                 await self._connection.close()
         self._connection = None
 
-    async def _to_spool(self, batch: Sequence[tuple[Sequence[Row], "asyncio.Future[None]"]]) -> None:
+    async def _to_spool(self, batch: Sequence[tuple[Rows, "asyncio.Future[None]"]]) -> None:
         rows = [row for rows, _ in batch for row in rows]
         failure: Exception | None = None
         try:
@@ -189,13 +225,46 @@ class Committer:
             await self._away(error)
 
     async def _take_back_part(self, part: Part) -> None:
-        try:
-            await self._insert(part.rows, {}, TAKE_BACK_WITHIN_S)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
-            log.error("reports in %s are refused by the database, and set aside: %s", part.path.name, error)
-            await asyncio.to_thread(part.set_aside)
-        else:
+        refused = await self._insert([[row] for row in part.rows], {}, TAKE_BACK_WITHIN_S)
+        if not refused:
             await asyncio.to_thread(part.forget)
+            return
+        log.error(
+            "%d of %d reports in %s are refused by the database, and set aside: %s",
+            len(refused),
+            len(part.rows),
+            part.path.name,
+            next(iter(refused.values())),
+        )
+        await asyncio.to_thread(part.set_aside, [part.rows[place] for place in sorted(refused)])
+
+
+async def _execute(connection: Connection, requests: Sequence[Rows]) -> None:
+    rows = [row for rows in requests for row in rows]
+    if rows:
+        await connection.execute(INSERT, _columns(rows))
+
+
+async def _count(connection: Connection, key: tuple[int, str, str], count: int) -> None:
+    project, category, reason = key
+    await connection.execute(COUNT_DISCARDS, [category, reason, count, project])
+
+
+async def _execute_apart(
+    connection: Connection, requests: Sequence[Rows], first: int = 0
+) -> dict[int, Exception]:
+    """Halved until those that are refused stand alone, in a transaction of the caller's: each costs a few statements, and
+    none of the others is lost or stored twice."""
+    try:
+        async with connection.transaction():
+            await _execute(connection, requests)
+    except REFUSALS as error:
+        if len(requests) == 1:
+            return {first: error}
+        half = len(requests) // 2
+        refused = await _execute_apart(connection, requests[:half], first)
+        return refused | await _execute_apart(connection, requests[half:], first + half)
+    return {}
 
 
 def _columns(rows: Sequence[Row]) -> list[list[object]]:

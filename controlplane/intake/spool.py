@@ -51,9 +51,17 @@ class Part:
         """Its rows are committed."""
         self.path.unlink(missing_ok=True)
 
-    def set_aside(self) -> None:
-        """Nobody takes it again; its lines stay, to be looked at."""
-        self.path.rename(self.path.with_suffix(".refused"))
+    def set_aside(self, rows: Sequence[Row]) -> None:
+        """Those of its rows that are refused; the others are committed. Nobody takes them again; their lines stay, to be
+        looked at."""
+        refused = os.open(
+            self.path.with_suffix(".refused"), os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        with os.fdopen(refused, "wb") as file:
+            file.write(b"".join(_line(row) for row in rows))
+            file.flush()
+            os.fsync(file.fileno())
+        self.forget()
 
     def release(self) -> None:
         """Anybody may take it, if it is still there."""

@@ -47,6 +47,11 @@ class Cleaned:
     cut: dict[str, str] = field(default_factory=dict)
 
 
+def sayable(text: str) -> str:
+    """A text without the letters that PostgreSQL takes in no text: NUL and lone surrogates."""
+    return _UNSAYABLE.sub("\N{REPLACEMENT CHARACTER}", text) if _UNSAYABLE.search(text) else text
+
+
 def clean(value: Any) -> Cleaned:
     """A copy within the bounds. Any: what JSON can say."""
     cleaned = Cleaned(None)
@@ -87,4 +92,4 @@ def _text(text: str, at: str, cut: dict[str, str]) -> str:
     if len(text) > MOST_STRING:
         cut[at] = f"{len(text)} characters, {MOST_STRING} kept"
         text = text[:MOST_STRING]
-    return _UNSAYABLE.sub("\N{REPLACEMENT CHARACTER}", text) if _UNSAYABLE.search(text) else text
+    return sayable(text)

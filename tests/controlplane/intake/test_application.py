@@ -1,5 +1,6 @@
 """The intake as a client sees it, over a real database; and without one."""
 
+import asyncio
 import hashlib
 import json
 import zlib
@@ -97,6 +98,28 @@ def test_a_report_of_a_child_names_it(project: ErrorProject, tmp_path: Path) -> 
     Client(tmp_path).one("/from/shop/api@2/17/api/42/envelope/", _envelope({"message": "x"}), AUTH)
     row = ErrorIntake.objects.get()
     assert (row.child, row.incarnation) == ("shop/api@2", 17)
+
+
+@pytest.mark.parametrize("child", ["shop/a\0b", "shop/a\ud800b"])
+def test_a_path_that_no_database_takes_loses_nobodys_report(
+    child: str, project: ErrorProject, tmp_path: Path
+) -> None:
+    client = Client(tmp_path)
+
+    async def both() -> list[tuple[int, Any, dict[str, str]]]:
+        return await asyncio.gather(
+            client.ask("/api/42/envelope/", _envelope({"message": "x"}, 1), AUTH),
+            client.ask(f"/from/{child}/17/api/42/envelope/", _envelope({"message": "x"}, 2), AUTH),
+            client.ask(f"/api/42/cron/{child[5:]}/{KEY}/", query="status=ok&environment=a%00b", method="GET"),
+        )
+
+    assert [status for status, _, _ in client.run(both)] == [200, 200, 202]
+    assert not waiting_on_disk(tmp_path)
+    assert sorted(ErrorIntake.objects.values_list("kind", "child")) == [
+        ("check_in", ""),
+        ("event", ""),
+        ("event", "shop/a\N{REPLACEMENT CHARACTER}b"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import time
 from collections.abc import AsyncIterator, Coroutine
@@ -12,7 +13,7 @@ import pytest
 from django.db import connection, transaction
 from psycopg.conninfo import make_conninfo
 
-from controlplane.intake.committing import RETRY_S, Committer
+from controlplane.intake.committing import RETRY_S, Committer, RefusedError
 from controlplane.intake.spool import Row, Spool
 from supervision.errors.store import digesting
 from supervision.errors.store.bodies import packed
@@ -150,6 +151,43 @@ def test_what_the_database_refuses_is_set_aside_and_the_rest_is_taken(
     (kept,) = waiting_on_disk(tmp_path)
     assert kept.endswith(".refused")
     assert "set aside" in caplog.text
+
+
+@pytest.mark.parametrize("child", ["a\0b", "a\ud800b"])
+def test_a_part_with_one_row_that_is_refused_is_taken_but_for_that_row(child: str, tmp_path: Path) -> None:
+    rows = [_row(number) for number in range(1, 8)]
+    _left_on_disk(tmp_path, *rows[:3], dataclasses.replace(_row(99), child=child), *rows[3:])
+
+    async def work() -> None:
+        async with _serving(_url(), tmp_path) as committer:
+            await _until_stored(*rows)
+            await until(lambda: not list(tmp_path.glob("*.jsonl")), "it is not taken again")
+            assert not committer.is_away
+
+    _run(work())
+    (kept,) = tmp_path.glob("*.refused")
+    (line,) = kept.read_bytes().splitlines()
+    assert f"{99:032x}".encode() in line
+
+
+@pytest.mark.parametrize("child", ["a\0b", "a\ud800b"])
+def test_what_the_database_refuses_of_one_request_is_no_outage_for_others(child: str, tmp_path: Path) -> None:
+    refused = dataclasses.replace(_row(99), child=child)
+
+    async def work() -> None:
+        async with _serving(_url(), tmp_path) as committer:
+            committer.discard(42, "error", "quota", 2)
+            told = await asyncio.gather(
+                *(committer.commit(rows) for rows in ([_row(1)], [_row(98), refused], [_row(2), _row(3)])),
+                return_exceptions=True,
+            )
+            assert [type(each) for each in told] == [type(None), RefusedError, type(None)]
+            assert not committer.is_away
+            await _until_stored(_row(1), _row(2), _row(3))
+        assert not waiting_on_disk(tmp_path)
+
+    _run(work())
+    assert sorted(ErrorDiscard.objects.values_list("reason", "count")) == [("quota", 2), ("refused", 2)]
 
 
 def test_a_report_does_not_wait_until_a_batch_is_digested(tmp_path: Path) -> None:

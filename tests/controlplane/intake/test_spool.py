@@ -44,12 +44,13 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
 
 def test_what_is_set_aside_is_kept_and_not_taken_again(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    spool.append([_row(1)])
+    spool.append([_row(1), _row(2)])
     (part,) = _taken(spool)
-    part.set_aside()
+    part.set_aside([_row(2)])
     part.release()
     assert _taken(spool) == []
-    assert len((tmp_path / part.path.with_suffix(".refused").name).read_bytes().splitlines()) == 1
+    (line,) = part.path.with_suffix(".refused").read_bytes().splitlines()
+    assert f"{2:032x}".encode() in line
 
 
 def test_a_part_that_was_not_forgotten_comes_again(tmp_path: Path) -> None:
