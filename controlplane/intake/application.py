@@ -23,7 +23,12 @@ from supervision.errors.protocol.browsers import accept_security
 from supervision.errors.protocol.categories import ERROR, INTERNAL, Limit, category_of, rate_limits_header
 from supervision.errors.protocol.cleaning import sayable
 from supervision.errors.protocol.encodings import BadEncodingError, Body, TooLargeError, UnknownEncodingError
-from supervision.errors.protocol.envelope import EnvelopeTooLargeError, MalformedEnvelopeError, read_envelope
+from supervision.errors.protocol.envelope import (
+    MOST_PAYLOAD,
+    EnvelopeTooLargeError,
+    MalformedEnvelopeError,
+    read_envelope,
+)
 from supervision.errors.protocol.keys import key_of
 from supervision.errors.store.bodies import packed
 from supervision.errors.store.spiking import REASON as SPIKE
@@ -43,6 +48,12 @@ interpreter's lock, would take longer."""
 MOST_AT_ONCE = 4
 """Larger requests that are read and scrubbed at a time: it is work for a processor, which the live pages of this process
 need too."""
+MOST_OF = {
+    "store": MOST_PAYLOAD["event"],
+    "security": MOST_PAYLOAD["event"],
+    "cron": MOST_PAYLOAD["check_in"],
+}
+"""Decoded, of a body that is one item with nothing around it."""
 BODY_WITHIN_S = 30.0
 BUSY = Limit(5.0, ("error", "default"), "busy")
 ACCEPTED = {"cron": 202, "security": 201}
@@ -155,7 +166,8 @@ class Intake:
         key = found["key"] or key_of(headers, query)
         if key is not None:  # nobody makes us read a body with a key that opens nothing
             door = await self._door(project, key)
-        body = await _body(receive, headers, most=MOST_DECODED if door else MOST_UNKNOWN)
+        most = min(MOST_OF.get(kind, MOST_DECODED), MOST_DECODED if door else MOST_UNKNOWN)
+        body = await _body(receive, headers, most=most)
         now = self._now()
         if len(body) <= SMALL:
             dsn_key, accepted = _read(kind, body, query, found["slug"], now)

@@ -203,6 +203,39 @@ def test_hostile_bodies(
     assert not ErrorIntake.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/api/42/store/", 1024 * 1024),
+        ("/api/42/security/", 1024 * 1024),
+        (f"/api/42/cron/nightly/{KEY}/", 100 * 1024),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_body_that_is_one_item_may_be_as_large_as_an_item(
+    path: str, most: int, packed: bool, project: ErrorProject, tmp_path: Path
+) -> None:
+    query = f"sentry_key={KEY}&status=ok"
+    report: Any = {"message": "x"}
+    if "security" in path:
+        report = {"csp-report": {"effective-directive": "img-src"}}
+    client = Client(tmp_path)
+
+    async def both() -> list[tuple[int, Any, dict[str, str]]]:
+        whole = json.dumps(report).encode()
+        bodies = [whole + b" " * (most - len(whole) + more) for more in (0, 1)]
+        if not packed:
+            return [await client.ask(path, body, query=query) for body in bodies]
+        gzip = {"Content-Encoding": "gzip"}
+        return [await client.ask(path, zlib.compress(body, wbits=31), gzip, query=query) for body in bodies]
+
+    fits, too_large = client.run(both)
+    assert fits[0] in (200, 201, 202)
+    assert (too_large[0], too_large[1]["detail"]) == (413, "too large")
+    assert str(most) in too_large[1]["causes"][0]
+    assert ErrorIntake.objects.count() == 1
+
+
 def test_too_much_is_told_by_category(project: ErrorProject, tmp_path: Path) -> None:
     ErrorProject.objects.update(events_per_minute=2)
     client = Client(tmp_path)
