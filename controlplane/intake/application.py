@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from controlplane.intake.committing import Committer, OverloadedError, RefusedError
 from controlplane.intake.keys import Door, Doors
 from controlplane.intake.quota import Limiter
+from controlplane.intake.room import NoRoomError, Part, Room
 from controlplane.intake.spool import Row
 from supervision.errors.protocol.accepting import Accepted, accept, accept_store, check_in_of
 from supervision.errors.protocol.browsers import accept_security
@@ -40,6 +41,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MIB = 1024 * 1024
 MOST_WIRE, MOST_DECODED = 20 * MIB, 100 * MIB
+MOST_HELD = 256 * MIB
+"""Decoded, of all requests of this process together."""
 MOST_UNKNOWN = 2 * MIB
 """Of a body that may hold its key itself, as a DSN: who sends it is not known before it was read."""
 SMALL = 16 * 1024
@@ -116,6 +119,7 @@ class Intake:
         self._make_committer = committer
         self._committer: Committer | None = None
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._room = Room(MOST_HELD)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = _PATH.fullmatch(_path(scope)) if scope["type"] == "http" else None
@@ -126,9 +130,12 @@ class Intake:
             await _send(send, Answer(200, {}, tuple(_PREFLIGHT)))
             return
         try:
-            answer = await self._take(scope, receive, found)
+            with self._room.part() as part:
+                answer = await self._take(scope, receive, found, part)
         except Refused as refused:
             answer = refused.answer
+        except NoRoomError:
+            answer = self._busy().answer
         await _send(send, answer)
 
     def start(self) -> None:
@@ -141,7 +148,7 @@ class Intake:
             await self._committer.stop()
         await self._quota.close()
 
-    async def _take(self, scope: Scope, receive: Receive, found: re.Match[str]) -> Answer:
+    async def _take(self, scope: Scope, receive: Receive, found: re.Match[str], part: Part) -> Answer:
         kind = "cron" if found["slug"] else found["kind"]
         if scope["method"] != "POST" and not (kind == "cron" and scope["method"] == "GET"):
             raise refuse(405, "POST", headers=((b"allow", b"POST, OPTIONS"),))
@@ -167,7 +174,7 @@ class Intake:
         if key is not None:  # nobody makes us read a body with a key that opens nothing
             door = await self._door(project, key)
         most = min(MOST_OF.get(kind, MOST_DECODED), MOST_DECODED if door else MOST_UNKNOWN)
-        body = await _body(receive, headers, most=most)
+        body = await _body(receive, headers, part, most=most)
         now = self._now()
         if len(body) <= SMALL:
             dsn_key, accepted = _read(kind, body, query, found["slug"], now)
@@ -270,8 +277,8 @@ def _path(scope: Scope) -> str:
     return path.removeprefix(root) if root else path
 
 
-async def _body(receive: Receive, headers: dict[str, str], *, most: int) -> bytes:
-    """Decompressed as it comes, within the bounds."""
+async def _body(receive: Receive, headers: dict[str, str], part: Part, *, most: int) -> bytes:
+    """Decompressed as it comes, within the bounds. NoRoomError where other requests hold too much."""
     try:
         body = Body(headers.get("content-encoding", ""), most_wire=min(MOST_WIRE, most), most_decoded=most)
         async with asyncio.timeout(BODY_WITHIN_S):
@@ -279,7 +286,8 @@ async def _body(receive: Receive, headers: dict[str, str], *, most: int) -> byte
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise refuse(400, "the client went away")
-                body.feed(message.get("body", b""))
+                body.feed(message.get("body", b""), room=part.left)
+                part.hold(len(body))
                 if not message.get("more_body"):
                     return body.whole()
     except UnknownEncodingError as error:

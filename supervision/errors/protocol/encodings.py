@@ -107,16 +107,23 @@ class Body:
         self._wire = 0
         self._made = bytearray()
 
-    def feed(self, data: bytes) -> None:
+    def __len__(self) -> int:
+        """Decompressed bytes so far."""
+        return len(self._made)
+
+    def feed(self, data: bytes, *, room: int | None = None) -> None:
+        """Not much more than `room` bytes are made of it: who then finds more does not go on."""
         self._wire += len(data)
         if self._wire > self._most_wire:
             raise TooLargeError(f"more than {self._most_wire} bytes")
-        self._made += self._decoder.feed(data, self._most_decoded - len(self._made))
+        left = self._most_decoded - len(self._made)
+        self._made += self._decoder.feed(data, left if room is None else min(left, room))
         if len(self._made) > self._most_decoded:
             raise TooLargeError(f"more than {self._most_decoded} bytes when decompressed")
 
     def whole(self) -> bytes:
-        """All of it, once everything was fed."""
+        """All of it, once everything was fed; nothing of it is kept here."""
         if self._wire and not self._decoder.is_whole():
             raise BadEncodingError("the body ends too early")
-        return bytes(self._made)
+        whole, self._made = bytes(self._made), bytearray()
+        return whole

@@ -107,11 +107,12 @@ def test_a_path_that_no_database_takes_loses_nobodys_report(
     client = Client(tmp_path)
 
     async def both() -> list[tuple[int, Any, dict[str, str]]]:
-        return await asyncio.gather(
+        answers = await asyncio.gather(
             client.ask("/api/42/envelope/", _envelope({"message": "x"}, 1), AUTH),
             client.ask(f"/from/{child}/17/api/42/envelope/", _envelope({"message": "x"}, 2), AUTH),
             client.ask(f"/api/42/cron/{child[5:]}/{KEY}/", query="status=ok&environment=a%00b", method="GET"),
         )
+        return list(answers)
 
     assert [status for status, _, _ in client.run(both)] == [200, 200, 202]
     assert not waiting_on_disk(tmp_path)
@@ -234,6 +235,29 @@ def test_a_body_that_is_one_item_may_be_as_large_as_an_item(
     assert (too_large[0], too_large[1]["detail"]) == (413, "too large")
     assert str(most) in too_large[1]["causes"][0]
     assert ErrorIntake.objects.count() == 1
+
+
+def test_requests_that_hold_too_much_together_are_told_to_send_less(
+    project: ErrorProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controlplane.intake.application.MOST_HELD", 200_000)
+    client = Client(tmp_path)
+    extra = {"extra": {str(number): "x" * 1000 for number in range(150)}}
+    broken = _envelope(extra)[:-1]
+
+    async def ask(number: int, body: bytes = b"") -> tuple[int, Any, dict[str, str]]:
+        return await client.ask("/api/42/envelope/", body or _envelope(extra, number), AUTH)
+
+    async def run() -> list[tuple[int, Any, dict[str, str]]]:
+        first = await client.ask("/api/42/envelope/", _envelope({"message": "x"}, 1), AUTH)
+        together = await asyncio.gather(*(ask(number) for number in (2, 3, 4)))
+        after = [await ask(5, broken), await ask(6, broken), await ask(7)]
+        return [first, *together, *after]
+
+    answers = client.run(run)
+    assert [status for status, _, _ in answers] == [200, 200, 429, 429, 400, 400, 200]
+    assert answers[2][2]["x-sentry-rate-limits"] == "5:error;default:project:busy"
+    assert answers[2][2]["retry-after"] == "5"
 
 
 def test_too_much_is_told_by_category(project: ErrorProject, tmp_path: Path) -> None:

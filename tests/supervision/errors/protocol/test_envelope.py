@@ -101,6 +101,15 @@ def test_a_bomb_stops_at_the_bound(encoding: str) -> None:
     assert len(body._made) < 2 * MIB
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+def test_little_more_is_made_than_there_is_room_for(encoding: str) -> None:
+    plain = b"0" * 20 * MIB
+    packed = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}[encoding](plain)
+    body = Body(encoding, most_wire=MIB, most_decoded=100 * MIB)
+    body.feed(packed, room=MIB)
+    assert MIB < len(body) < 2 * MIB
+
+
 def test_more_on_the_wire_than_the_bound() -> None:
     with pytest.raises(TooLargeError):
         Body("", most_wire=10, most_decoded=MIB).feed(b"x" * 11)
