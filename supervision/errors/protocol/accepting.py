@@ -20,6 +20,8 @@ from supervision.errors.protocol.transactions import ran_of
 from supervision.errors.scrubbing.values import scrub
 
 MOST_DRIFT_S = 366 * 86_400.0
+NOBODY = "0" * 32
+"""As an id of a run it says that there is none."""
 LEAST_DRIFT_S = 5.0
 """A smaller difference is the way the request took."""
 
@@ -97,7 +99,11 @@ def accept_store(body: bytes, *, now: dt.datetime) -> Accepted:
 
 
 def check_in_of(slug: str, query: Mapping[str, str], body: bytes) -> Report:
-    """A check-in by plain HTTP, as a line of shell sends it. MalformedEnvelopeError for a body that is no JSON object."""
+    """A check-in by plain HTTP, as a line of shell sends it. MalformedEnvelopeError for a body that is no JSON object.
+
+    Where it says no id of a run, none is made up: an end then ends the run that is under way. What the client is told is
+    the id of a run that begins with it.
+    """
     found: dict[str, Any] = _object(Item({}, body)) if body.strip() else {}
     found.update({name: query[name] for name in ("status", "environment", "check_in_id") if name in query})
     if "duration" in query:
@@ -108,9 +114,12 @@ def check_in_of(slug: str, query: Mapping[str, str], body: bytes) -> Report:
     found["monitor_slug"] = slug
     if found.get("status") not in ("in_progress", "ok", "error"):
         raise MalformedEnvelopeError("status is in_progress, ok or error")
-    known = event_id_of(found.get("check_in_id")) or uuid.uuid4().hex
-    found["check_in_id"] = known
-    return Report("check_in", known, safe(found))
+    known = event_id_of(found.pop("check_in_id", None))
+    if known not in (None, NOBODY):
+        found["check_in_id"] = known
+        return Report("check_in", known, safe(found))
+    found["event_id"] = uuid.uuid4().hex
+    return Report("check_in", found["event_id"], safe(found))
 
 
 def _object(item: Item) -> dict[str, Any]:

@@ -357,6 +357,26 @@ def test_check_ins_by_plain_http(project: ErrorProject, tmp_path: Path) -> None:
     assert (run_of.status, run_of.duration_s, run_of.monitor.slug) == ("ok", 2.5, "backup")
 
 
+@pytest.mark.parametrize("given", ["", "&check_in_id=", "&check_in_id=" + "0" * 32, "&check_in_id=mine"])
+@pytest.mark.parametrize("end", ["ok", "error"])
+def test_a_check_in_without_an_id_ends_the_run_that_is_under_way(
+    given: str, end: str, project: ErrorProject, tmp_path: Path
+) -> None:
+    client = Client(tmp_path)
+
+    async def run() -> list[str]:
+        path = f"/api/42/cron/backup/{KEY}/"
+        said = ("in_progress", end, "in_progress", end, end)
+        answers = [await client.ask(path, query=f"status={status}{given}", method="GET") for status in said]
+        return [told["id"] for _, told, _ in answers]
+
+    ids = client.run(run)
+    assert len(set(ids)) == 5, "each is a report of its own"
+    digest(now=NOW)
+    runs = CheckIn.objects.order_by("pk").values_list("check_in_id", "status")
+    assert list(runs) == [(ids[0], end), (ids[2], end), (ids[4], end)], "the last end had no beginning"
+
+
 def test_an_old_clients_store_request(project: ErrorProject, tmp_path: Path) -> None:
     status, told, _ = Client(tmp_path).one(
         "/api/42/store/", b'{"message": "late"}', query=f"sentry_key={KEY}"
