@@ -20,10 +20,15 @@ _IDENTIFIERS = frozenset(
         "timestamp",
         "start_timestamp",
         "sent_at",
-        "abs_path",
     }
 )
-"""What we need as it is, and what no secret stands in."""
+_OWN: Mapping[str, frozenset[str]] = {
+    "": _IDENTIFIERS,
+    ".contexts.trace": frozenset({"trace_id", "span_id", "parent_span_id"}),
+    ".attrs": frozenset({"release"}),
+}
+"""By place, of an event, of its trace and of a session: what we need as it is, and what no secret stands in. A variable of
+the same name elsewhere is anybody's."""
 
 
 @dataclass(slots=True)
@@ -59,9 +64,10 @@ def _scrub(value: Any, at: str, where: list[str], *, source: bool) -> Any:
 
 def _object(value: Mapping[str, Any], at: str, where: list[str]) -> dict[str, Any]:
     made = {}
+    own = _OWN.get(at, frozenset())
     for key, item in value.items():
         inner = f"{at}.{key}"[:256]
-        if key in _IDENTIFIERS and isinstance(item, str | int | float):
+        if key in own and isinstance(item, str | int | float):
             made[key] = item
         elif is_secret_name(key) and not _tells_nothing(item):
             made[scrub_text(key)] = FILTERED

@@ -28,6 +28,8 @@ KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIBOgIBAAJB\n-----END RSA PRIVATE KEY--
         "AWS_SECRET_ACCESS_KEY", "Authorization", "Set-Cookie", "csrfmiddlewaretoken", "sessionid", "session_key",
         "private-key",
         "credit_card", "cardNumber", "DATABASE_URL", "sentry_dsn", "client_secret", "HTTP_COOKIE", "otp",
+        "db_pass", "smtp_pass", "smtpPass", "DB_PASS", "pass", "pass2", "PGPASSWORD", "passwords", "user_passwords",
+        "api_keys", "apiKeys", "access_tokens", "accessTokens", "userpassword", "pass_phrase", "passWord",
     ],
 )  # fmt: skip
 def test_names_of_secrets(name: str) -> None:
@@ -38,7 +40,9 @@ def test_names_of_secrets(name: str) -> None:
     "name",
     ["author", "authority", "max_tokens", "token_count",
      "tokens", "passenger", "compass", "key", "keyboard", "session_count",
-     "secretary", "password_changed", "pinned", "spinner", "user", "cookie_age", "carding", "token_type", "opinion"],
+     "secretary", "password_changed", "pinned", "spinner", "user", "cookie_age", "carding", "token_type", "opinion",
+     "compassion", "bypass", "pass_rate", "passed", "passes", "passing", "passport", "first_pass", "render_pass_2",
+     "boarding_pass", "max_pass", "pass_count", "input_tokens", "keys", "api_keys_count", "max_access_tokens"],
 )  # fmt: skip
 def test_names_of_other_things(name: str) -> None:
     assert not is_secret_name(name)
@@ -180,6 +184,27 @@ PLANTED: list[Any] = [
     {"contexts": {"shop": {"dsn": f"https://{SECRET}@errors.example/1"}}},
     {"tags": {"api_key": SECRET}},
     {"modules": {f"token={SECRET}": "1"}},
+    {
+        "exception": {
+            "values": [
+                {
+                    "stacktrace": {
+                        "frames": [
+                            {"abs_path": f"https://bob:{SECRET}@h/x.js?token={SECRET}"},
+                            {
+                                "vars": {
+                                    "release": f"password={SECRET}",
+                                    "event_id": int(CARD),
+                                    "trace_id": CARD,
+                                }
+                            },
+                        ]
+                    }
+                }
+            ]
+        }
+    },
+    {"extra": {"timestamp": CARD, "contexts": {"trace": {"span_id": CARD}}, "sent_at": f"token={SECRET}"}},
 ]
 
 
@@ -199,6 +224,16 @@ def test_it_is_said_where_something_was() -> None:
 def test_identifiers_stay_as_they_are() -> None:
     event = {"event_id": "4111111111111111", "trace_id": CARD, "contexts": {"trace": {"span_id": CARD}}}
     assert scrub(event).value == event
+    session = {"attrs": {"release": f"shop@{CARD}"}}
+    assert scrub(session).value == session
+
+
+@pytest.mark.parametrize(
+    "path", ["/srv/shop/passenger/views.py", "https://shop.example/static/app.3f9c.js?v=17", "C:\\shop\\a.py"]
+)
+def test_a_path_without_secrets_stays(path: str) -> None:
+    frame = {"abs_path": path, "vars": {"release": "shop@1.2.3", "event_id": "a" * 32}}
+    assert scrub(frame).value == frame
 
 
 @pytest.mark.parametrize(
