@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import django
 from django.conf import settings
@@ -17,13 +18,16 @@ from controlplane.serving import notify
 from controlplane.serving.loading import loading
 from supervision.runtime.clock import SystemClock
 
+if TYPE_CHECKING:
+    from supervision.errors.store.checkins import Away  # rows can be named only after setup
+
 WAIT_S = 1.0
 APART_S = 0.1
 """Between the starts of two batches that are not full: a transaction costs what tens of reports do. The first report after
 a pause is digested at once."""
 CLOCK_EVERY_S = 10.0
 AWAY_S = 60.0
-"""Without a look at the monitors for so long, nothing that was due meanwhile is called missed."""
+"""Without anything digested for so long, nothing that was due meanwhile is called missed."""
 MONITORS_LOCK = 0x6F76_6572_6D6F_6E69
 """Advisory: of several digesters one looks at the clock."""
 CHANNEL = "overstory_errors"
@@ -40,7 +44,8 @@ class Digester:
         self._clock = SystemClock()
         self._wakeups = Wakeups(settings.CONNECTIONS.database_url, (CHANNEL,))
         self._ended = False
-        self._looked_at: dt.datetime | None = None
+        self._turned_at: dt.datetime | None = None
+        self._away: Away | None = None
         self._look_again = 0.0
 
     def stop(self, *_: int | FrameType | None) -> None:
@@ -88,28 +93,34 @@ class Digester:
         from supervision.errors.store.digesting import BATCH, digest
 
         now = self._now()
+        self._see_whether_away(now)
         give_projects()
         taken = digest(now=now)
+        self._turned_at = now
         if self._clock.boot() >= self._look_again:
             self._look_again = self._clock.boot() + CLOCK_EVERY_S
             self._look(now)
         return taken == BATCH
 
+    def _see_whether_away(self, now: dt.datetime) -> None:
+        """Before anything is digested, which would hide it. Another digester may have been there meanwhile."""
+        from supervision.errors.store.checkins import Away, last_heard
+
+        if self._turned_at is not None and (now - self._turned_at).total_seconds() <= AWAY_S:
+            return
+        since = max(filter(None, (self._turned_at, last_heard())), default=now)
+        if (now - since).total_seconds() > AWAY_S:
+            self._away = Away(since, now)
+
     def _look(self, now: dt.datetime) -> None:
         from supervision.errors.store.checkins import look_at_clock
-        from supervision.errors.store.digesting import waiting
 
-        if waiting():
-            return  # check-ins may be among what waits: first that
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [MONITORS_LOCK])
                 if not cursor.fetchone()[0]:
                     return
-            before = self._looked_at
-            away = before is None or (now - before).total_seconds() > AWAY_S
-            look_at_clock(now=now, away_since=(before or now) if away else None)
-        self._looked_at = now
+            look_at_clock(now=now, away=self._away)
 
     def _now(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock.wall(), tz=dt.UTC)

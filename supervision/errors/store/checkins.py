@@ -7,17 +7,30 @@ What comes twice, or after a later run has ended, is kept with its run and says 
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from django.db.models import Max, Min
 
 from supervision.errors.monitors.schedule import InvalidScheduleError, next_due
 from supervision.errors.protocol.reading import event_id_of
-from supervision.errors.store.models import ErrorIntake
+from supervision.errors.store.models import ErrorEventKey, ErrorIntake
 from supervision.errors.store.monitor_models import CheckIn, Monitor
 
 ENDS = (CheckIn.Status.OK, CheckIn.Status.ERROR)
 MOST_SECONDS = 366 * 86_400
 MOST_RUNS = 1000
 NOBODY = "0" * 32
+HEARD_WITHIN = dt.timedelta(minutes=5)
+"""After we were away: so long the end of a run may take to reach us, which a client or a spool held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Between these moments we could not take anything in."""
+
+    since: dt.datetime
+    until: dt.datetime
 
 
 def take_check_ins(given: Sequence[tuple[ErrorIntake, dict[str, Any]]], *, now: dt.datetime) -> None:
@@ -125,37 +138,67 @@ def _due(monitor: Monitor, after: dt.datetime) -> dt.datetime | None:
         return None
 
 
-def look_at_clock(*, now: dt.datetime, away_since: dt.datetime | None = None) -> int:
+def last_heard() -> dt.datetime | None:
+    """When the newest thing that was digested came in, or the clock last found something: until then we were there."""
+    found = (
+        Monitor.objects.aggregate(at=Max("last_seen"))["at"],
+        Monitor.objects.aggregate(at=Max("status_at"))["at"],
+        ErrorEventKey.objects.aggregate(at=Max("received_at"))["at"],
+    )
+    return max(filter(None, found), default=None)
+
+
+def look_at_clock(*, now: dt.datetime, away: Away | None = None) -> int:
     """Find monitors whose job did not come, and runs that take too long; how many changed.
 
-    `away_since`: we could not take anything in from then until now, so nothing that was due meanwhile is called missed.
+    As of the oldest check-in that waits to be digested: what it says may be that the job came. A job that could have come
+    while we were away is not called missed, nor late, and is due the next time after that; a run whose time ended meanwhile
+    has HEARD_WITHIN to be told of.
     """
+    waits = ErrorIntake.objects.filter(kind=ErrorIntake.Kind.CHECK_IN, failed_at=None)
+    oldest = waits.aggregate(at=Min("received_at"))["at"]
+    now = min(now, oldest) if oldest is not None else now
+    return _look_at_due(now, away) + _look_at_runs(now, away)
+
+
+def _look_at_due(now: dt.datetime, away: Away | None) -> int:
     changed = 0
     for monitor in (
         Monitor.objects.select_for_update(skip_locked=True).filter(next_due__lt=now).order_by("pk")[:500]
     ):
         assert monitor.next_due is not None  # noqa: S101 filtered
         due, late_at = monitor.next_due, monitor.next_due + dt.timedelta(seconds=monitor.margin_s)
+        if away is not None and due <= away.until and late_at > away.since:
+            monitor.next_due = _due(monitor, away.until)
+            monitor.save()
+            continue
         if now < late_at:
             if monitor.status not in (Monitor.Status.LATE, Monitor.Status.ERROR):
                 monitor.status, monitor.status_at = Monitor.Status.LATE, now
                 monitor.save()
                 changed += 1
             continue
-        if away_since is None or due < away_since:
-            CheckIn.objects.get_or_create(
-                monitor=monitor,
-                check_in_id=f"{monitor.pk:016x}{int(due.timestamp()):016x}",
-                defaults={"status": CheckIn.Status.MISSED, "started_at": due, "ended_at": now},
-            )
-            monitor.status, monitor.status_at = Monitor.Status.MISSED, now
-            monitor.ended(ok=False, at=now)
-            changed += 1
+        CheckIn.objects.get_or_create(
+            monitor=monitor,
+            check_in_id=f"{monitor.pk:016x}{int(due.timestamp()):016x}",
+            defaults={"status": CheckIn.Status.MISSED, "started_at": due, "ended_at": now},
+        )
+        monitor.status, monitor.status_at = Monitor.Status.MISSED, now
+        monitor.ended(ok=False, at=now)
         monitor.next_due = _due(monitor, max(due, now - dt.timedelta(seconds=monitor.margin_s)))
         monitor.save()
+        changed += 1
+    return changed
+
+
+def _look_at_runs(now: dt.datetime, away: Away | None) -> int:
+    changed = 0
     runs = CheckIn.objects.select_for_update(skip_locked=True, of=("self",)).select_related("monitor")
     for run in runs.filter(status=CheckIn.Status.IN_PROGRESS).order_by("pk")[:500]:
-        if now >= run.started_at + dt.timedelta(seconds=run.monitor.max_runtime_s):
+        ends = run.started_at + dt.timedelta(seconds=run.monitor.max_runtime_s)
+        if away is not None and away.since <= ends <= away.until:
+            ends = away.until + HEARD_WITHIN
+        if now >= ends:
             run.status, run.ended_at = CheckIn.Status.TIMEOUT, now
             run.save()
             monitor = Monitor.objects.select_for_update().get(pk=run.monitor_id)

@@ -16,7 +16,7 @@ from supervision.errors.grouping.g1 import Because, Grouping
 from supervision.errors.grouping.rules import Given
 from supervision.errors.store import digesting, issues
 from supervision.errors.store.bodies import unpacked
-from supervision.errors.store.checkins import look_at_clock
+from supervision.errors.store.checkins import HEARD_WITHIN, Away, look_at_clock
 from supervision.errors.store.digesting import digest, waiting
 from supervision.errors.store.models import (
     ErrorActivity,
@@ -292,12 +292,50 @@ def test_a_job_that_was_missed_or_hangs_fails_and_one_of_our_own_outage_does_not
     accepted(project, _check_in("in_progress", "a" * 32, monitor_config=every), kind="check_in")
     digest(now=NOW)
     soon = NOW + dt.timedelta(minutes=30)
-    look_at_clock(now=soon, away_since=NOW)
+    away = Away(NOW + dt.timedelta(seconds=30), soon)
+    assert look_at_clock(now=soon, away=away) == 0
     monitor = Monitor.objects.get()
     assert not monitor.check_ins.filter(status="missed").exists()
-    assert (monitor.status, monitor.failing_since) == ("timeout", soon)
-    look_at_clock(now=soon + dt.timedelta(minutes=5))
-    assert Monitor.objects.get().status == "missed"
+    assert (monitor.status, monitor.failing_since) == ("waiting", None), (
+        "nobody had time to say that it ended"
+    )
+    assert monitor.next_due == soon + dt.timedelta(minutes=1)
+    look_at_clock(now=soon + HEARD_WITHIN, away=away)
+    assert CheckIn.objects.get(check_in_id="a" * 32).status == "timeout"
+    assert Monitor.objects.get().check_ins.filter(status="missed").count() == 1, (
+        "it did not come after our return"
+    )
+
+
+def test_a_job_that_was_due_just_before_our_outage_may_have_come_in_it(project: ErrorProject) -> None:
+    hourly = {**CONFIG, "schedule": {"type": "crontab", "value": "0 * * * *"}}
+    accepted(project, _check_in("ok", "a" * 32, monitor_config=hourly), kind="check_in")
+    digest(now=NOW)
+    due = Monitor.objects.get().next_due
+    assert due == NOW + dt.timedelta(hours=1)
+    away = Away(due + dt.timedelta(minutes=1), due + dt.timedelta(minutes=30))
+    look_at_clock(now=away.until, away=away)
+    assert (Monitor.objects.get().status, Monitor.objects.get().next_due) == (
+        "ok",
+        due + dt.timedelta(hours=1),
+    )
+    look_at_clock(now=due + dt.timedelta(minutes=66), away=away)
+    assert Monitor.objects.get().status == "missed", "that of the next hour is not our doing"
+
+
+def test_only_what_a_waiting_check_in_may_say_is_not_looked_at_yet(project: ErrorProject) -> None:
+    hourly = {**CONFIG, "schedule": {"type": "crontab", "value": "0 * * * *"}}
+    accepted(project, _check_in("ok", "a" * 32, monitor_config=hourly), kind="check_in")
+    digest(now=NOW)
+    due = NOW + dt.timedelta(hours=1)
+    accepted(project, _check_in("ok", "b" * 32), kind="check_in", number=2, at=due + dt.timedelta(minutes=1))
+    look_at_clock(now=due + dt.timedelta(minutes=10))
+    assert Monitor.objects.get().status == "late", "it came in time, and is not digested yet"
+    digest(now=due + dt.timedelta(minutes=10))
+    assert Monitor.objects.get().status == "ok"
+    accepted(project, an_event(), number=3, at=due)
+    look_at_clock(now=due + dt.timedelta(minutes=70))
+    assert Monitor.objects.get().status == "missed", "an event that waits says nothing of it"
 
 
 @pytest.mark.django_db(transaction=True)
