@@ -86,11 +86,11 @@ def _count(pk: int, accepts: Accepts, now: dt.datetime) -> None:
 
 
 def _accepted(rule: IssueRule, issues: Collection[int], accepts: Accepts, now: dt.datetime) -> list[int]:
-    """Those that are the rule's, not muted, and that its filter accepts. A filter that cannot be read any more accepts none,
-    and says so."""
+    """Those that are the rule's, that somebody is told of, and that its filter accepts. A filter that cannot be read any
+    more accepts none, and says so."""
     if not issues:
         return []
-    rows = ErrorIssue.objects.filter(pk__in=list(issues)).exclude(status=ErrorIssue.Status.MUTED)
+    rows = ErrorIssue.objects.filter(pk__in=list(issues), merged_into=None).exclude(status__in=QUIET)
     if rule.project_id is not None:
         rows = rows.filter(project=rule.project_id)
     try:
@@ -112,9 +112,12 @@ def _note(rule: IssueRule, found: Iterable[tuple[int, str, str]], now: dt.dateti
 
 
 def _end(now: dt.datetime) -> None:
-    """Of issues that are closed, muted or merged; and alerts of which nothing lasts."""
-    gone = Q(issue__status__in=QUIET)
-    over = IssueFiring.objects.filter(gone | Q(issue__merged_into__isnull=False), over_at=None)
+    """Of issues that are closed, muted or merged; and alerts of which nothing lasts. What nobody was told of by then is
+    dropped."""
+    gone = Q(issue__status__in=QUIET) | Q(issue__merged_into__isnull=False)
+    untold = IssueFiring.objects.filter(gone, told_at=None)
+    IssueFiring.objects.filter(pk__in=list(untold.values_list("pk", flat=True)[:AT_ONCE])).delete()
+    over = IssueFiring.objects.filter(gone, over_at=None)
     IssueFiring.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:AT_ONCE])).update(over_at=now)
     alerts = Alert.objects.filter(kind=Kind.ISSUE_FOUND, resolved_at=None).exclude(
         pk__in=IssueFiring.objects.filter(over_at=None).exclude(alert=None).values("alert")

@@ -255,6 +255,32 @@ def test_nothing_is_told_of_a_muted_issue(shop: ErrorProject) -> None:
     assert watched(7) == 1
 
 
+@pytest.mark.parametrize("status", ["archived", "resolved"])
+@pytest.mark.parametrize("trigger", ["events", "users", "escalating"])
+def test_what_is_closed_is_counted_no_more(shop: ErrorProject, trigger: str, status: str) -> None:
+    fields = {} if trigger == "escalating" else {"count": 1, "window_minutes": 60}
+    made("many", trigger=trigger, gather_s=0, **fields)
+    reported(shop, "load", seconds=-7200, user={"id": "ada"})
+    reported(shop, *["load"] * 10, user={"id": "ada"})
+    assert watched(1) == 1
+    issue = ErrorIssue.objects.get()
+    deeds.set_status(issue=issue, status=status, now=at(2), actor=ACTOR)
+    assert [watched(seconds) for seconds in (3, 13, 23)] == [0, 0, 0]
+    assert (IssueFiring.objects.count(), Alert.objects.get().state) == (1, "resolved")
+    deeds.set_status(issue=issue, status="ongoing", now=at(24), actor=ACTOR)
+    assert watched(25) == 1
+
+
+def test_what_was_closed_before_it_was_told_is_not_told(shop: ErrorProject) -> None:
+    made("many", trigger="events", count=1, window_minutes=60, gather_s=30)
+    reported(shop, "load", "store")
+    assert watched(1) == 0
+    deeds.set_status(issue=ErrorIssue.objects.get(number=1), status="resolved", now=at(2), actor=ACTOR)
+    assert watched(40) == 1
+    assert Alert.objects.get().data["issues"] == ["SHOP-2"]
+    assert watched(50) == 0
+
+
 def test_the_filter_is_the_one_of_the_page_and_another_projects_issues_are_not_found(
     shop: ErrorProject,
 ) -> None:
