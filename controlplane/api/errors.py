@@ -238,7 +238,7 @@ class ErrorIssueMerge(IssueDeed):
         def deed(issue: ErrorIssue, said: dict[str, Any], now: dt.datetime) -> Response:
             others = [find_issue(self, name, Permission.OPERATE) for name in said["others"]]
             moved = issues.merge(into=issue, others=others, now=now, actor=self.actor)
-            kept = find_issue(self, short_id, Permission.VIEW)
+            kept = find_issue(self, issues.issue_now(issue).short_id, Permission.VIEW)
             return Response({"moved": moved, "issue": render_issue(kept)})
 
         return self.done(request, short_id, errorshapes.ErrorMergeBody, deed)

@@ -1,16 +1,18 @@
 """What people do with issues: resolve, archive, assign, comment, merge and part again."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Max, Sum
+from django.db.models import Max, QuerySet, Sum
 
 from supervision.auditlog.actor import Actor
 from supervision.auditlog.services import audited, record
 from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
+from supervision.errors.store import sql
 from supervision.errors.store.activity import note
 from supervision.errors.store.models import (
     OPEN,
@@ -23,6 +25,7 @@ from supervision.errors.store.models import (
     ErrorProject,
     ErrorTag,
 )
+from supervision.errors.store.occasion_models import ErrorIssueMinute
 from supervision.errors.store.owner_models import ErrorTeam
 from supervision.errors.store.owning import owner_words
 
@@ -208,19 +211,23 @@ def comment(*, issue: ErrorIssue, text: str, now: dt.datetime, actor: Actor) -> 
 
 
 def merge(*, into: ErrorIssue, others: Sequence[ErrorIssue], now: dt.datetime, actor: Actor) -> int:
-    """Their hashes lead to `into` from now on, and their events are its own; how many events came to it.
+    """Their hashes lead to `into` from now on, and their events are its own; how many events came to it. Where `into` was
+    merged itself, that is the issue it is in now. What is in it already stays there.
 
-    TooManyToMergeError, InvalidFieldError (another project).
+    TooManyToMergeError, InvalidFieldError (another project, the same issue, or one that is in another).
     """
     moving = [each for each in others if each.pk != into.pk]
     if len(moving) > MOST_MERGED:
         raise TooManyToMergeError(f"at most {MOST_MERGED} at a time")
     if any(each.project_id != into.project_id for each in moving):
-        raise InvalidFieldError("issues", "an issue of another project cannot be merged")
+        raise InvalidFieldError("others", "an issue of another project cannot be merged")
     with audited():
-        pks = sorted([into.pk, *(each.pk for each in moving)])
-        list(ErrorIssue.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk").values("pk"))
+        _lock_project(into.project_id)
+        into = issue_now(into)
+        moving = _to_move(into, [each.pk for each in moving])
         gone = [each.pk for each in moving]
+        pks = sorted([into.pk, *gone])
+        list(ErrorIssue.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk").values("pk"))
         moved = int(ErrorIssueStat.objects.filter(issue__in=gone).aggregate(n=Sum("count"))["n"] or 0)
         ErrorIssueHash.objects.filter(issue__in=gone).update(issue=into)
         ErrorEvent.objects.filter(issue_id__in=gone).update(issue_id=into.pk)
@@ -229,8 +236,42 @@ def merge(*, into: ErrorIssue, others: Sequence[ErrorIssue], now: dt.datetime, a
         for each in moving:
             _note(into, now, actor, "merged", each.short_id)
             _note(each, now, actor, "merged_into", into.short_id)
-        _record(into, actor, "error_issue.merge")
+        if moving:
+            _record(into, actor, "error_issue.merge")
     return moved
+
+
+def issue_now(issue: ErrorIssue) -> ErrorIssue:
+    """The issue that it is in now: its own, or what it was merged into, however often. InvalidFieldError where that leads
+    in a circle."""
+    passed: set[int] = set()
+    pk: int | None = issue.pk
+    while pk is not None:
+        if pk in passed:
+            raise InvalidFieldError("into", "it was merged into an issue that was merged into it")
+        passed.add(pk)
+        issue = ErrorIssue.objects.select_related("project").get(pk=pk)
+        pk = issue.merged_into_id
+    return issue
+
+
+def _to_move(into: ErrorIssue, others: Sequence[int]) -> list[ErrorIssue]:
+    """Those that are not in it yet, read again. InvalidFieldError."""
+    rows = ErrorIssue.objects.select_related("project", "merged_into__project")
+    found = list(rows.filter(pk__in=others).order_by("pk"))
+    for each in found:
+        if each.pk == into.pk:
+            raise InvalidFieldError("others", f"{into.short_id} cannot be merged into itself")
+        if each.merged_into is not None and issue_now(each) != into:
+            raise InvalidFieldError(
+                "others", f"{each.short_id} was merged into {each.merged_into.short_id} already"
+            )
+    return [each for each in found if each.merged_into is None]
+
+
+def _lock_project(pk: int) -> ErrorProject:
+    """Before its issues, as the digest does: until the end of the transaction no report of it is counted anywhere."""
+    return ErrorProject.objects.select_for_update(no_key=True).get(pk=pk)
 
 
 def part(*, issue: ErrorIssue, hashes: Iterable[str], now: dt.datetime, actor: Actor) -> ErrorIssue:
@@ -241,6 +282,7 @@ def part(*, issue: ErrorIssue, hashes: Iterable[str], now: dt.datetime, actor: A
     """
     wanted = set(hashes)
     with audited():
+        project = _lock_project(issue.project_id)
         issue = (
             ErrorIssue.objects.select_for_update(no_key=True, of=("self",))
             .select_related("project")
@@ -251,7 +293,6 @@ def part(*, issue: ErrorIssue, hashes: Iterable[str], now: dt.datetime, actor: A
             raise InvalidFieldError("hashes", "not all of them are this issue's")
         if wanted == own.keys():
             raise InvalidFieldError("hashes", "none would be left")
-        project = type(issue.project).objects.select_for_update(no_key=True).get(pk=issue.project_id)
         project.last_issue += 1
         project.save(update_fields=["last_issue"])
         new = ErrorIssue.objects.create(
@@ -300,14 +341,30 @@ def _add_up(into: ErrorIssue, gone: Sequence[int]) -> None:
         },
     )
     ErrorIssueStat.objects.filter(issue__in=gone).update(count=0, users=0, not_kept=0)
-    for model, key in ((ErrorIssueHour, ("hour",)), (ErrorTag, ("key", "value"))):
-        for row in model.objects.filter(issue__in=gone).values(*key).annotate(n=Sum("count")).order_by(*key):
-            count = row.pop("n")
-            own, made = model.objects.get_or_create(issue=into, **row, defaults={"count": count})
-            if not made:
-                own.count += count
-                own.save(update_fields=["count"])
-        model.objects.filter(issue__in=gone).delete()
+    hours = ErrorIssueHour.objects.filter(issue__in=gone)
+    sql.count_hours(Counter({(into.pk, row["hour"]): row["n"] for row in _sums(hours, "hour")}))
+    hours.delete()
+    minutes = ErrorIssueMinute.objects.filter(issue__in=gone)
+    sql.count_minutes(
+        Counter(
+            {
+                (into.pk, row["environment"], row["minute"]): row["n"]
+                for row in _sums(minutes, "environment", "minute")
+            }
+        )
+    )
+    minutes.delete()
+    tags = ErrorTag.objects.filter(issue__in=gone)
+    sql.count_tags(
+        Counter({(into.pk, row["key"], row["value"]): row["n"] for row in _sums(tags, "key", "value")})
+    )
+    tags.delete()
+
+
+def _sums(rows: "QuerySet[Any]", *key: str) -> Iterable[dict[str, Any]]:
+    """By key, `n`: the counts together. Any: rows of any model that has `count`."""
+    sums: Iterable[dict[str, Any]] = rows.order_by().values(*key).annotate(n=Sum("count"))
+    return sums
 
 
 def _join_users(into: ErrorIssue, gone: Sequence[int]) -> int:

@@ -131,6 +131,15 @@ def test_a_project_says_how_much_it_keeps_and_how_it_groups(client: Client) -> N
     assert _change(client, "error_projects/shop", {"most_events": -1}).status_code == 400
 
 
+def test_a_merge_leads_to_where_the_issue_is_now_and_one_into_itself_names_its_field(client: Client) -> None:
+    _issues("load", "save", "gone")
+    assert _change(client, "error_issues/SHOP-1/merge", {"others": ["SHOP-2"]}, "post").status_code == 200
+    merged = _change(client, "error_issues/SHOP-2/merge", {"others": ["SHOP-3"]}, "post").json()
+    assert (merged["moved"], merged["issue"]["short_id"]) == (1, "SHOP-1")
+    refused = _change(client, "error_issues/SHOP-2/merge", {"others": ["SHOP-1"]}, "post")
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/others")
+
+
 def test_many_are_counted_before_they_are_changed_and_only_those_that_may_be(client: Client) -> None:
     _issues("load", "save", "gone")
     bank = create_project(slug="bank", tree="bank", actor=people.SOMEBODY)

@@ -1,9 +1,11 @@
 """What people do with issues, and what stays of it."""
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connections, transaction
 
 from supervision.auditlog.models import AuditEntry
 from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
@@ -18,7 +20,7 @@ from supervision.errors.store.models import (
     ErrorProject,
     ErrorTag,
 )
-from supervision.errors.store.occasion_models import ErrorOccasion
+from supervision.errors.store.occasion_models import ErrorIssueMinute, ErrorOccasion
 from supervision.errors.store.waking import wake_by_clock
 from tests.supervision.errors.store.error_rows import ACTOR, NOW, accepted, event
 
@@ -98,6 +100,59 @@ def test_merging_brings_events_counts_and_what_comes_later(project: ErrorProject
     assert first.stat.count == 4
     second.refresh_from_db()
     assert (second.merged_into, second.status) == (first, "archived")
+
+
+def test_merging_into_what_was_merged_leads_to_where_that_is_now(project: ErrorProject) -> None:
+    first, second, third, fourth = _issues(project, "load", "store", "drop", "send")
+    issues.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+    issues.merge(into=third, others=[first], now=NOW, actor=ACTOR)
+    assert issues.merge(into=second, others=[fourth], now=NOW, actor=ACTOR) == 1
+    fourth.refresh_from_db()
+    assert (fourth.merged_into, issues.issue_now(second)) == (third, third)
+    assert third.activity.filter(kind="merged", text=fourth.short_id).exists()
+    assert ErrorEvent.objects.filter(issue_id=third.pk).count() == 4
+    accepted(project, event(function="send"), number=7)
+    digest(now=NOW)
+    third.stat.refresh_from_db()
+    assert third.stat.count == 5
+
+
+def test_an_issue_is_never_merged_into_itself_nor_taken_out_of_another(project: ErrorProject) -> None:
+    first, second, third = _issues(project, "load", "store", "drop")
+    issues.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+    assert issues.merge(into=first, others=[second], now=NOW, actor=ACTOR) == 0, "it is there already"
+    with pytest.raises(InvalidFieldError, match="SHOP-1 cannot be merged into itself") as refused:
+        issues.merge(into=second, others=[first], now=NOW, actor=ACTOR)
+    assert refused.value.field == "others"
+    with pytest.raises(InvalidFieldError, match="SHOP-2 was merged into SHOP-1 already"):
+        issues.merge(into=third, others=[second], now=NOW, actor=ACTOR)
+    assert list(ErrorIssue.objects.filter(merged_into=None).order_by("pk")) == [first, third]
+    assert AuditEntry.objects.filter(action="error_issue.merge").count() == 1
+
+
+def test_what_came_in_the_last_minutes_is_counted_with_the_merged(project: ErrorProject) -> None:
+    first, second = _issues(project, "load", "store")
+    issues.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+    assert [(row.issue, row.count) for row in ErrorIssueMinute.objects.all()] == [(first, 2)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_report_is_counted_while_its_project_is_merged(project: ErrorProject) -> None:
+    """What the digest holds, a merge waits for: else reports go to an issue that is hidden by then."""
+    first, second = _issues(project, "load", "store")
+
+    def merge() -> int:
+        try:
+            return issues.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            list(ErrorProject.objects.select_for_update(no_key=True))
+            merging = pool.submit(merge)
+            assert not wait([merging], timeout=1).done
+        assert merging.result(30) == 1
 
 
 def test_what_was_parted_stays_parted(project: ErrorProject) -> None:
