@@ -39,6 +39,7 @@ from supervision.errors.store.occasion_models import ErrorOccasion
 from supervision.errors.store.others import check_other, take_others
 from supervision.errors.store.owning import Fresh, give_new
 from supervision.errors.store.seen import PATIENCE
+from supervision.errors.store.versions import is_no_older
 from supervision.errors.store.waking import occasions_of_return, wake
 
 log = logging.getLogger("overstory.errors")
@@ -455,14 +456,19 @@ def _come_back(
 
 
 def _is_again(issue: ErrorIssue, each: Arrived, releases: dict[tuple[int, str], dt.datetime]) -> bool:
+    """By the names of the releases where these say which is later, else by when each was first seen. One that nothing has
+    named yet is as old as the decision."""
     if issue.in_next_release:
         seen = releases.get((each.row.project_id, each.event.release))
         return seen is not None and seen > issue.status_at
     if not issue.resolved_in:
         return each.row.received_at > issue.status_at
-    mended = releases.get((each.row.project_id, issue.resolved_in))
+    by_name = is_no_older(each.event.release, issue.resolved_in)
+    if by_name is not None:
+        return by_name
     seen = releases.get((each.row.project_id, each.event.release))
-    return mended is not None and seen is not None and seen >= mended
+    mended = releases.get((each.row.project_id, issue.resolved_in))
+    return seen is not None and (seen > issue.status_at if mended is None else seen >= mended)
 
 
 def waiting() -> int:

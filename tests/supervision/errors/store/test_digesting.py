@@ -378,6 +378,28 @@ def _decided(**decision: Any) -> None:
     issues.set_status(issue=ErrorIssue.objects.get(), now=NOW, actor=ACTOR, **decision)
 
 
+def test_an_error_is_there_again_though_nothing_named_the_release_that_was_to_mend_it(
+    project: ErrorProject,
+) -> None:
+    hour = dt.timedelta(hours=1)
+    _status_after(project, 1, 1, NOW - hour, release="1.2")
+    _decided(status="resolved", release="1.3")
+    assert _status_after(project, 2, 1, NOW + hour, release="1.2") == "resolved"
+    assert _status_after(project, 3, 1, NOW + hour, release="1.2.9") == "resolved", (
+        "an older line, mended later"
+    )
+    assert _status_after(project, 4, 1, NOW + 2 * hour, release="1.4") == "regressed"
+
+
+def test_a_release_that_is_no_version_is_later_when_it_came_after_the_decision(project: ErrorProject) -> None:
+    hour = dt.timedelta(hours=1)
+    _status_after(project, 1, 1, NOW - hour, release="3f2a91c")
+    _decided(status="resolved", release="77ab01d")
+    assert _status_after(project, 2, 1, NOW + hour, release="3f2a91c") == "resolved"
+    assert _status_after(project, 3, 1, NOW + hour) == "resolved"
+    assert _status_after(project, 4, 1, NOW + hour, release="c0ffee1") == "regressed"
+
+
 def test_an_archived_issue_is_open_again_when_what_it_waited_for_has_come(project: ErrorProject) -> None:
     hour = dt.timedelta(hours=1)
     assert _status_after(project, 1, 2, NOW) == "new"
