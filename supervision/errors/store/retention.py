@@ -5,9 +5,12 @@ An issue is never deleted by itself; what goes are its events, its hours and the
 
 import datetime as dt
 import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Window
+from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from supervision.errors.store.models import (
@@ -26,6 +29,7 @@ from supervision.errors.store.release_models import ErrorAttachment, ErrorReleas
 from supervision.errors.store.spike_models import ErrorProjectHour, ErrorSpike
 from supervision.errors.store.thinning import thin
 from supervision.errors.store.transaction_models import ErrorTransactionHour
+from supervision.runtime.clock import SystemClock
 
 TABLE = "supervision_errorevent"
 AHEAD_DAYS = 7
@@ -44,7 +48,10 @@ FAILED_KEPT = dt.timedelta(days=30)
 VALUES_KEPT = 100
 """Of one tag of one issue, the most frequent."""
 AT_ONCE = 10_000
+WITHIN_S = 20.0
+"""Of one run, every quarter of an hour: other jobs wait meanwhile. What is left then goes in the next."""
 LOCK_WITHIN = "2s"
+CLOCK = SystemClock()
 _NAME = re.compile(TABLE + r"_(\d{4})_(\d{2})_(\d{2})")
 
 
@@ -93,25 +100,44 @@ def _default_holds(start: dt.datetime, end: dt.datetime) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def drop_old(*, now: dt.datetime) -> int:
-    """Remove what is older than it is kept; at most AT_ONCE of each kind. How many rows, partitions counted as one."""
+def drop_old(*, now: dt.datetime, within_s: float = WITHIN_S, clock: Callable[[], float] = CLOCK.boot) -> int:
+    """Remove what is older than it is kept, AT_ONCE at a time, until nothing is left or `within_s` is over; at least once of
+    each kind. How many rows, partitions counted as one.
+
+    The kinds take turns, so that none that has much keeps the others from going.
+    """
+    until = clock() + within_s
     gone = _drop_partitions(now)
-    for project in ErrorProject.objects.all():
+    rest = _kinds(now)
+    while rest:
+        more = []
+        for drop in rest:
+            some = drop()
+            gone += some
+            if some:
+                more.append(drop)
+        rest = more if clock() < until else []
+    return gone
+
+
+def _kinds(now: dt.datetime) -> list[Callable[[], int]]:
+    """Each removes at most so much of its kind, and says how many."""
+    kinds: list[Callable[[], int]] = []
+    for project in ErrorProject.objects.order_by("pk"):
         edge = now - dt.timedelta(days=project.retention_days)
-        old = (
-            ErrorEvent.objects.filter(project_id=project.pk, received_at__lt=edge)
-            .order_by("id")
-            .values("id")[:AT_ONCE]
-        )
-        gone += ErrorEvent.objects.filter(
-            id__in=list(old.values_list("id", flat=True)), received_at__lt=edge
-        ).delete()[0]
+        kinds.append(partial(_drop_events, project.pk, edge))
         if project.most_events:
-            gone += thin(project.pk, project.most_events)
-        files = ErrorAttachment.objects.filter(project=project, received_at__lt=edge).order_by("pk")
-        some = list(files.values_list("pk", flat=True)[:AT_ONCE])
-        gone += ErrorAttachment.objects.filter(pk__in=some).delete()[0]
-    for rows in (
+            kinds.append(partial(thin, project.pk, project.most_events))
+        files = ErrorAttachment.objects.filter(project=project, received_at__lt=edge)
+        kinds.append(partial(_drop_some, files))
+    kinds.extend(partial(_drop_some, rows) for rows in _old(now))
+    kinds.append(_drop_rare_values)
+    return kinds
+
+
+def _old(now: dt.datetime) -> "tuple[QuerySet[Any], ...]":
+    """What is kept as long for every project. Any: models of many kinds."""
+    return (
         ErrorEventKey.objects.filter(received_at__lt=now - KEYS_KEPT),
         ErrorIssueHour.objects.filter(hour__lt=now - HOURS_KEPT),
         ErrorDiscard.objects.filter(hour__lt=now - DISCARDS_KEPT),
@@ -125,10 +151,20 @@ def drop_old(*, now: dt.datetime) -> int:
         ErrorSpike.objects.filter(ended_at__lt=now - HOURS_KEPT),
         ErrorOccasion.objects.filter(at__lt=now - OCCASIONS_KEPT),
         ErrorIssueMinute.objects.filter(minute__lt=now - MINUTES_KEPT),
-    ):
-        some = list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
-        gone += rows.model._default_manager.filter(pk__in=some).delete()[0]
-    return gone + _drop_rare_values()
+    )
+
+
+def _drop_events(project: int, edge: dt.datetime) -> int:
+    old = ErrorEvent.objects.filter(project_id=project, received_at__lt=edge).order_by("id")
+    some = list(old.values_list("id", flat=True)[:AT_ONCE])
+    return ErrorEvent.objects.filter(id__in=some, received_at__lt=edge).delete()[0] if some else 0
+
+
+def _drop_some(rows: "QuerySet[Any]") -> int:
+    """Any: a model of any kind."""
+    some = list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+    gone: int = rows.model._default_manager.filter(pk__in=some).delete()[0] if some else 0
+    return gone
 
 
 def _drop_partitions(now: dt.datetime) -> int:

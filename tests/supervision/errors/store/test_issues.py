@@ -13,6 +13,7 @@ from supervision.errors.store import issues, projects, retention
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import (
     ErrorEvent,
+    ErrorEventKey,
     ErrorIntake,
     ErrorIssue,
     ErrorIssueHour,
@@ -217,6 +218,22 @@ def test_partitions_are_made_ahead_and_dropped_whole(project: ErrorProject) -> N
     retention.drop_old(now=then + dt.timedelta(days=200))
     assert retention.days_in_use() == []
     assert ErrorEvent.objects.count() == 0
+
+
+def test_what_is_old_goes_whole_however_much_it_is_and_within_its_time(
+    project: ErrorProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "AT_ONCE", 10)
+    old = NOW - dt.timedelta(days=100)
+    for number in range(45):
+        accepted(project, event(), number=number, at=old)
+    accepted(project, event(), number=99)
+    digest(now=NOW)
+    times = iter([0.0, 10.0, 20.0])
+    assert retention.drop_old(now=NOW, within_s=15, clock=lambda: next(times)) >= 40
+    assert (ErrorEventKey.objects.count(), ErrorEvent.objects.count()) == (26, 26), "two rounds of ten"
+    retention.drop_old(now=NOW)
+    assert (ErrorEventKey.objects.count(), ErrorEvent.objects.count()) == (1, 1)
 
 
 def test_rare_values_of_a_tag_go(project: ErrorProject) -> None:
