@@ -44,7 +44,7 @@ def take_others(rows: Mapping[str, Taken], *, now: dt.datetime) -> Discards:
     if sessions := rows.get(Kind.SESSIONS):
         _take_sessions(sessions)
     if transactions := rows.get(Kind.TRANSACTION):
-        take_transactions(transactions)
+        discards.update(take_transactions(transactions))
     if attachments := rows.get(Kind.ATTACHMENT):
         discards.update(_take_attachments(attachments))
     return discards

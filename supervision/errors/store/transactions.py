@@ -1,7 +1,8 @@
 """Transactions: counted by the hour as they come, and what pages and the API ask of them."""
 
 import datetime as dt
-from collections import defaultdict
+import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,9 +21,10 @@ MOST_NAMES = 500
 OTHER = "(others)"
 
 
-def take_transactions(rows: Sequence[tuple[ErrorIntake, dict[str, Any]]]) -> None:
-    """Any: what `Ran.to_json` made; checked before."""
-    told = [(row, read_ran(body)) for row, body in rows]
+def take_transactions(rows: Sequence[tuple[ErrorIntake, dict[str, Any]]]) -> Counter[tuple[int, str, str]]:
+    """Each id once; what was not counted. Any: what `Ran.to_json` made; checked before."""
+    fresh = _once([row for row, _ in rows])
+    told = [(row, read_ran(body)) for row, body in rows if row.pk in fresh]
     known = _names({(row.project_id, _hour(row)) for row, _ in told})
     sums: dict[tuple[int, str, str, dt.datetime, int], list[float]] = defaultdict(lambda: [0, 0, 0.0])
     for row, ran in told:
@@ -38,6 +40,18 @@ def take_transactions(rows: Sequence[tuple[ErrorIntake, dict[str, Any]]]) -> Non
     sql.count_transactions(
         [(*key, int(count), int(failed), total) for key, (count, failed, total) in sorted(sums.items())]
     )
+    return Counter((row.project_id, "transaction", "duplicate") for row, _ in rows if row.pk not in fresh)
+
+
+def _once(rows: Sequence[ErrorIntake]) -> set[int]:
+    """Rows whose id was not counted before, each id once, and those that have none. An error may have the same id."""
+    first: dict[tuple[int, str], ErrorIntake] = {}
+    for row in rows:
+        if row.event_id:
+            key = hashlib.blake2s(f"transaction {row.event_id}".encode(), digest_size=16).hexdigest()
+            first.setdefault((row.project_id, key), row)
+    fresh = sql.claim_event_keys([(project, key, row.received_at) for (project, key), row in first.items()])
+    return {first[key].pk for key in fresh} | {row.pk for row in rows if not row.event_id}
 
 
 def check_ran(body: dict[str, Any]) -> Ran:
