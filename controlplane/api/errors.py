@@ -106,7 +106,7 @@ class ErrorIssuesBulk(Endpoint):
             body = read(errorshapes.ErrorIssuesChange, request)
             rows = selectors.issues(trees=visible_trees(self.principal))
             found = _filtered(self, rows, body.pop("filter"), "/filter")
-            matched = [issue for issue in found[: issues.MOST_BULK + 1] if self._may_change(issue)]
+            matched = list(found.filter(project__in=self._mine())[: issues.MOST_BULK + 1])
             if body.pop("dry_run"):
                 return Response({"matched": len(matched), "changed": 0})
             if len(matched) > issues.MOST_BULK:
@@ -115,8 +115,14 @@ class ErrorIssuesBulk(Endpoint):
 
         return self.once(request, act)
 
-    def _may_change(self, issue: ErrorIssue) -> bool:
-        return self.principal.can(Permission.OPERATE, issue.project.tree or EVERY_TREE)
+    def _mine(self) -> list[int]:
+        """The projects whose issues may be changed."""
+        projects = selectors.projects(trees=visible_trees(self.principal))
+        return [
+            project.pk
+            for project in projects
+            if self.principal.can(Permission.OPERATE, project.tree or EVERY_TREE)
+        ]
 
 
 class ErrorIssueDetail(Endpoint):

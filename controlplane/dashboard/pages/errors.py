@@ -21,7 +21,7 @@ from controlplane.filters.issues import issue_condition
 from controlplane.filters.keyset import Order
 from supervision.auditlog.services import audited
 from supervision.errors.store import issues, selectors
-from supervision.errors.store.models import ErrorIssue
+from supervision.errors.store.models import ErrorIssue, ErrorProject
 from supervision.errors.store.owning import owner_words
 from supervision.explain.words import count
 
@@ -82,7 +82,8 @@ def _context(request: PageRequest, q: str) -> Context:
         "older_url": f"?{urlencode({'q': q, 'before': older})}" if older else None,
         "is_default": q == OPEN,
         "deeds": [{"do": do, "label": label} for do, (_, label) in DEEDS.items()]
-        if shown and any(_may_change(request, issue) for issue in shown)
+        if any(_may_change(request, issue.project) for issue in shown)
+        or (shown and _changeable(request, rows).exists())
         else [],
         "pending": None,
         "spikes": [
@@ -115,7 +116,7 @@ def act(request: PageRequest) -> HttpResponse | Context:
     except FilterError as wrong:
         messages.error(request.http, f"{wrong.message}, at character {wrong.at + 1}.")
         return HttpResponseRedirect(back)
-    matched = [issue for issue in rows[: issues.MOST_BULK + 1] if _may_change(request, issue)]
+    matched = list(_changeable(request, rows)[: issues.MOST_BULK + 1])
     if len(matched) > issues.MOST_BULK:
         messages.error(request.http, f"More than {issues.MOST_BULK} match: narrow the filter.")
         return HttpResponseRedirect(back)
@@ -171,8 +172,14 @@ def _accepted(request: PageRequest, rows: "QuerySet[ErrorIssue]", q: str) -> "Qu
     return rows.filter(issue_condition(q, me=request.principal.name))
 
 
-def _may_change(request: PageRequest, issue: ErrorIssue) -> bool:
-    return request.principal.can(Permission.OPERATE, issue.project.tree or EVERY_TREE)
+def _changeable(request: PageRequest, rows: "QuerySet[ErrorIssue]") -> "QuerySet[ErrorIssue]":
+    """Those of projects whose issues this person may change."""
+    projects = selectors.projects(trees=request.visible)
+    return rows.filter(project__in=[project.pk for project in projects if _may_change(request, project)])
+
+
+def _may_change(request: PageRequest, project: ErrorProject) -> bool:
+    return request.principal.can(Permission.OPERATE, project.tree or EVERY_TREE)
 
 
 def day_of(hours: list[int]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from controlplane.access.policy import Role, Scope
 from supervision.auditlog.models import AuditEntry
+from supervision.errors.store import issues
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import ErrorIssue, ErrorIssueStat, ErrorKey, ErrorProject
 from supervision.errors.store.projects import create_project
@@ -156,6 +157,20 @@ def test_many_are_counted_before_they_are_changed_and_only_those_that_may_be(cli
     assert set(ErrorIssue.objects.filter(status="archived").values_list("project__slug", flat=True)) == {
         "shop"
     }
+
+
+def test_what_may_not_be_changed_hides_nothing_that_may_be(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issues, "MOST_BULK", 2)
+    bank = create_project(slug="bank", tree="bank", actor=people.SOMEBODY)
+    accepted(bank, event(), number=99, at=timezone.now() - dt.timedelta(hours=1))
+    _issues("load", "save", "gone")
+    teller = people.user("teller", (Role.VIEWER, "shop"), (Role.OPERATOR, "bank"))
+    operator = people.bearer(people.token(teller, Scope.OPERATE))
+    body = {"filter": "open:true", "status": "archived"}
+    counted = _change(operator, "error_issues/bulk", body, "post").json()
+    assert counted == {"matched": 1, "changed": 0}, "the newest three are not the teller's to change"
 
 
 def test_an_event_is_shown_as_it_came_and_an_issue_with_what_surrounded_it(client: Client) -> None:

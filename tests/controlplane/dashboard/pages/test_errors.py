@@ -10,6 +10,7 @@ import pytest
 from controlplane.access.policy import Role
 from controlplane.api.explaining import explain_key
 from supervision.auditlog.models import AuditEntry
+from supervision.errors.store import issues
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorIssueStat, ErrorProject
 from supervision.errors.store.projects import create_project
@@ -202,6 +203,23 @@ def test_an_issue_whose_events_are_gone_still_has_a_page(project: ErrorProject) 
     _report(project, 1)
     ErrorEvent.objects.all().delete()
     assert "No event is kept" in browser(admin()).get("/errors/SHOP-1").content.decode()
+
+
+def test_what_may_not_be_changed_hides_nothing_that_may_be(
+    project: ErrorProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issues, "MOST_BULK", 2)
+    monkeypatch.setattr("controlplane.dashboard.pages.errors.PER_PAGE", 2)
+    bank = create_project(slug="bank", tree="bank", actor=ACTOR)
+    accepted(bank, event(), number=1, at=NOW - dt.timedelta(hours=1))
+    for number in range(2, 5):
+        _report(project, number, function=f"f{number}")
+    client = browser(user("teller", (Role.VIEWER, "shop"), (Role.OPERATOR, "bank")))
+    assert "Archive" in client.get("/errors").content.decode(), "though nothing on this page is the teller's"
+    asked = client.post("/errors", {"do": "archive", "q": "open:true"}).content.decode()
+    assert "Archive 1 issue" in asked
+    client.post("/errors", {"do": "archive", "q": "open:true", "confirmed": "1"})
+    assert [each.project for each in ErrorIssue.objects.filter(status="archived")] == [bank]
 
 
 def _death(project: ErrorProject) -> None:
