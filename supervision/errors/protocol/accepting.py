@@ -67,11 +67,13 @@ def accept(envelope: Envelope, *, now: dt.datetime) -> Accepted:
             case "session" | "sessions":
                 accepted.reports.append(Report("sessions", "", safe(_object(item))))
             case "transaction":
-                ran = ran_of(_object(item))
+                body = _object(item)
+                ran = ran_of(body)
                 if ran is None:
                     accepted.discards["transaction", "not_understood"] += 1
                 else:
-                    accepted.reports.append(Report("transaction", "", ran.to_json()))
+                    known = own_id or event_id_of(body.get("event_id")) or ""
+                    accepted.reports.append(Report("transaction", known, ran.to_json()))
             case "attachment":
                 attached += len(item.payload)
                 fits = own_id is not None and attached <= MOST_ATTACHED

@@ -1,11 +1,16 @@
 """What is taken of a transaction, and how its time is counted."""
 
+import datetime as dt
+import json
 from typing import Any
 
 import pytest
 
+from supervision.errors.protocol.accepting import accept
+from supervision.errors.protocol.envelope import Envelope, Item
 from supervision.errors.protocol.transactions import CLASSES, class_of, quantile, ran_of, upper_ms
 
+NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
 BODY: dict[str, Any] = {
     "transaction": "/orders",
     "start_timestamp": "2026-11-28T12:00:00Z",
@@ -70,3 +75,19 @@ def test_quantiles_are_the_bounds_of_the_classes_they_fall_in() -> None:
     assert quantile(counts, 0.5) == upper_ms(class_of(10))
     assert quantile(counts, 0.95) == upper_ms(class_of(1000))
     assert quantile({}, 0.5) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "fields", "event_id"),
+    [
+        ({"event_id": "a" * 32}, {"event_id": "b" * 32}, "a" * 32),
+        ({}, {"event_id": "b" * 32}, "b" * 32),
+        ({}, {}, ""),
+    ],
+)
+def test_its_report_has_the_id_by_which_a_replay_is_known(
+    header: dict[str, str], fields: dict[str, str], event_id: str
+) -> None:
+    item = Item({"type": "transaction"}, json.dumps(BODY | fields).encode())
+    (report,) = accept(Envelope(header, (item,)), now=NOW).reports
+    assert (report.kind, report.event_id) == ("transaction", event_id)
