@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from supervision.errors import event as reports
 from supervision.errors.grouping.algorithms import ALGORITHMS, NEWEST
@@ -469,10 +469,3 @@ def _is_again(issue: ErrorIssue, each: Arrived, releases: dict[tuple[int, str], 
     seen = releases.get((each.row.project_id, each.event.release))
     mended = releases.get((each.row.project_id, issue.resolved_in))
     return seen is not None and (seen > issue.status_at if mended is None else seen >= mended)
-
-
-def waiting() -> int:
-    """Reports that are accepted and not digested."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM supervision_errorintake WHERE failed_at IS NULL")
-        return int(cursor.fetchone()[0])
