@@ -9,10 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controlplane.access.policy import EVERY_TREE, Permission, require
+from controlplane.access.policy import Permission
 from controlplane.api import schema
 from controlplane.api.endpoint import Endpoint
-from controlplane.api.errors import TAG, carried_out, find_issue
+from controlplane.api.errors import TAG, carried_out, find_issue, find_project
 from controlplane.api.errorshapes import SLUG
 from controlplane.api.exceptions import Problem
 from controlplane.api.pages import Listing
@@ -192,7 +192,7 @@ class ErrorOwners(Endpoint):
         tags=TAG,
     )
     def get(self, request: Request, slug: str) -> Response:
-        body = _owners(self._project(slug, Permission.VIEW))
+        body = _owners(find_project(self, slug, Permission.VIEW))
         return answer(request, body, tag_of_body(body))
 
     @schema.says(
@@ -206,20 +206,13 @@ class ErrorOwners(Endpoint):
         tags=TAG,
     )
     def put(self, request: Request, slug: str) -> Response:
-        project = self._project(slug, Permission.ADMIN)
+        project = find_project(self, slug, Permission.ADMIN)
         was = _owners(project)
         require_match(request, tag_of_body(was), lambda: was)
         wanted = [owner_fields(each) for each in read(ErrorOwnersBody, request)["owners"]]
         carried_out(lambda: owning.set_owners(project=project, owners=wanted, actor=self.actor))
         body = _owners(project)
         return Response(body, headers={"ETag": tag_of_body(body)})
-
-    def _project(self, slug: str, permission: Permission) -> ErrorProject:
-        project = ErrorProject.objects.filter(slug=slug).first()
-        if project is None:
-            raise Problem("not-found", f"There is no error project {slug[:63]}.")
-        require(self.principal, permission, project.tree or EVERY_TREE)
-        return project
 
 
 class ErrorIssueWatch(Endpoint):

@@ -29,7 +29,7 @@ from supervision.errors.exceptions import (
 from supervision.errors.store import issues, owning, selectors
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.history import SPANS, history
-from supervision.errors.store.models import ErrorEvent, ErrorIssue
+from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorProject
 from supervision.errors.store.owner_models import ErrorTeam
 from supervision.errors.store.releases import attachments
 
@@ -310,6 +310,15 @@ def find_issue(endpoint: Endpoint, short_id: str, permission: Permission) -> Err
     issue = carried_out(lambda: issues.find_issue(short_id))
     require(endpoint.principal, permission, issue.project.tree or EVERY_TREE)
     return issue
+
+
+def find_project(endpoint: Endpoint, slug: str, permission: Permission) -> ErrorProject:
+    """The project, for whoever may do that with it."""
+    project = ErrorProject.objects.filter(slug=slug).first()
+    if project is None:
+        raise Problem("not-found", f"There is no error project {slug[:63]}.")
+    require(endpoint.principal, permission, project.tree or EVERY_TREE)
+    return project
 
 
 def _tag(issue: ErrorIssue) -> str:

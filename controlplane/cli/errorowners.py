@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from controlplane.cli.exits import CliError, ExitCode
 from controlplane.cli.issues import MATCH
+from controlplane.cli.localerrors import carried_out, checked, project_called
 from controlplane.cli.remote.address import Address
 from controlplane.cli.remote.http import Api
 from controlplane.cli.storecommand import Body
@@ -80,15 +81,12 @@ class Local:
     def team(self, slug: str, body: Mapping[str, Any]) -> Body:
         from controlplane.access.actors import local_actor
         from controlplane.api.errorowners import ErrorTeamBody, render_team
-        from supervision.errors.exceptions import InvalidFieldError
         from supervision.errors.store import owning
 
         known = owning.team_called(slug)
-        fields = _checked(ErrorTeamBody, whole(render_team(known) if known else None, slug, body))
-        try:
-            return render_team(owning.save_team(team=known, **fields, actor=local_actor()))
-        except InvalidFieldError as error:
-            raise CliError(f"{error.field}: {error}", code="invalid") from None
+        fields = checked(ErrorTeamBody, whole(render_team(known) if known else None, slug, body))
+        made = carried_out(lambda: owning.save_team(team=known, **fields, actor=local_actor()))
+        return render_team(made)
 
     def dropped(self, slug: str) -> None:
         from controlplane.access.actors import local_actor
@@ -103,36 +101,14 @@ class Local:
         from controlplane.api.errorowners import render_owner
         from supervision.errors.store.owning import owners_of
 
-        return {"owners": [render_owner(each) for each in owners_of(self._project(project))]}
+        return {"owners": [render_owner(each) for each in owners_of(project_called(project))]}
 
     def put(self, project: str, body: Mapping[str, Any]) -> Body:
         from controlplane.access.actors import local_actor
         from controlplane.api.errorowners import ErrorOwnersBody, owner_fields
-        from supervision.errors.exceptions import InvalidFieldError
         from supervision.errors.store.owning import set_owners
 
-        wanted = [owner_fields(each) for each in _checked(ErrorOwnersBody, body)["owners"]]
-        try:
-            set_owners(project=self._project(project), owners=wanted, actor=local_actor())
-        except InvalidFieldError as error:
-            raise CliError(f"{error.field}: {error}", code="invalid") from None
+        wanted = [owner_fields(each) for each in checked(ErrorOwnersBody, body)["owners"]]
+        found = project_called(project)
+        carried_out(lambda: set_owners(project=found, owners=wanted, actor=local_actor()))
         return self.rules(project)
-
-    @staticmethod
-    def _project(slug: str) -> Any:
-        """Any: the row, whose class is not imported before Django is there."""
-        from supervision.errors.store.models import ErrorProject
-
-        found = ErrorProject.objects.filter(slug=slug).first()
-        if found is None:
-            raise CliError(f"there is no error project {slug}", exit_code=ExitCode.NOT_FOUND)
-        return found
-
-
-def _checked(shape: Any, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Any: a body of the API, and what it holds."""
-    read = shape(data=dict(body))
-    if not read.is_valid():
-        field, problems = next(iter(read.errors.items()))
-        raise CliError(f"{field}: {problems}"[:500], code="invalid")
-    return dict(read.validated_data)

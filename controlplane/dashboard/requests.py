@@ -67,6 +67,7 @@ def _change(label: str, method: str, path: str, body: Mapping[str, Any] | None =
 _RULE = {"name": "memory of the shop", "measure": "rss", "shape": "threshold", "bound": 5e8, "tree": "shop"}
 _ISSUE_RULE = {"name": "new in the shop", "trigger": "new", "project": "shop"}
 _OWNER = {"match": [["path", "*/billing/*"]], "team": "billing"}
+_GROUPING = {"match": [["type", "TimeoutError"]], "fingerprint": ["timeout"]}
 _OBJECTIVE = {"name": "the shop is up", "indicator": "availability", "target": 99.9, "tree": "shop"}
 _CONFIG = "agent_configs/{namespace}/{name}"
 _SAVED = _post("Save view", "views", {"list": "procs", "name": "Trouble", "filter": "{q}"})
@@ -108,6 +109,10 @@ REQUESTS: Mapping[str, tuple[Request, ...]] = {
         _post("Save team", "error_teams", {"slug": "billing", "members": ["ada"]}, once=True),
         _change("Remove a team", "DELETE", "error_teams/billing"),
         _change("Save rules", "PUT", "error_projects/shop/owners", {"owners": [_OWNER]}),
+    ),
+    "error-grouping": (
+        _change("Save rules", "PUT", "error_projects/shop/grouping", {"rules": [_GROUPING]}),
+        _post("Try on the newest events", "error_projects/shop/grouping/plan", {"rules": [_GROUPING]}),
     ),
     "finding": (
         _change("Owner", "PATCH", "audit_findings/{id}", {"owner": "ada"}),

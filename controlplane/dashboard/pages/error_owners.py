@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from controlplane.access.actors import actor_of
 from controlplane.access.policy import EVERY_TREE, Permission
+from controlplane.dashboard.conditionlines import normal
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.ownerforms import lines_of, owners_of_lines
 from supervision.errors.exceptions import InvalidFieldError
@@ -101,16 +102,11 @@ def _rules(request: PageRequest) -> str:
     if project is None:
         raise Http404("There is no such project.")
     request.require(Permission.ADMIN, project.tree or EVERY_TREE)
-    if _normal(post.get("was", "")) != _normal(lines_of(owning.owners_of(project))):
+    if normal(post.get("was", "")) != normal(lines_of(owning.owners_of(project))):
         raise InvalidFieldError("owners", "somebody changed these rules meanwhile, so nothing was saved")
     found = owners_of_lines(post.get("rules", ""))
     owning.set_owners(project=project, owners=found, actor=actor_of(request.http))
     return f"{len(found)} rules of {project.slug} are saved. They count for new issues."
-
-
-def _normal(text: str) -> str:
-    """Browsers send other ends of lines than they were given."""
-    return "\n".join(text.splitlines()).strip()
 
 
 def _may_change(request: PageRequest, project: ErrorProject) -> bool:

@@ -33,8 +33,10 @@ def check_conditions(conditions: Iterable[Condition]) -> None:
             raise InvalidRuleError(
                 f"match: no field is called {field!r}; there are {', '.join(FIELDS)}, tag.NAME"
             )
-        if not pattern or len(pattern) > MOST_PATTERN:
-            raise InvalidRuleError(f"match: the pattern of {field} has 1 to {MOST_PATTERN} characters")
+        if not pattern or len(pattern) > MOST_PATTERN or not pattern.isprintable():
+            raise InvalidRuleError(
+                f"match: the pattern of {field} is one line of 1 to {MOST_PATTERN} characters"
+            )
 
 
 def all_hold(conditions: Iterable[Condition], event: ErrorEvent, *, child: str) -> bool:

@@ -27,6 +27,7 @@ from supervision.errors.grouping.parameters import parameterized
 
 ALGORITHM = "g1"
 DEFAULT = "{{ default }}"
+BY_RULE = "rule of the server"
 HASH_BYTES = 16
 MOST_RAISED = 50
 """Of a longer chain the oldest causes are left out."""
@@ -73,7 +74,7 @@ def group(event: ErrorEvent, fingerprint: Sequence[str] | None = None) -> Groupi
     callee = _callee(event)
     given = event.fingerprint or tuple(fingerprint or ())
     if given and not _is_default(given):
-        who = "rule of the server"
+        who = BY_RULE
         if event.fingerprint:
             who = "what Overstory saw" if event.is_seen else "fingerprint of the program"
         return Grouping(

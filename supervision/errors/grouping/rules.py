@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from supervision.errors.event import ErrorEvent
 from supervision.errors.grouping.conditions import InvalidRuleError, all_hold, check_conditions
 
-_VARIABLE = re.compile(r"\{\{\s*([a-z_.A-Z0-9-]+)\s*\}\}")
+_VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+VARIABLES = (
+    "type", "value", "function", "module", "transaction", "message", "logger", "level", "release", "environment",
+)  # fmt: skip
+"""Beside them `tags.NAME`, and in a fingerprint `default`: what would group the event without the rule."""
+MOST_PARTS, MOST_PART, MOST_TITLE = 10, 200, 200
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`conditions` are (field, pattern), all of which must hold."""
+    """`conditions` are (field, pattern), all of which must hold. InvalidRuleError, whose message begins with the field."""
 
     conditions: tuple[tuple[str, str], ...]
     fingerprint: tuple[str, ...] = ()
@@ -21,7 +26,16 @@ class Rule:
     def __post_init__(self) -> None:
         check_conditions(self.conditions)
         if not self.fingerprint and not self.title:
-            raise InvalidRuleError("a rule gives a fingerprint, a title, or both")
+            raise InvalidRuleError("fingerprint: a rule gives a fingerprint, a title, or both")
+        if len(self.fingerprint) > MOST_PARTS:
+            raise InvalidRuleError(f"fingerprint: at most {MOST_PARTS} parts")
+        for part in self.fingerprint:
+            if not part.strip() or len(part) > MOST_PART or not part.isprintable():
+                raise InvalidRuleError(f"fingerprint: a part is one line of 1 to {MOST_PART} characters")
+            _check_variables("fingerprint", part, ("default", *VARIABLES))
+        if len(self.title) > MOST_TITLE or not self.title.isprintable():
+            raise InvalidRuleError(f"title: one line of at most {MOST_TITLE} characters")
+        _check_variables("title", self.title, VARIABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,14 @@ class Given:
     fingerprint: tuple[str, ...] = ()
     title: str = ""
     rule: int | None = None
+
+
+def _check_variables(field: str, text: str, known: Sequence[str]) -> None:
+    for name in _VARIABLE.findall(text):
+        if name not in known and not re.fullmatch(r"tags\.\S{1,100}", name):
+            raise InvalidRuleError(
+                f"{field}: no variable is called {name[:50]!r}; there are {', '.join(known)}, tags.NAME"
+            )
 
 
 def apply_rules(rules: Sequence[Rule], event: ErrorEvent, *, child: str = "") -> Given:

@@ -10,15 +10,14 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
 from supervision.errors import event as reports
 from supervision.errors.grouping.algorithms import ALGORITHMS, NEWEST
-from supervision.errors.grouping.conditions import InvalidRuleError
-from supervision.errors.grouping.g1 import Grouping
+from supervision.errors.grouping.g1 import BY_RULE, Grouping
 from supervision.errors.grouping.rules import Given, Rule, apply_rules
 from supervision.errors.protocol.reading import read_event
 from supervision.errors.sampling import is_kept
@@ -26,6 +25,7 @@ from supervision.errors.sampling import one_of as at_number
 from supervision.errors.store import sql
 from supervision.errors.store.activity import note
 from supervision.errors.store.bodies import packed, unpacked
+from supervision.errors.store.grouping_rules import rules_by_project
 from supervision.errors.store.merging import told_twice
 from supervision.errors.store.models import (
     ErrorIntake,
@@ -33,7 +33,6 @@ from supervision.errors.store.models import (
     ErrorIssueHash,
     ErrorProject,
     ErrorRelease,
-    ErrorRule,
 )
 from supervision.errors.store.occasion_models import ErrorOccasion
 from supervision.errors.store.others import check_other, take_others
@@ -128,7 +127,7 @@ def _digest(rows: Sequence[ErrorIntake], now: dt.datetime) -> set[int]:
     failed: set[int] = set()
     arrived: list[Arrived] = []
     discards: Counter[tuple[int, str, str]] = Counter()
-    rules = rules_of(projects)
+    rules = rules_by_project(projects)
     others: dict[str, list[tuple[ErrorIntake, dict[str, Any]]]] = {}
     for row in rows:
         try:
@@ -169,23 +168,6 @@ def _algorithms(projects: Iterable[int], now: dt.datetime) -> dict[int, Algorith
     }
 
 
-def rules_of(projects: Iterable[int]) -> dict[int, tuple[Rule, ...]]:
-    """By project, in their order; one that is not understood any more is left out."""
-    found: dict[int, list[Rule]] = {}
-    for row in ErrorRule.objects.filter(project__in=list(projects)):
-        try:
-            rule = Rule(
-                tuple((str(name), str(pattern)) for name, pattern in row.match),
-                tuple(row.fingerprint),
-                row.title,
-            )
-        except (InvalidRuleError, TypeError, ValueError):
-            log.warning("rule %s of project %s is not understood", row.pk, row.project_id)
-            continue
-        found.setdefault(row.project_id, []).append(rule)
-    return {project: tuple(rules) for project, rules in found.items()}
-
-
 def _arrived(
     row: ErrorIntake, body: dict[str, Any], rules: Sequence[Rule], algorithms: Algorithms
 ) -> Arrived:
@@ -193,7 +175,11 @@ def _arrived(
     given = apply_rules(rules, event, child=row.child)
     own, before = algorithms
     former = (before, ALGORITHMS[before](event, given.fingerprint)) if before else None
-    return Arrived(row, event, own, ALGORITHMS[own](event, given.fingerprint), given, former)
+    grouping = ALGORITHMS[own](event, given.fingerprint)
+    if given.rule is not None and grouping.because.rule == BY_RULE:
+        said = replace(grouping.because, rule=f"rule {given.rule + 1} of the project")
+        grouping = replace(grouping, because=said)
+    return Arrived(row, event, own, grouping, given, former)
 
 
 def _once(arrived: Sequence[Arrived]) -> list[Arrived]:

@@ -53,6 +53,7 @@ PAGES = [
     "/rules/issues",
     "/rules/issues/new",
     "/errors/owners",
+    "/errors/grouping",
     "/objectives/new",
     "/findings",
     "/remediation",

@@ -270,3 +270,31 @@ def test_teams_own_issues_and_people_follow_them(client: Client) -> None:
     assert _change(own, "error_issues/SHOP-1/watch", {"watching": False}, "post").json() == {"watchers": []}
     assert client.delete("/api/v1/error_teams/pay", HTTP_IF_MATCH="*").status_code == 204
     assert _titles(client, "is:unassigned") == ["SHOP-1"]
+
+
+def test_rules_of_grouping_are_tried_and_said(client: Client) -> None:
+    _issues("load")
+    rule = {"match": [["function", "load"]], "fingerprint": ["loads"], "title": "loads of {{ type }}"}
+    url = "/api/v1/error_projects/shop/grouping"
+    tried = client.post(f"{url}/plan", {"rules": [rule]}, content_type="application/json").json()
+    assert tried == {
+        "rules": [
+            {"events": 1, "issues": ["SHOP-1"], "fingerprint": ["loads"], "title": "loads of KeyError"}
+        ],
+        "tried": 1,
+        "unmatched": 0,
+    }
+    assert client.get(url).json() == {"rules": []}
+
+    def put(*rules: dict[str, Any], match: str = "*") -> Any:
+        body = {"rules": list(rules)}
+        return client.put(url, body, content_type="application/json", HTTP_IF_MATCH=match)
+
+    saved = put(rule)
+    assert saved.json() == {"rules": [rule]}
+    assert client.get(url)["ETag"] == saved["ETag"]
+    assert put(rule, match='"old"').status_code == 412
+    refused = put(rule, {"match": [["colour", "red"]], "title": "x"})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/rules/1/match")
+    assert put({"match": [["type", "*"]]}).json()["errors"][0]["pointer"] == "/rules/0/fingerprint"
+    assert client.get(url).json() == {"rules": [rule]}

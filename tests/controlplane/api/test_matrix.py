@@ -220,6 +220,17 @@ TABLE: dict[tuple[str, str], Row] = {
         body={"owners": [{"match": [["path", "*"]], "team": "billing"}]},
         headers=ANY,
     ),
+    ("error-grouping", "get"): Row(VIEW, SHOP, path={"slug": "shop"}),
+    ("error-grouping", "put"): Row(
+        ADMIN,
+        SHOP,
+        path={"slug": "shop"},
+        body={"rules": [{"match": [["type", "KeyError"]], "fingerprint": ["all"]}]},
+        headers=ANY,
+    ),
+    ("error-grouping-plan", "post"): Row(
+        ADMIN, SHOP, path={"slug": "shop"}, body={"rules": [{"match": [["type", "KeyError"]], "title": "x"}]}
+    ),
     ("error-teams", "get"): Row(None),
     ("error-teams", "post"): Row(ADMIN, status=201, body={"slug": "other", "members": ["victim"]}),
     ("error-team", "get"): Row(None, path={"slug": "error_team"}),

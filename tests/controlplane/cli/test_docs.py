@@ -58,6 +58,7 @@ def test_every_operators_command_is_run_without_settings() -> None:
         "issue",
         "issue_rule",
         "error_owners",
+        "error_grouping",
         "agent_config",
         "agent_kind",
         "registration",

@@ -120,6 +120,24 @@ def test_rules_on_issues_are_made_changed_switched_and_removed(run: Run, tmp_pat
     assert "no rule" in rule("show", "many", code=ExitCode.NOT_FOUND)
 
 
+def test_rules_of_grouping_are_tried_put_and_shown(run: Run, tmp_path: Path) -> None:
+    def grouping(*words: str, code: int = ExitCode.DONE) -> str:
+        return run(*words, code=code, command="error_grouping")
+
+    assert "No rule" in grouping("show", "shop")
+    written = tmp_path / "grouping.yaml"
+    written.write_text("rules:\n- match: [[type, '*']]\n  fingerprint: [all]\n  title: all there is\n")
+    tried = grouping("try", "shop", str(written))
+    assert "all there is" in tried
+    assert "0 of the newest" in tried
+    assert "No rule" in grouping("show", "shop")
+    assert "type:*  all         all there is" in grouping("put", "shop", str(written))
+    assert json.loads(grouping("show", "shop", "--json"))["rules"][0]["fingerprint"] == ["all"]
+    written.write_text("rules:\n- match: [[colour, red]]\n  title: x\n")
+    assert "no field" in grouping("put", "shop", str(written), code=ExitCode.FAILED)
+    grouping("show", "none", code=ExitCode.NOT_FOUND)
+
+
 def test_teams_and_owners_are_made_shown_and_removed(run: Run, tmp_path: Path) -> None:
     people.user("eve", (Role.OPERATOR, "shop"))
 

@@ -84,6 +84,7 @@ PAGES = {
     "objective-new": ("/objectives/new", ADMINS_SHOP),
     "errors": ("/errors", SOME_ROLE),
     "error-owners": ("/errors/owners", SOME_ROLE),
+    "error-grouping": ("/errors/grouping", SOME_ROLE),
     "releases": ("/errors/releases", SOME_ROLE),
     "transactions": ("/errors/transactions", SOME_ROLE),
     "monitors": ("/monitors", SOME_ROLE),
