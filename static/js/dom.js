@@ -109,3 +109,11 @@ export const announce = (scope) => document.dispatchEvent(new CustomEvent("overs
 /** Whether keys are meant for a field. */
 export const isTyping = (target) =>
   target instanceof HTMLElement && (target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName));
+
+const SOON_MS = 100;
+
+/** Call work() when what was changed is drawn, and nothing is more urgent. */
+export function afterPaint(work) {
+  const soon = globalThis.requestIdleCallback ? () => requestIdleCallback(work, { timeout: SOON_MS }) : () => setTimeout(work, 0);
+  requestAnimationFrame(soon);
+}

@@ -1,4 +1,5 @@
 // The filter field of a live list: understood as it is typed, kept in the address, wrong input named by its place.
+import { afterPaint } from "./dom.js";
 import { FilterError, columnsOfTerms, dependsOnTime, parse, predicate, predicateOfRows } from "./lib/filter.js";
 import { haystacksOf } from "./lib/haystack.js";
 
@@ -73,14 +74,20 @@ export class FilterBox {
     return dependsOnTime(this.terms, this.fields) ? null : columnsOfTerms(this.terms, this.fields);
   }
 
+  /** What it finds is shown first. */
   changed() {
+    this.onChange();
+    afterPaint(() => this.keep());
+  }
+
+  /** In the address. */
+  keep() {
     const url = new URL(location.href);
     if (this.text || this.keeps) url.searchParams.set("q", this.text); // without any, the list would open with its default view
     else url.searchParams.delete("q");
     url.searchParams.delete("page");
     history.replaceState(null, "", url);
     document.dispatchEvent(new CustomEvent("overstory:asked"));
-    this.onChange();
   }
 
   /** Add `field:value`, or take it out when it is there. */

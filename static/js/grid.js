@@ -84,6 +84,16 @@ export class VirtualGrid {
     if (this.pending) this.setOrder(this.pending, { force: true });
   }
 
+  /** So many rows are kept in the page at most, whatever the list's height is now. */
+  capacity() {
+    return Math.ceil(innerHeight / this.rowHeight) + SPARE;
+  }
+
+  /** Show the list from its beginning. */
+  toTop() {
+    if (this.from > 0) this.holder.scrollTop = 0;
+  }
+
   /** Fill these ids again where they are on screen. */
   refresh(ids) {
     for (const id of ids) {
@@ -146,9 +156,9 @@ export class VirtualGrid {
     this.onDrawn();
   }
 
-  /** Show nothing in it. */
+  /** Show nothing in it: it keeps its place in the layout, which would have to be made anew for the row that comes into it. */
   clear(row) {
-    row.hidden = true;
+    row.setAttribute("aria-hidden", "true");
     row.isLate = false;
     this.clearRow(row);
   }
@@ -156,7 +166,7 @@ export class VirtualGrid {
   fillEmpty(row, id) {
     row.isEmpty = false;
     row.isLate = false;
-    row.hidden = false;
+    row.removeAttribute("aria-hidden");
     this.fillRow(row, id);
   }
 

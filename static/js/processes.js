@@ -3,11 +3,11 @@ import { FilterBox } from "./filterbox.js";
 import { VirtualGrid } from "./grid.js";
 import { Sparks } from "./rowsparks.js";
 import { Picks } from "./picks.js";
-import { knowState, make, setText, stateElement, symbol, tint } from "./dom.js";
+import { afterPaint, knowState, make, setText, stateElement, symbol, tint } from "./dom.js";
 import { bytes, count, duration, percentInColumn, uptime } from "./lib/format.js";
 import { keyOf, pressed, readSort, writeSort } from "./lib/sorting.js";
 import { glyphOf, severityOf, toneOf } from "./lib/states.js";
-import { arrange, byName } from "./lib/virtual.js";
+import { arrange, byName, firstOf } from "./lib/virtual.js";
 import { live, processAddress } from "./live.js";
 
 const SORT_MS = 1000;
@@ -34,7 +34,7 @@ class ProcessList {
     this.arrangedAt = 0;
     this.spreadAt = 0;
     this.canPick = element.hasAttribute("data-can-pick");
-    this.filter = new FilterBox(document.querySelector('[data-filter="procs"]'), live.config.fields.procs, () => this.arrange(true));
+    this.filter = new FilterBox(document.querySelector('[data-filter="procs"]'), live.config.fields.procs, () => this.refilter());
     this.facets = document.querySelector("[data-facets]");
     this.empty = document.querySelector("[data-empty]");
     this.picks = new Picks(document.querySelector("[data-bulk]"), {
@@ -145,34 +145,59 @@ class ProcessList {
     this.timer = setTimeout(() => this.arrange(), due - performance.now());
   }
 
+  /** Of another filter the rows that come into view are shown first, from the top; the whole list, and how many there are, when
+   * those are drawn. By another column than the name no row is known to be the first before all are. */
+  refilter() {
+    if (!this.table || !this.grid) return;
+    this.grid.toTop();
+    if (this.sort.column !== "key") {
+      this.arrange(true);
+      return;
+    }
+    const { ids } = this.table;
+    const rows = firstOf({ ...this.wanted(), most: this.grid.capacity() });
+    this.grid.setOrder(rows.map((at) => ids[at]), { force: true });
+    this.showWhether(rows.length);
+    clearTimeout(this.timer);
+    this.dueAt = 0;
+    const asked = (this.refiltered = {});
+    afterPaint(() => asked === this.refiltered && this.arrange(true));
+  }
+
+  /** Rows by name, and which of them the filter accepts now. */
+  wanted() {
+    const { table } = this;
+    const now = live.now();
+    this.named ??= byName(table.values.key);
+    const accepts = this.filter.terms.length > 0 && this.filter.acceptsRowOf(table);
+    return { named: this.named, keep: accepts ? (at) => accepts(at, now) : () => true, descending: this.sort.descending };
+  }
+
+  showWhether(found) {
+    this.empty.hidden = found > 0;
+    for (const part of this.empty.children) part.hidden = (part.dataset.emptyOf === "filter") !== (this.filter.text !== "");
+  }
+
   arrange(force = false) {
     this.dueAt = null;
     this.arrangedAt = performance.now();
     const { table } = this;
     if (!table || !this.grid) return;
     this.readOrdering();
-    const now = live.now();
     const { values, ids } = table;
-    this.named ??= byName(values.key);
-    const accepts = this.filter.terms.length > 0 && this.filter.acceptsRowOf(table);
-    const rows = arrange({
-      named: this.named,
-      keep: accepts ? (at) => accepts(at, now) : () => true,
-      key: this.sort.column === "key" ? null : keyOf(this.sort.column, (at, name) => values[name]?.[at]),
-      descending: this.sort.descending,
-    });
+    const key = this.sort.column === "key" ? null : keyOf(this.sort.column, (at, name) => values[name]?.[at]);
+    const rows = arrange({ ...this.wanted(), key });
     this.matched = rows.map((at) => ids[at]);
     this.grid.setOrder(this.matched, { force });
     this.showPickAll();
     this.filter.say(rows.length === table.size ? count(table.size) : `${count(rows.length)} of ${count(table.size)}`);
-    this.empty.hidden = rows.length > 0;
-    for (const part of this.empty.children) part.hidden = (part.dataset.emptyOf === "filter") !== (this.filter.text !== "");
-    this.body.hidden = rows.length === 0;
+    this.showWhether(rows.length);
     this.showFacets();
   }
 
   everySecond() {
     if (!this.grid) return;
+    this.sparks.tick(live.now());
     const now = performance.now();
     const comesWithFrames = now - this.spreadAt < FRAMES_MS;
     if (!comesWithFrames) for (const [id, row] of this.grid.shown) if (row.filledAt < now - FRESH_MS) this.goOn(row, id);
@@ -260,7 +285,7 @@ class ProcessList {
   /** In tiles, or in the cells themselves. */
   showNumbers() {
     for (const { parts } of this.grid.pool) {
-      for (const cell of [parts.cpu, parts.rss]) {
+      for (const cell of [parts.cpu, parts.rss, parts.uptime]) {
         setText(cell, "");
         cell.removeAttribute("aria-label");
         delete cell.shows;
@@ -287,7 +312,9 @@ class ProcessList {
     row.filledAt = performance.now();
     const at = this.table.index.get(id);
     const since = this.table.values.since?.[at];
-    say(row.parts.uptime, since ? uptime(live.now() - since) : "");
+    const seconds = since ? live.now() - since : null;
+    if (this.sparks.isShown) tell(row.parts.uptime, seconds === null ? null : Math.floor(seconds / 60), roughly);
+    else say(row.parts.uptime, seconds === null ? "" : uptime(seconds));
     const silentS = live.silence(this.table.values.node?.[at]);
     const silent = silentS > 0 ? `its node is silent for ${duration(silentS)}` : "";
     if (row.silent === silent) return;
@@ -372,6 +399,12 @@ function say(cell, value, words = String) {
   cell.shows = value;
   setText(cell, words(value));
   return true;
+}
+
+/** How long something runs, for readers, who are not told each second. */
+function roughly(minutes) {
+  if (minutes === null) return "";
+  return minutes < 1 ? "under a minute" : uptime(60 * minutes);
 }
 
 /** Say a value in a cell of ours to readers only. */

@@ -1,14 +1,14 @@
-// What changes each second in rows: sparklines, the last sixty points of what is on screen continued as samples come, and the
-// number behind each.
+// What changes each second in rows: sparklines, the last sixty points of what is on screen continued as samples come, the
+// number behind each, and how long a process runs.
 //
-// They do not stand in the rows. Tiles lie over the list, each with a canvas for either column of some rows, and a worker draws
+// They do not stand in the rows. Tiles lie over the list, each with a canvas for each such column of some rows, and a worker draws
 // on them: strokes of two lines in each row, each second, took the page's own thread as long as all the rest of a frame, and
 // new words in a cell cost it layout and paint. The worker holds the points too; it is sent the newest as plain numbers. Tiles
 // never move while they are in view, so that nothing is seen at another row's place. The cells below say their number to
 // readers (aria-label); where tiles are not shown, as on a phone, they show it themselves.
 import { colours } from "./canvas.js";
 import { make } from "./dom.js";
-import { COLUMNS, HEIGHT, NONE, SparkPaint } from "./lib/sparkpaint.js";
+import { COLUMNS, HEIGHT, LINES, NONE, SparkPaint, WIDTHS } from "./lib/sparkpaint.js";
 import { tilesOver } from "./lib/virtual.js";
 import { live } from "./live.js";
 import { policy } from "./trusted.js";
@@ -19,7 +19,7 @@ const TILE = 24; // rows
 const PLAIN = 0;
 const HOT = 1;
 const NOTHING = { number: -1, told: 0 };
-const LOOK = ["cpu", "rss", "isHot", "isFaint", "ink"];
+const LOOK = [...COLUMNS, "isHot", "isFaint", "ink"];
 const FORCED = "(forced-colors: active)";
 
 export class Sparks {
@@ -108,6 +108,11 @@ export class Sparks {
     if (number > 0) this.painter.send({ op: "push", rows: rows.subarray(0, number), ...values });
   }
 
+  /** Times go on: now, in Unix seconds. */
+  tick(now) {
+    if (this.isShown) this.painter.send({ op: "tick", now });
+  }
+
   /** Draw what is in view and not what it should be. */
   draw(table) {
     this.cover();
@@ -119,11 +124,12 @@ export class Sparks {
       if (!grid.isInView(element)) continue;
       const row = this.rows.get(id) ?? NOTHING;
       const at = table.index.get(id);
-      const [cpu, rss] = COLUMNS.map((name) => (at === undefined ? NONE : (table.values[name]?.[at] ?? NaN)));
+      const [cpu, rss] = LINES.map((name) => (at === undefined ? NONE : (table.values[name]?.[at] ?? NaN)));
+      const uptime = (at !== undefined && table.values.since?.[at]) || NONE;
       const isHot = row !== NOTHING && cpu >= HOT_CPU;
-      this.tileAt.get(Math.floor(element.place / TILE)).put(cells, element.place, row, { cpu, rss, isHot, isFaint: Boolean(element.silent), ink });
+      this.tileAt.get(Math.floor(element.place / TILE)).put(cells, element.place, row, { cpu, rss, uptime, isHot, isFaint: Boolean(element.silent), ink });
     }
-    if (cells.length > 0) this.painter.send({ op: "cells", cells: Float64Array.from(cells), colours: [ink["text-2"], ink.warn], text: ink.text });
+    if (cells.length > 0) this.painter.send({ op: "cells", cells: Float64Array.from(cells), colours: [ink["text-2"], ink.warn], text: ink.text, now: live.now() });
   }
 
   /** Lay tiles over what is in view. */
@@ -148,7 +154,7 @@ export class Sparks {
   }
 }
 
-/** Some rows' places, with a canvas for either column. */
+/** Some rows' places, with a canvas for each column. */
 class Tile {
   static made = 0;
 
@@ -157,11 +163,12 @@ class Tile {
     const canvases = Object.fromEntries(COLUMNS.map((name) => [name, make("canvas")]));
     this.element = make("div", { class: "grid-sparks", "aria-hidden": "true" }, ...cells.map((name) => make("span", { class: `cell-${name}` }, canvases[name])));
     const height = TILE * rowHeight;
-    for (const canvas of Object.values(canvases)) {
+    for (const [column, canvas] of Object.entries(canvases)) {
       const id = (Tile.made += 1);
       this.ids.push(id);
+      canvas.style.width = `${WIDTHS[column]}px`;
       canvas.style.height = `${height}px`;
-      painter.add({ op: "add", id, canvas, height, ratio });
+      painter.add({ op: "add", id, canvas, column, height, ratio });
     }
   }
 
@@ -178,7 +185,7 @@ class Tile {
     this.painter.send({ op: "drop", ids: this.ids });
   }
 
-  /** Add to `cells` both of a place of the list, unless they stand there already. */
+  /** Add to `cells` those of a place of the list, unless they stand there already. */
   put(cells, place, row, look) {
     const at = place - this.number * TILE;
     const drawn = this.drawn[at];

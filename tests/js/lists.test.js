@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rank, score } from "../../static/js/lib/rank.js";
 import { glyphOf, toneOf } from "../../static/js/lib/states.js";
-import { arrange, byName, countMoved, scrollToShow, tilesOver, visibleRange } from "../../static/js/lib/virtual.js";
+import { arrange, byName, countMoved, firstOf, scrollToShow, tilesOver, visibleRange } from "../../static/js/lib/virtual.js";
 
 test("only what is visible, and a few rows around it, is kept", () => {
   assert.deepEqual(visibleRange({ scrollTop: 0, height: 280, rowHeight: 28, total: 10_000, spare: 10 }), { first: 0, count: 20 });
@@ -35,6 +35,15 @@ test("rows are filtered and sorted, ties by name, unknown last both ways", () =>
   assert.deepEqual(arrange({ ...base, keep: (row) => row !== 3 }), [1, 0, 2]);
   assert.deepEqual(arrange({ ...base, key: null }), [1, 2, 0, 3]);
   assert.deepEqual(arrange({ ...base, key: null, descending: true }), [3, 0, 2, 1]);
+});
+
+test("the first rows are those that the whole order begins with", () => {
+  const named = byName(["c", "a", "b", "d"]);
+  const keep = (row) => row !== 1;
+  for (const descending of [false, true]) {
+    const whole = arrange({ named, keep, descending });
+    for (const most of [1, 2, 5]) assert.deepEqual(firstOf({ named, keep, most, descending }), whole.slice(0, most));
+  }
 });
 
 test("moved rows are counted", () => {

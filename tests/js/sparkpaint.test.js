@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NONE, SparkPaint } from "../../static/js/lib/sparkpaint.js";
 
+const NOW = 1_800_000_000;
+
 /** One cell: canvas, top, row, column, the line's colour, whether it is faint, its number. */
-const cells = (...cell) => ({ op: "cells", cells: Float64Array.from(cell), colours: ["grey", "red"], text: "black" });
+const cells = (...cell) => ({ op: "cells", cells: Float64Array.from(cell), colours: ["grey", "red"], text: "black", now: NOW });
 
 /** A canvas that notes what is done to it: [name, ...arguments], and what was set. A 1 is 5 wide, all other letters 8. */
 function makeCanvas() {
@@ -19,10 +21,10 @@ function makeCanvas() {
   return { done, getContext: () => context };
 }
 
-function added() {
+function added(column = "cpu") {
   const paint = new SparkPaint();
   const canvas = makeCanvas();
-  paint.handle({ op: "add", id: 7, canvas, height: 280, ratio: 2 });
+  paint.handle({ op: "add", id: 7, canvas, column, height: 280, ratio: 2 });
   return { paint, canvas };
 }
 
@@ -94,4 +96,32 @@ test("a canvas that lies elsewhere is cleared as a whole", () => {
   const { paint, canvas } = added();
   paint.handle({ op: "clear", id: 7 });
   assert.deepEqual(canvas.done, [["setTransform", 2, 0, 0, 2, 0, 0], ["clearRect", 0, 0, 136, 280]]);
+});
+
+test("a time goes on by itself, and is drawn when its words are others", () => {
+  const { paint, canvas } = added("uptime");
+  const texts = (message) => {
+    canvas.done.length = 0;
+    paint.handle(message);
+    return named(canvas.done, "fillText")
+      .map(([, text]) => text)
+      .reverse()
+      .join("");
+  };
+  assert.equal(canvas.width, 144);
+  assert.equal(texts(cells(7, 28, -1, 2, 0, 0, NOW - 58.5)), "58s");
+  assert.deepEqual(named(canvas.done, "fillStyle").at(-1), ["fillStyle", "grey"]);
+  assert.equal(texts(cells(7, 28, -1, 2, 0, 0, NOW - 58.5)), "", "it stands there already");
+  assert.equal(texts({ op: "tick", now: NOW + 1 }), "59s");
+  assert.equal(texts({ op: "tick", now: NOW + 2 }), "1m");
+  assert.equal(texts({ op: "tick", now: NOW + 30 }), "", "minutes are whole");
+  assert.deepEqual(canvas.done, []);
+  assert.equal(texts(cells(7, 28, -1, 2, 0, 1, NOW - 58.5)), "58s");
+  assert.deepEqual(named(canvas.done, "globalAlpha"), [["globalAlpha", 0.5]]);
+  assert.equal(texts({ op: "type", font: "400 13px Inter" }), "");
+  assert.equal(texts({ op: "tick", now: NOW }), "58s", "in the other type");
+  assert.equal(texts(cells(7, 28, -1, 2, 0, 0, NONE)), "", "nothing runs there");
+  paint.handle(cells(7, 28, -1, 2, 0, 0, NOW - 5));
+  paint.handle({ op: "clear", id: 7 });
+  assert.equal(texts({ op: "tick", now: NOW + 1 }), "", "its row is elsewhere");
 });

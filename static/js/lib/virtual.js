@@ -38,6 +38,16 @@ export function byName(names) {
   return rows.sort((one, other) => compareText(names[one], names[other]));
 }
 
+/** The first of `named` (rows by name) that `keep` accepts, `most` at most, from the other end where it is descending. */
+export function firstOf({ named, keep, most, descending = false }) {
+  const found = [];
+  for (let at = 0; at < named.length && found.length < most; at += 1) {
+    const row = named[descending ? named.length - 1 - at : at];
+    if (keep(row)) found.push(row);
+  }
+  return found;
+}
+
 /** Those of `named` (rows by name) that `keep` accepts, ordered by `key` (null: by name), equal ones by name. */
 export function arrange({ named, keep, key = null, descending = false }) {
   const rows = named.filter(keep);

@@ -75,7 +75,7 @@ WATCH = """
     if (seen.states.at(-1) !== state) seen.states.push(state);
     const count = document.querySelectorAll("[data-grid-body] [data-id]:not([data-gone])").length;
     if (seen.rows.at(-1) !== count) seen.rows.push(count);
-    for (const cell of document.querySelectorAll("[data-id]:not([hidden]) .cell-rss")) {
+    for (const cell of document.querySelectorAll("[data-id]:not([aria-hidden]) .cell-rss")) {
       if (/^0(\\s|$)/.test(cell.ariaLabel ?? cell.textContent)) seen.zeros += 1;
       else if (cell.ariaLabel) seen.told += 1;
     }
