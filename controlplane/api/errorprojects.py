@@ -12,14 +12,18 @@ from controlplane.api import errorshapes, schema
 from controlplane.api.endpoint import Endpoint
 from controlplane.api.errors import TAG, carried_out
 from controlplane.api.exceptions import Problem
-from controlplane.api.pages import Listing, choice
+from controlplane.api.pages import Listing, choice, integer
 from controlplane.api.shapes import read
 from controlplane.api.versions import answer, require_match, tag_of_body
 from controlplane.filters.keyset import Order
 from controlplane.intake.dsn import dsn_of
 from supervision.errors.store import projects, selectors
+from supervision.errors.store.lost import lost_hours
 from supervision.errors.store.models import ErrorKey, ErrorProject
 from supervision.errors.store.monitor_models import CheckIn, Monitor
+
+MOST_HOURS = 720
+"""Of what was not stored, 30 days."""
 
 
 def render_key(key: ErrorKey) -> dict[str, Any]:
@@ -111,6 +115,25 @@ class ErrorProjectDetail(Endpoint):
             projects.change_project(project=project, fields=fields, now=timezone.now(), actor=self.actor)
         )
         return Response(body, headers={"ETag": tag_of_body(body)})
+
+
+class ErrorDiscards(Endpoint):
+    needs = {"GET": None}
+    parameters = frozenset({"hours"})
+
+    @schema.says(
+        "What was not stored of a project's reports, by the hour and by why",
+        operation="get_error_discards",
+        description="`hours`: so many, the one that goes on among them. What SDKs dropped themselves they say later.",
+        answers={200: errorshapes.ErrorLostHoursShape},
+        parameters=[schema.query("hours", kind=int)],
+        tags=TAG,
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        project = _project(self, slug, Permission.VIEW)
+        hours = integer(request, "hours", default=24, least=1, most=MOST_HOURS)
+        found = lost_hours(project, now=timezone.now(), hours=hours)
+        return Response(dict(errorshapes.ErrorLostHoursShape(found).data))
 
 
 class ErrorKeys(Endpoint):

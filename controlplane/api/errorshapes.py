@@ -8,6 +8,7 @@ from controlplane.api.shapes import Body, TreeName
 from supervision.errors.grouping.algorithms import ALGORITHMS
 from supervision.errors.store.history import Deploy, History
 from supervision.errors.store.issues import BY_HAND, MOST_BULK, MOST_COMMENT, MOST_MERGED, MOST_UNTIL
+from supervision.errors.store.lost import MOST_ROWS as MOST_LOST_ROWS
 from supervision.errors.store.models import ErrorIssue
 from supervision.errors.store.monitor_models import CheckIn, Monitor
 
@@ -106,6 +107,28 @@ class ErrorProjectShape(serializers.Serializer[Any]):
     def get_keys(self, project: Any) -> list[dict[str, Any]]:
         told = self.context["keys"]
         return [told(key) for key in project.keys.all()]
+
+
+class ErrorLostShape(serializers.Serializer[Any]):
+    """So many of a category that were not stored in an hour, for one reason."""
+
+    hour = serializers.DateTimeField()
+    category = serializers.CharField()
+    reason = serializers.CharField(help_text="`client: …` is what an SDK says of itself.")
+    words = serializers.CharField(source="why.words")
+    in_sdk = serializers.BooleanField(source="why.in_sdk", help_text="It never came here.")
+    is_loss = serializers.BooleanField(
+        source="why.is_loss", help_text="Nobody meant it to be left out, as sampling does."
+    )
+    count = serializers.IntegerField()
+
+
+class ErrorLostHoursShape(serializers.Serializer[Any]):
+    """What was not stored since a moment, newest hour first."""
+
+    since = serializers.DateTimeField()
+    is_whole = serializers.BooleanField(help_text=f"false: there is more; {MOST_LOST_ROWS} are told at most.")
+    items = ErrorLostShape(many=True)
 
 
 class ErrorIssueShape(serializers.Serializer[Any]):

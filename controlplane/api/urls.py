@@ -107,6 +107,7 @@ urlpatterns = [
     ),
     path("error_projects", errorprojects.ErrorProjects.as_view(), name="error-projects"),
     path("error_projects/<str:slug>", errorprojects.ErrorProjectDetail.as_view(), name="error-project"),
+    path("error_projects/<str:slug>/discards", errorprojects.ErrorDiscards.as_view(), name="error-discards"),
     path("error_projects/<str:slug>/keys", errorprojects.ErrorKeys.as_view(), name="error-keys"),
     path("error_projects/<str:slug>/keys/<int:id>", errorprojects.ErrorKeyDetail.as_view(), name="error-key"),
     path("error_projects/<str:slug>/owners", errorowners.ErrorOwners.as_view(), name="error-owners"),

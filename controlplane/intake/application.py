@@ -232,6 +232,8 @@ class Intake:
             try:
                 await committer.commit(rows)
             except OverloadedError:
+                for row in rows:
+                    committer.discard(door.project, category_of(row.kind), BUSY.reason, 1)
                 raise self._busy() from None
             except RefusedError as error:
                 raise refuse(400, "cannot be stored", str(error)) from None

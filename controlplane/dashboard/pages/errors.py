@@ -15,12 +15,14 @@ from controlplane.access.actors import actor_of
 from controlplane.access.policy import EVERY_TREE, Permission
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.live.records import seconds
+from controlplane.dashboard.lostrows import lost_rows
 from controlplane.dashboard.rowspark import count_bars
 from controlplane.filters.grammar import FilterError
 from controlplane.filters.issues import issue_condition
 from controlplane.filters.keyset import Order
 from supervision.auditlog.services import audited
 from supervision.errors.store import issues, selectors
+from supervision.errors.store.lost import lost
 from supervision.errors.store.models import ErrorIssue, ErrorProject
 from supervision.errors.store.owning import owner_words
 from supervision.explain.words import count
@@ -96,6 +98,7 @@ def _context(request: PageRequest, q: str) -> Context:
             }
             for spike in selectors.spikes(trees=request.visible)[:20]
         ],
+        "lost": lost_rows(lost(trees=request.visible, now=timezone.now())),
         "projects": [
             {"slug": project.slug, "name": project.name}
             for project in selectors.projects(trees=request.visible)[:50]

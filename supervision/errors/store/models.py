@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 
+from supervision.errors.losses import Why, why
+
 SLUG = RegexValidator(
     r"^[a-z0-9][a-z0-9_-]{0,62}$", "lower-case letters, digits, - and _, beginning with a letter or digit"
 )
@@ -428,3 +430,8 @@ class ErrorDiscard(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} {self.category} {self.reason}"
+
+    @property
+    def why(self) -> Why:
+        """The reason in words, and whose it is."""
+        return why(self.reason)

@@ -12,7 +12,7 @@ from controlplane.access.policy import Role, Scope
 from supervision.auditlog.models import AuditEntry
 from supervision.errors.store import issues
 from supervision.errors.store.digesting import digest
-from supervision.errors.store.models import ErrorIssue, ErrorIssueStat, ErrorKey, ErrorProject
+from supervision.errors.store.models import ErrorDiscard, ErrorIssue, ErrorIssueStat, ErrorKey, ErrorProject
 from supervision.errors.store.projects import create_project
 from supervision.journal.models import Incarnation
 from tests.controlplane.api import world
@@ -130,6 +130,29 @@ def test_a_project_says_how_much_it_keeps_and_how_it_groups(client: Client) -> N
     assert (changed["most_events"], changed["algorithm"], changed["former_until"]) == (500, "g1", None)
     assert _change(client, "error_projects/shop", {"algorithm": "g9"}).status_code == 400
     assert _change(client, "error_projects/shop", {"most_events": -1}).status_code == 400
+
+
+def test_what_was_not_stored_is_told_by_the_hour(client: Client) -> None:
+    project = create_project(slug="shop", tree="shop", actor=people.SOMEBODY)
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for hours_ago, reason in ((0, "quota"), (5, "client: sample_rate")):
+        row = {
+            "hour": hour - dt.timedelta(hours=hours_ago),
+            "category": "error",
+            "reason": reason,
+            "count": 3,
+        }
+        ErrorDiscard.objects.create(project=project, **row)
+    told = client.get("/api/v1/error_projects/shop/discards").json()
+    assert [(item["reason"], item["in_sdk"], item["is_loss"], item["count"]) for item in told["items"]] == [
+        ("quota", False, True, 3),
+        ("client: sample_rate", True, False, 3),
+    ]
+    assert told["is_whole"] is True
+    assert len(client.get("/api/v1/error_projects/shop/discards?hours=5").json()["items"]) == 1
+    for wrong in ("0", "721", "x"):
+        assert client.get(f"/api/v1/error_projects/shop/discards?hours={wrong}").status_code == 400
+    assert client.get("/api/v1/error_projects/none/discards").status_code == 404
 
 
 def test_a_merge_leads_to_where_the_issue_is_now_and_one_into_itself_names_its_field(client: Client) -> None:

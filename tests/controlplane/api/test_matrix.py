@@ -242,6 +242,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("error-project", "patch"): Row(
         ADMIN, SHOP, path={"slug": "shop"}, body={"retention_days": 30}, headers=ANY
     ),
+    ("error-discards", "get"): Row(VIEW, SHOP, path={"slug": "shop"}),
     ("error-keys", "post"): Row(ADMIN, SHOP, status=201, path={"slug": "shop"}, body={}),
     ("error-key", "delete"): Row(
         ADMIN, SHOP, status=204, path={"slug": "shop", "id": "error_key"}, headers=ANY

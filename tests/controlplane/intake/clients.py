@@ -39,7 +39,7 @@ class Client:
     ) -> None:
         self.clock = clock or ManualClock()
         self.passed_on: list[str] = []
-        url = database_url or _test_database()
+        self.url = url = database_url or _test_database()
 
         async def pages(scope: Any, receive: Any, send: Any) -> None:
             self.passed_on.append(scope["path"])

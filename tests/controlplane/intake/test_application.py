@@ -430,3 +430,19 @@ def test_with_the_disk_full_too_a_client_is_told_to_send_less(
     )
     assert status == 429
     assert headers["x-sentry-rate-limits"] == "5:error;default:project:busy"
+
+
+def test_what_could_not_be_stored_anywhere_is_counted_when_the_database_is_back(
+    project: ErrorProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controlplane.intake.spool.MOST_BYTES", -1)
+    client = Client(tmp_path, database_url=NOWHERE)
+
+    async def lost_and_back() -> int:
+        status, _, _ = await client.ask("/api/42/envelope/", _envelope({"message": "x"}), AUTH)
+        client.committer._url = Client(tmp_path).url
+        return status
+
+    assert client.run(lost_and_back) == 429
+    counted = ErrorDiscard.objects.get()
+    assert (counted.category, counted.reason, counted.count) == ("error", "busy", 1)
