@@ -165,7 +165,7 @@ class ErrorKeyDetail(Endpoint):
     @schema.says(
         "Revoke a key",
         operation="revoke_error_key",
-        description="Reports with it are refused everywhere within half a minute. The row stays.",
+        description="Reports with it are refused at once; without Redis within half a minute. The row stays.",
         answers={204: None},
         parameters=[schema.IF_MATCH],
         errors=(412, 428),

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from controlplane.intake.committing import Committer, OverloadedError, RefusedError
+from controlplane.intake.hearing import Hearing
 from controlplane.intake.keys import Door, Doors
 from controlplane.intake.quota import Limiter
 from controlplane.intake.room import NoRoomError, Part, Room
@@ -114,8 +115,10 @@ class Intake:
         quota: Limiter,
         committer: Callable[[], Committer],
         now: Callable[[], dt.datetime],
+        hearing: Hearing | None = None,
     ) -> None:
         self._application, self._doors, self._quota, self._now = application, doors, quota, now
+        self._hearing = hearing
         self._make_committer = committer
         self._committer: Committer | None = None
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
@@ -139,13 +142,17 @@ class Intake:
         await _send(send, answer)
 
     def start(self) -> None:
-        """Take back what an earlier process left on disk, without waiting for a report of our own."""
+        """Take back what an earlier process left on disk, without waiting for a report of our own; hear of changed keys."""
         self._started()
+        if self._hearing is not None:
+            self._hearing.start()
 
     async def stop(self) -> None:
         """Commit or spool what is pending."""
         if self._committer is not None:
             await self._committer.stop()
+        if self._hearing is not None:
+            await self._hearing.stop()
         await self._quota.close()
 
     async def _take(self, scope: Scope, receive: Receive, found: re.Match[str], part: Part) -> Answer:

@@ -1,6 +1,7 @@
 """Which project a key opens, remembered for a while: an intake asks this for every request.
 
-An unknown pair is remembered too, by project *and* key, so that one client with a wrong key keeps nobody else out.
+An unknown pair is remembered too, by project *and* key, so that one client with a wrong key keeps nobody else out. What
+changes is told (hearing.py) and asked again at once; KNOWN_S is how long it takes where nobody tells.
 """
 
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 KNOWN_S = 30.0
+NEVER = float("-inf")
 MOST = 10_000
 MISSES, MISSES_EACH_S = 50.0, 5.0
 """Look-ups that find nothing: so many at once, and so many more each second. Who guesses keys must not keep the database
@@ -36,6 +38,7 @@ class Doors:
         self._look_up, self._clock = look_up, clock
         self._misses = (MISSES, clock())
         self._known: OrderedDict[tuple[int, str], tuple[float, Door | None]] = OrderedDict()
+        self._changes = 0
         self._lock = threading.Lock()
 
     def known(self, project: int, key: str) -> Door | None:
@@ -50,6 +53,7 @@ class Doors:
         now = self._clock()
         with self._lock:
             known = self._known.get((project, key))
+            changes = self._changes
         if known is not None and now - known[0] < KNOWN_S:
             return known[1]
         is_known = known is not None and known[1] is not None
@@ -64,11 +68,32 @@ class Doors:
         with self._lock:
             if door is not None and not is_known:
                 self._misses = (min(MISSES, self._misses[0] + 1), self._misses[1])
+            if changes != self._changes:
+                return door  # it may have been read before what changed: the next one asks again
             self._known[project, key] = (now, door)
             self._known.move_to_end((project, key))
             while len(self._known) > MOST:
                 self._known.popitem(last=False)
         return door
+
+    def changed(self, project: int, key: str = "") -> None:
+        """Something is different now: a key, or without one the project. The key is forgotten; what the project's other keys
+        open is asked again, and still believed while the database is away."""
+        with self._lock:
+            self._changes += 1
+            if key:
+                self._known.pop((project, key), None)
+                return
+            for pair, (_, door) in self._known.items():
+                if pair[0] == project:
+                    self._known[pair] = (NEVER, door)
+
+    def doubt(self) -> None:
+        """Changes may have been missed: everything is asked again."""
+        with self._lock:
+            self._changes += 1
+            for pair, (_, door) in self._known.items():
+                self._known[pair] = (NEVER, door)
 
     def _take_miss(self, now: float) -> None:
         """Of what is not known to be right; given back when it turns out to be."""

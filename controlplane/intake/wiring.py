@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from controlplane.intake.application import Application, Intake
 from controlplane.intake.committing import Committer
+from controlplane.intake.hearing import Hearing
 from controlplane.intake.keys import Door, Doors
 from controlplane.intake.quota import Quota
 from controlplane.intake.shared_quota import SharedQuota
@@ -24,10 +25,12 @@ SPOOL = Path("errors") / "spool"
 def intake(application: Application, *, processes: int) -> Intake:
     """In front of `application`, one of `processes` on this host: without Redis each has an n-th of each project's quota."""
     clock = SystemClock()
+    doors, redis_url = Doors(look_up, clock.boot), settings.CONNECTIONS.redis_url
     return Intake(
         application,
-        doors=Doors(look_up, clock.boot),
-        quota=SharedQuota(settings.CONNECTIONS.redis_url, Quota(clock.boot, share=1 / processes), clock.boot),
+        doors=doors,
+        hearing=Hearing(redis_url, changed=doors.changed, missed=doors.doubt),
+        quota=SharedQuota(redis_url, Quota(clock.boot, share=1 / processes), clock.boot),
         committer=committer_of(settings.CONNECTIONS.database_url, settings.PATHS.data_dir / SPOOL),
         now=lambda: dt.datetime.fromtimestamp(clock.wall(), tz=dt.UTC),
     )

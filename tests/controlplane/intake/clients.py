@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from controlplane.intake.application import Intake
 from controlplane.intake.committing import Committer
+from controlplane.intake.hearing import Hearing
 from controlplane.intake.keys import Doors
 from controlplane.intake.quota import Quota
 from controlplane.intake.spool import Spool
@@ -35,8 +36,14 @@ class Client:
     """Sends requests to an intake in a loop of its own."""
 
     def __init__(
-        self, spool: Path, *, database_url: str | None = None, clock: ManualClock | None = None
+        self,
+        spool: Path,
+        *,
+        database_url: str | None = None,
+        clock: ManualClock | None = None,
+        redis_url: str | None = None,
     ) -> None:
+        """With `redis_url` it hears of changed keys, once the intake is started."""
         self.clock = clock or ManualClock()
         self.passed_on: list[str] = []
         self.url = url = database_url or _test_database()
@@ -48,9 +55,22 @@ class Client:
             self.committer = Committer(url, Spool(spool))
             return self.committer
 
+        self.doors = Doors(look_up, self.clock.boot)
+        self.heard: list[tuple[int, str]] = []
+        self.begun = 0
+
+        def changed(project: int, key: str) -> None:
+            self.doors.changed(project, key)
+            self.heard.append((project, key))
+
+        def missed() -> None:
+            self.doors.doubt()
+            self.begun += 1
+
         self.intake = Intake(
             pages,
-            doors=Doors(look_up, self.clock.boot),
+            doors=self.doors,
+            hearing=Hearing(redis_url, changed=changed, missed=missed) if redis_url else None,
             quota=Quota(self.clock.boot),
             committer=make,
             now=lambda: NOW,
