@@ -19,7 +19,10 @@ from controlplane.dashboard.live.topics import CHILD_PREFIX, refusal, topic_of, 
 MAX_UNACKED = 2
 ACK_WITHIN_S = 15.0
 HEARD_WITHIN_S = 30.0
-URGENT_EVERY_S = 0.05
+URGENT_EVERY_S, CROWDED_EVERY_S = 0.05, 0.15
+QUICK_IN_A_ROW = 3
+"""Frames of changes of state that are sent as they come; what follows them without a pause is gathered longer. In a fleet
+where something changes all the time nobody reads twenty frames a second, and each costs every viewer one."""
 BEAT_S = 1.0
 SLOW_BEAT_S = 5.0
 MAX_CHILD_TOPICS = 4
@@ -57,7 +60,7 @@ class Source(Protocol):
 @dataclass(slots=True)
 class Stream:
     """One subscription. seq None: a snapshot is due. unacked: number and time of sending, oldest first; is_held: there is
-    something to send, and too much under way."""
+    something to send, and too much under way; quick: frames that followed each other without a pause."""
 
     table: Table
     wanted: Subscription
@@ -65,6 +68,14 @@ class Stream:
     sent_at: float = float("-inf")
     unacked: deque[tuple[int, float]] = field(default_factory=deque)
     is_held: bool = False
+    quick: int = 0
+
+    def sent(self, now: float, *, pause_s: float) -> None:
+        """A frame goes out; one after a pause begins a new row."""
+        self.quick = self.quick + 1 if now - self.sent_at < pause_s else 0
+        self.seq = self.table.seq
+        self.sent_at = now
+        self.unacked.append((self.table.seq, now))
 
 
 class Session:
@@ -193,13 +204,12 @@ class Session:
             stream.seq = None
             return self.source.text({"op": "gone", "t": table.topic}), now
         urgent = table.urgent_seq > stream.seq and self.hz >= 1
-        when = next_slot(stream.sent_at, URGENT_EVERY_S if urgent else 1 / self.hz)
+        soon_s = URGENT_EVERY_S if stream.quick < QUICK_IN_A_ROW else CROWDED_EVERY_S
+        when = next_slot(stream.sent_at, soon_s if urgent else 1 / self.hz)
         if now < when:
             return None, min(when, late)
         text = self.source.frame_text(table, stream.wanted, stream.seq)
-        stream.seq = table.seq
-        stream.sent_at = now
-        stream.unacked.append((table.seq, now))
+        stream.sent(now, pause_s=1 / self.hz)
         return text, min(late, now + ACK_WITHIN_S)
 
     @property

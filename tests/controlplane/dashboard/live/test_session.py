@@ -1,5 +1,6 @@
 """One connection against a hub, with a clock moved by hand."""
 
+import itertools
 import json
 from typing import Any
 
@@ -80,6 +81,24 @@ def test_a_change_of_state_is_sent_within_50_ms_and_others_at_the_chosen_rate() 
     assert [m["u"] for m in world.due(0.2)] == [[["n1:shop/web", 0b100, 1]]]
     world.change(state="backoff", restarts=1)
     assert [m["u"] for m in world.due(0.05)] == [[["n1:shop/web", 0b010, "backoff"]]]
+
+
+def test_changes_of_state_without_a_pause_are_gathered_longer_after_the_first_few() -> None:
+    world = World()
+    world.subscribe()
+    world.due(1.0)
+    sent_at = []
+    for step in range(60):  # 1.2 s in which something changes every 20 ms
+        world.change(state="backoff" if step % 2 else "running")
+        if world.due(0.02):
+            sent_at.append(step * 20)
+            world.say(op="ack", t="procs", b=world.copy.seq)
+    gaps = [after - before for before, after in itertools.pairwise(sent_at)]
+    assert all(gap <= 60 for gap in gaps[:3]), "the first are sent as they come"
+    assert all(100 < gap <= 160 for gap in gaps[4:]), gaps
+    world.due(0.3)
+    world.change(state="failed")
+    assert len(world.due(0.05)) == 1, "after a pause they are again"
 
 
 def test_a_hidden_page_is_told_every_five_seconds() -> None:
