@@ -14,6 +14,8 @@ from supervision.alerts.watching import watch_rows
 from supervision.auditruns import findings, scanning
 from supervision.errors.store import retention as errors
 from supervision.errors.store import spiking
+from supervision.errors.store.aging import settle_by_clock
+from supervision.errors.store.escalating import escalate_by_clock
 from supervision.errors.store.waking import wake_by_clock
 from supervision.journal import retention as journal
 from supervision.remediation import checking
@@ -46,6 +48,8 @@ def watch_errors() -> None:
     spiking.weigh(now=timezone.now())
     spiking.look_at_spikes(now=timezone.now())
     wake_by_clock(now=timezone.now())
+    settle_by_clock(now=timezone.now())
+    escalate_by_clock(now=timezone.now())
     watch_issue_rules(accepts=issue_condition, now=timezone.now())
     tell_news(may_see=may_see_issues, now=timezone.now())
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max, Min
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Max, Min, Q, Value
 
 from supervision.errors.monitors.schedule import InvalidScheduleError, next_due
 from supervision.errors.protocol.reading import event_id_of
@@ -18,11 +18,22 @@ from supervision.errors.store.models import ErrorEventKey, ErrorIntake
 from supervision.errors.store.monitor_models import CheckIn, Monitor
 
 ENDS = (CheckIn.Status.OK, CheckIn.Status.ERROR)
+AT_ONCE = 500
 MOST_SECONDS = 366 * 86_400
 MOST_RUNS = 1000
 NOBODY = "0" * 32
 HEARD_WITHIN = dt.timedelta(minutes=5)
 """After we were away: so long the end of a run may take to reach us, which a client or a spool held back."""
+SECOND = Value(dt.timedelta(seconds=1), output_field=DurationField())
+
+
+def _later(moment: str, seconds: str) -> "ExpressionWrapper[Any]":
+    """A column's moment, and so many seconds of another column after it. Any: a field of the database."""
+    passed = ExpressionWrapper(F(seconds) * SECOND, output_field=DurationField())
+    return ExpressionWrapper(F(moment) + passed, output_field=DateTimeField())
+
+
+LATE_AT, ENDS_AT = _later("next_due", "margin_s"), _later("started_at", "monitor__max_runtime_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +165,8 @@ def look_at_clock(*, now: dt.datetime, away: Away | None = None) -> int:
     As of the oldest check-in that waits to be digested: what it says may be that the job came. A job that could have come
     while we were away is not called missed, nor late, and is due the next time after that; a run whose time ended meanwhile
     has HEARD_WITHIN to be told of.
+
+    At most AT_ONCE of each kind, those whose time came first; each that is taken changes, so that none waits for ever.
     """
     waits = ErrorIntake.objects.filter(kind=ErrorIntake.Kind.CHECK_IN, failed_at=None)
     oldest = waits.aggregate(at=Min("received_at"))["at"]
@@ -163,9 +176,11 @@ def look_at_clock(*, now: dt.datetime, away: Away | None = None) -> int:
 
 def _look_at_due(now: dt.datetime, away: Away | None) -> int:
     changed = 0
-    for monitor in (
-        Monitor.objects.select_for_update(skip_locked=True).filter(next_due__lt=now).order_by("pk")[:500]
-    ):
+    rows = Monitor.objects.select_for_update(skip_locked=True).annotate(late_at=LATE_AT)
+    waits = Q(late_at__gt=now, status__in=(Monitor.Status.LATE, Monitor.Status.ERROR))
+    if away is not None:
+        waits &= ~Q(next_due__lte=away.until, late_at__gt=away.since)
+    for monitor in rows.filter(next_due__lt=now).exclude(waits).order_by("next_due", "pk")[:AT_ONCE]:
         assert monitor.next_due is not None  # noqa: S101 filtered
         due, late_at = monitor.next_due, monitor.next_due + dt.timedelta(seconds=monitor.margin_s)
         if away is not None and due <= away.until and late_at > away.since:
@@ -193,17 +208,16 @@ def _look_at_due(now: dt.datetime, away: Away | None) -> int:
 
 def _look_at_runs(now: dt.datetime, away: Away | None) -> int:
     changed = 0
-    runs = CheckIn.objects.select_for_update(skip_locked=True, of=("self",)).select_related("monitor")
-    for run in runs.filter(status=CheckIn.Status.IN_PROGRESS).order_by("pk")[:500]:
-        ends = run.started_at + dt.timedelta(seconds=run.monitor.max_runtime_s)
-        if away is not None and away.since <= ends <= away.until:
-            ends = away.until + HEARD_WITHIN
-        if now >= ends:
-            run.status, run.ended_at = CheckIn.Status.TIMEOUT, now
-            run.save()
-            monitor = Monitor.objects.select_for_update().get(pk=run.monitor_id)
-            monitor.status, monitor.status_at = Monitor.Status.TIMEOUT, now
-            monitor.ended(ok=False, at=now)
-            monitor.save()
-            changed += 1
+    rows = CheckIn.objects.select_for_update(skip_locked=True, of=("self",)).annotate(ends=ENDS_AT)
+    over = rows.filter(status=CheckIn.Status.IN_PROGRESS, ends__lte=now)
+    if away is not None and now < away.until + HEARD_WITHIN:
+        over = over.exclude(ends__range=(away.since, away.until))
+    for run in over.order_by("ends", "pk")[:AT_ONCE]:
+        run.status, run.ended_at = CheckIn.Status.TIMEOUT, now
+        run.save()
+        monitor = Monitor.objects.select_for_update().get(pk=run.monitor_id)
+        monitor.status, monitor.status_at = Monitor.Status.TIMEOUT, now
+        monitor.ended(ok=False, at=now)
+        monitor.save()
+        changed += 1
     return changed

@@ -25,6 +25,7 @@ from supervision.errors.sampling import one_of as at_number
 from supervision.errors.store import sql
 from supervision.errors.store.activity import note
 from supervision.errors.store.bodies import packed, unpacked
+from supervision.errors.store.escalating import escalate
 from supervision.errors.store.grouping_rules import rules_by_project
 from supervision.errors.store.merging import told_twice
 from supervision.errors.store.models import (
@@ -243,6 +244,7 @@ def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
         pk: list(dict.fromkeys(each.event.environment for each in those)) for pk, those in by_issue.items()
     }
     occasions += wake(found, environments, now=now)
+    escalate(found, now=now)
     ErrorOccasion.objects.bulk_create(occasions)
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
 from supervision.auditlog.actor import Actor
 from supervision.auditlog.services import audited, record
 from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
 from supervision.errors.store import sql
 from supervision.errors.store.activity import note
+from supervision.errors.store.escalating import least_in_hour
 from supervision.errors.store.models import (
     OPEN,
     ErrorEvent,
@@ -35,8 +36,6 @@ MOST_COMMENT = 10_000
 Status = ErrorIssue.Status
 BY_HAND = (Status.RESOLVED, Status.ARCHIVED, Status.MUTED, Status.ONGOING)
 MOST_UNTIL = 1_000_000_000
-LEAST_ESCALATING = 10
-WEEK = dt.timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def _until(issue: ErrorIssue, until: Until, now: dt.datetime) -> dict[str, objec
         "until_at": until.at,
         "until_count": None if until.events is None else count + until.events,
         "until_users": None if until.users is None else users + until.users,
-        "until_per_hour": escalating_per_hour(issue, now) if until.escalates else None,
+        "until_per_hour": least_in_hour(issue, now) if until.escalates else None,
     }
 
 
@@ -172,12 +171,6 @@ def resolve_quiet(*, now: dt.datetime, most: int = MOST_BULK) -> int:
                 note(issue, at=now, kind=Status.RESOLVED, text=text)
                 resolved += 1
     return resolved
-
-
-def escalating_per_hour(issue: ErrorIssue, now: dt.datetime) -> int:
-    """So many events in an hour are more than what it does: twice its busiest hour of a week, ten at least."""
-    busiest = ErrorIssueHour.objects.filter(issue=issue, hour__gte=now - WEEK).aggregate(n=Max("count"))["n"]
-    return max(LEAST_ESCALATING, 2 * int(busiest or 0))
 
 
 def assign(

@@ -200,6 +200,11 @@ class ErrorIssue(models.Model):
             models.Index(
                 fields=["until_at"], condition=models.Q(until_at__isnull=False), name="error_issue_until"
             ),
+            models.Index(
+                fields=["status_at"],
+                condition=models.Q(status__in=("new", "regressed", "escalating")),
+                name="error_issue_aging",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,17 +2,16 @@
 
 import datetime as dt
 
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, Sum
 
-from supervision.errors.store.issues import LEAST_ESCALATING, WEEK
-from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorIssueHour
+from supervision.errors.store.escalating import rising
+from supervision.errors.store.models import ErrorEvent, ErrorIssue
 from supervision.errors.store.occasion_models import ErrorIssueMinute
 from supervision.journal.models import ObservedChild
 from supervision.rules.issues.models import IssueRule, Trigger
 
 AT_ONCE = 1000
 """Issues that one rule counts to."""
-HOUR = dt.timedelta(hours=1)
 WORKER = "celery_worker"
 
 
@@ -20,7 +19,8 @@ def counted(rule: IssueRule, *, now: dt.datetime) -> dict[int, str]:
     """Issues that have as much of it as the rule says, the most frequent first, each in words."""
     match rule.trigger:
         case Trigger.ESCALATING:
-            return _escalating(rule, now)
+            found = rising(now=now, most=AT_ONCE, project=rule.project_id, environment=rule.environment)
+            return {pk: str(rise) for pk, rise in found.items()}
         case Trigger.WORKERS:
             return _workers(rule, now)
         case Trigger.USERS:
@@ -57,23 +57,6 @@ def _users(issue: int, rule: IssueRule, since: dt.datetime) -> int:
     if rule.environment:
         rows = rows.filter(environment=rule.environment)
     return rows.order_by().values("user").distinct()[: rule.count].count()
-
-
-def _escalating(rule: IssueRule, now: dt.datetime) -> dict[int, str]:
-    """More in the last hour than twice what the busiest hour of the week before had, ten at least. One that is younger than
-    that hour is new and does not escalate. What is usual is counted over all environments."""
-    since = (now - HOUR).replace(second=0, microsecond=0)
-    events = _events(rule, since, least=LEAST_ESCALATING)
-    known = ErrorIssue.objects.filter(pk__in=events, first_seen__lt=since).values_list("pk", flat=True)
-    before = ErrorIssueHour.objects.filter(
-        issue__in=list(known), hour__gte=now - WEEK, hour__lt=since.replace(minute=0)
-    )
-    busiest = dict(before.values("issue").order_by().annotate(n=Max("count")).values_list("issue", "n"))
-    return {
-        pk: f"{n} events in an hour, before at most {busiest.get(pk, 0)}"
-        for pk, n in events.items()
-        if pk in known and n > 2 * busiest.get(pk, 0)
-    }
 
 
 def _workers(rule: IssueRule, now: dt.datetime) -> dict[int, str]:

@@ -25,7 +25,7 @@ class Trigger(models.TextChoices):
 COUNTED = frozenset({Trigger.EVENTS, Trigger.USERS, Trigger.WORKERS})
 """Those that a rule gives a number and a window."""
 MEASURED = COUNTED | {Trigger.ESCALATING}
-"""Those that are looked at again and again, and over when there is less of it."""
+"""Those that are looked at again and again, and over when there is less of it; one that escalates when it does no more."""
 
 
 class IssueRule(models.Model):

@@ -82,7 +82,10 @@ def _count(pk: int, accepts: Accepts, now: dt.datetime) -> None:
         counts = counted(rule, now=now)
         found = _accepted(rule, counts, accepts, now)
         _note(rule, [(pk, rule.environment, counts[pk]) for pk in found], now)
-        rule.firings.filter(over_at=None).exclude(issue__in=list(counts)).update(over_at=now)
+        over = rule.firings.filter(over_at=None).exclude(issue__in=list(counts))
+        if rule.trigger == Trigger.ESCALATING:
+            over = over.exclude(issue__status=ErrorIssue.Status.ESCALATING)
+        over.update(over_at=now)
 
 
 def _accepted(rule: IssueRule, issues: Collection[int], accepts: Accepts, now: dt.datetime) -> list[int]:

@@ -171,3 +171,45 @@ def test_only_what_a_waiting_check_in_may_say_is_not_looked_at_yet(project: Erro
     accepted(project, an_event(), number=3, at=due)
     look_at_clock(now=due + dt.timedelta(minutes=70))
     assert Monitor.objects.get().status == "missed", "an event that waits says nothing of it"
+
+
+def test_a_backlog_of_jobs_is_worked_off_in_order_and_those_that_wait_hold_nothing_up(
+    project: ErrorProject,
+) -> None:
+    def monitors(count: int, **fields: Any) -> None:
+        schedule = {"type": "crontab", "value": "0 * * * *"}
+        already = Monitor.objects.count()
+        Monitor.objects.bulk_create(
+            Monitor(
+                project=project, slug=f"job-{already + number}", schedule=schedule, status_at=NOW, **fields
+            )
+            for number in range(count)
+        )
+
+    hour = dt.timedelta(hours=1)
+    monitors(500, status="late", next_due=NOW - hour, margin_s=7200)
+    monitors(1, next_due=NOW - hour, margin_s=60)
+    assert look_at_clock(now=NOW) == 1, "500 that are late wait for their margin"
+    assert CheckIn.objects.get(status="missed").monitor.slug == "job-500"
+    monitors(501, next_due=NOW + hour, margin_s=60)
+    Monitor.objects.filter(slug="job-501").update(next_due=NOW + hour + dt.timedelta(seconds=1))
+    then = NOW + hour + dt.timedelta(minutes=3)
+    Monitor.objects.filter(margin_s=7200).delete()
+    Monitor.objects.filter(slug="job-500").delete()
+    assert look_at_clock(now=then) == 500
+    assert not CheckIn.objects.filter(monitor__slug="job-501").exists(), "it was due last"
+    assert [look_at_clock(now=then) for _ in range(2)] == [1, 0]
+    assert CheckIn.objects.filter(status="missed").count() == 501
+
+
+def test_runs_that_may_go_on_for_long_hold_none_up_whose_time_is_over(project: ErrorProject) -> None:
+    jobs = [
+        Monitor.objects.create(project=project, slug=slug, status_at=NOW, max_runtime_s=most)
+        for slug, most in (("long", 86_400), ("short", 60))
+    ]
+    CheckIn.objects.bulk_create(
+        CheckIn(monitor=job, check_in_id=f"{number:032x}", status="in_progress", started_at=NOW)
+        for number, job in enumerate([jobs[0]] * 500 + [jobs[1]])
+    )
+    assert look_at_clock(now=NOW + dt.timedelta(minutes=2)) == 1
+    assert CheckIn.objects.get(status="timeout").monitor.slug == "short"

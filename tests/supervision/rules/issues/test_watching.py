@@ -9,6 +9,7 @@ from controlplane.filters.issues import issue_condition
 from supervision.alerts.models import Alert, Channel, Delivery
 from supervision.auditlog.models import AuditEntry
 from supervision.errors.store import issues as deeds
+from supervision.errors.store.aging import settle_by_clock
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import ErrorIssue, ErrorProject
 from supervision.errors.store.occasion_models import ErrorOccasion
@@ -201,8 +202,27 @@ def test_an_issue_that_comes_far_more_often_than_it_did_escalates(shop: ErrorPro
     reported(shop, "load", seconds=2)
     assert (watched(3), watched(4)) == (1, 0)
     assert "13 events in an hour, before at most 6" in Alert.objects.get().title
-    watched(2 * hour)
+    reported(shop, *["load"] * 30, seconds=3 * hour)
+    assert [watched(seconds) for seconds in (3 * hour + 1, 5 * hour)] == [0, 0], "it escalates on"
+    assert Alert.objects.get().state == "open"
+    over = at(28 * hour)
+    assert (settle_by_clock(now=over), watched(28 * hour)) == (1, 0)
     assert Alert.objects.get().state == "resolved"
+    reported(shop, *["load"] * 61, seconds=29 * hour)
+    assert watched(29 * hour + 1) == 1
+
+
+def test_an_archived_issue_that_escalates_is_told_once_by_each_rule(shop: ErrorProject) -> None:
+    made("more", trigger="escalating", gather_s=0)
+    made("again", trigger="regressed", gather_s=0)
+    reported(shop, "load", seconds=-5 * 3600)
+    until = deeds.Until(escalates=True)
+    deeds.set_status(issue=ErrorIssue.objects.get(), status="archived", until=until, now=at(-1), actor=ACTOR)
+    reported(shop, *["load"] * 12)
+    assert ErrorIssue.objects.get().status == "escalating"
+    reported(shop, *["load"] * 12, seconds=2)
+    assert [watched(seconds) for seconds in (3, 13, 23, 3700)] == [2, 0, 0, 0]
+    assert sorted(Alert.objects.values_list("data__rule", flat=True)) == ["again", "more"]
 
 
 def test_fewer_than_ten_in_an_hour_escalate_nothing(shop: ErrorProject) -> None:
