@@ -26,7 +26,7 @@ from supervision.errors.exceptions import (
     TooManyToMergeError,
     UnknownIssueError,
 )
-from supervision.errors.store import issues, owning, selectors
+from supervision.errors.store import issues, joining, owning, parting, selectors
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.history import SPANS, history
 from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorProject
@@ -231,9 +231,9 @@ class ErrorIssueComments(IssueDeed):
 
 class ErrorIssueMerge(IssueDeed):
     @schema.says(
-        "Merge other issues into this one",
+        "Merge other issues into this one, or count them first",
         operation="merge_error_issues",
-        description="Their hashes lead here from now on. Parting takes it back, for reports to come.",
+        description="Their hashes lead here from now on, and its title stays. `dry_run` is true unless said otherwise.",
         body=errorshapes.ErrorMergeBody,
         answers={200: errorshapes.ErrorMergedShape},
         parameters=[schema.KEY],
@@ -243,9 +243,14 @@ class ErrorIssueMerge(IssueDeed):
     def post(self, request: Request, short_id: str) -> Response:
         def deed(issue: ErrorIssue, said: dict[str, Any], now: dt.datetime) -> Response:
             others = [find_issue(self, name, Permission.OPERATE) for name in said["others"]]
-            moved = issues.merge(into=issue, others=others, now=now, actor=self.actor)
-            kept = find_issue(self, issues.issue_now(issue).short_id, Permission.VIEW)
-            return Response({"moved": moved, "issue": render_issue(kept)})
+            if said["dry_run"]:
+                plan = joining.plan_merge(into=issue, others=others)
+            else:
+                plan = joining.merge(into=issue, others=others, now=now, actor=self.actor)
+            kept = find_issue(self, plan.into.short_id, Permission.VIEW)
+            told = {"matched": len(plan.issues), "events": plan.events, "issue": render_issue(kept)}
+            done = (0, 0) if said["dry_run"] else (len(plan.issues), plan.events)
+            return Response({**told, "changed": done[0], "moved": done[1]})
 
         return self.done(request, short_id, errorshapes.ErrorMergeBody, deed)
 
@@ -263,7 +268,7 @@ class ErrorIssuePart(IssueDeed):
     )
     def post(self, request: Request, short_id: str) -> Response:
         def deed(issue: ErrorIssue, said: dict[str, Any], now: dt.datetime) -> Response:
-            new = issues.part(issue=issue, hashes=said["hashes"], now=now, actor=self.actor)
+            new = parting.part(issue=issue, hashes=said["hashes"], now=now, actor=self.actor)
             return Response(render_issue(issues.find_issue(new.short_id)), status=201)
 
         return self.done(request, short_id, errorshapes.ErrorPartBody, deed)

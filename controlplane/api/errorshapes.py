@@ -7,7 +7,8 @@ from rest_framework import serializers
 from controlplane.api.shapes import Body, TreeName
 from supervision.errors.grouping.algorithms import ALGORITHMS
 from supervision.errors.store.history import Deploy, History
-from supervision.errors.store.issues import BY_HAND, MOST_BULK, MOST_COMMENT, MOST_MERGED, MOST_UNTIL
+from supervision.errors.store.issues import BY_HAND, MOST_BULK, MOST_COMMENT, MOST_UNTIL
+from supervision.errors.store.joining import MOST_MERGED
 from supervision.errors.store.lost import MOST_ROWS as MOST_LOST_ROWS
 from supervision.errors.store.models import ErrorIssue
 from supervision.errors.store.monitor_models import CheckIn, Monitor
@@ -294,11 +295,17 @@ class ErrorMergeBody(Body):
     others = serializers.ListField(
         child=serializers.CharField(max_length=100), min_length=1, max_length=MOST_MERGED
     )
+    dry_run = serializers.BooleanField(default=True, help_text="Only count.")
 
 
 class ErrorMergedShape(serializers.Serializer[Any]):
+    """What a merge did, or would do."""
+
+    matched = serializers.IntegerField(help_text="Issues that are not in it yet.")
+    events = serializers.IntegerField(help_text="Events of theirs.")
+    changed = serializers.IntegerField(help_text="Issues that came to it.")
     moved = serializers.IntegerField(help_text="Events that came to it.")
-    issue = ErrorIssueShape()
+    issue = ErrorIssueShape(help_text="The one that stays, with its title.")
 
 
 class ErrorPartBody(Body):

@@ -31,7 +31,8 @@ class Issues(Protocol):
 
     def commented(self, short_id: str, text: str) -> None: ...
 
-    def merged(self, short_id: str, others: list[str]) -> int: ...
+    def merged(self, short_id: str, others: list[str], *, dry_run: bool) -> Body:
+        """What was done, or would be: `matched`, `events`, and the `issue` that stays."""
 
     def parted(self, short_id: str, hashes: list[str]) -> Body:
         """The new issue."""
@@ -73,8 +74,11 @@ class Remote:
     def commented(self, short_id: str, text: str) -> None:
         self._api.post(f"error_issues/{short_id}/comments", {"text": text})
 
-    def merged(self, short_id: str, others: list[str]) -> int:
-        return int(self._api.post(f"error_issues/{short_id}/merge", {"others": others}).body["moved"])
+    def merged(self, short_id: str, others: list[str], *, dry_run: bool) -> Body:
+        found: Body = self._api.post(
+            f"error_issues/{short_id}/merge", {"others": others, "dry_run": dry_run}
+        ).body
+        return found
 
     def parted(self, short_id: str, hashes: list[str]) -> Body:
         found: Body = self._api.post(f"error_issues/{short_id}/part", {"hashes": hashes}).body
@@ -174,17 +178,24 @@ class Local:
 
         self._do(issues.comment, issue=self._find(short_id), text=text)
 
-    def merged(self, short_id: str, others: list[str]) -> int:
-        from supervision.errors.store import issues
+    def merged(self, short_id: str, others: list[str], *, dry_run: bool) -> Body:
+        from controlplane.api.errors import render_issue
+        from supervision.errors.store import joining
 
         found = [self._find(other) for other in others]
-        return int(self._do(issues.merge, into=self._find(short_id), others=found))
+        into = self._find(short_id)
+        if dry_run:
+            plan = self._refused(joining.plan_merge, into=into, others=found)
+        else:
+            plan = self._do(joining.merge, into=into, others=found)
+        kept = render_issue(self._find(plan.into.short_id))
+        return {"matched": len(plan.issues), "events": plan.events, "issue": kept}
 
     def parted(self, short_id: str, hashes: list[str]) -> Body:
         from controlplane.api.errors import render_issue
-        from supervision.errors.store import issues
+        from supervision.errors.store import parting
 
-        new = self._do(issues.part, issue=self._find(short_id), hashes=hashes)
+        new = self._do(parting.part, issue=self._find(short_id), hashes=hashes)
         return render_issue(self._find(new.short_id))
 
     def monitors(self) -> list[Body]:
@@ -214,15 +225,21 @@ class Local:
         except UnknownIssueError as error:
             raise CliError(str(error), exit_code=ExitCode.NOT_FOUND) from None
 
-    @staticmethod
-    def _do(deed: Any, **arguments: Any) -> Any:
+    @classmethod
+    def _do(cls, deed: Any, **arguments: Any) -> Any:
         """Any: a service and what it takes."""
         from django.utils import timezone
 
         from controlplane.access.actors import local_actor
+
+        return cls._refused(deed, **arguments, now=timezone.now(), actor=local_actor())
+
+    @staticmethod
+    def _refused(deed: Any, **arguments: Any) -> Any:
+        """What the room says to it, or refuses. Any: as above."""
         from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError
 
         try:
-            return deed(**arguments, now=timezone.now(), actor=local_actor())
+            return deed(**arguments)
         except (InvalidFieldError, TooManyToMergeError) as error:
             raise CliError(str(error), code="invalid") from None

@@ -1,7 +1,7 @@
 """One issue: what was raised and where, in which child, why its events are one, and what people said and did."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,6 +18,7 @@ from controlplane.dashboard.eventdetails import about_lines, crumb_rows, raised_
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.issuechart import issue_chart
 from controlplane.dashboard.live.records import seconds
+from controlplane.dashboard.mergeforms import names_in, to_confirm
 from controlplane.dashboard.pages.errors import issue_row
 from controlplane.dashboard.pages.process import actions_of, members_of
 from supervision.errors.event import ErrorEvent as Report
@@ -27,9 +28,10 @@ from supervision.errors.exceptions import (
     TooManyToMergeError,
     UnknownIssueError,
 )
+from supervision.errors.grouping.g1 import innermost
 from supervision.errors.protocol.notes import notes_of
 from supervision.errors.protocol.reading import read_event
-from supervision.errors.store import issues, owning, selectors
+from supervision.errors.store import issues, joining, owning, parting, selectors
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.history import SPANS, history
 from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorTag
@@ -38,6 +40,7 @@ from supervision.trees.models import Tree, TreeRevision
 
 MOST_VALUES = 8
 MOST_HASHES = 50
+ALIKE_SHOWN = 10
 
 
 def select(request: PageRequest) -> Context:
@@ -75,7 +78,8 @@ def select(request: PageRequest) -> Context:
             for each in selectors.events(issue, most=20)
         ],
         "tags": _tags(issue),
-        "alike": [issue_row(each) for each in selectors.alike(issue)],
+        **_alike(issue, report),
+        "pending": None,
         "hashes": _hashes(issue),
         "merged_into": issue.merged_into.short_id if issue.merged_into else "",
         "activity": [
@@ -176,15 +180,23 @@ def act(request: PageRequest) -> HttpResponse | Context:
         "watch": lambda: owning.watch(issue=issue, user=_me(request), watching=True, now=now),
         "unwatch": lambda: owning.watch(issue=issue, user=_me(request), watching=False, now=now),
         "comment": lambda: issues.comment(issue=issue, text=post.get("text", ""), now=now, actor=actor),
-        "part": lambda: issues.part(issue=issue, hashes=post.getlist("hash"), now=now, actor=actor),
-        "merge": lambda: issues.merge(
-            into=issue, others=[_other(request, post.get("other", ""))], now=now, actor=actor
-        ),
+        "part": lambda: parting.part(issue=issue, hashes=post.getlist("hash"), now=now, actor=actor),
+        "merge": lambda: joining.merge(into=issue, others=others, now=now, actor=actor),
+        "merge_alike": lambda: joining.merge(into=issue, others=others, now=now, actor=actor),
     }
     deed = deeds.get(do)
     if deed is None:
         raise Http404("There is no such action.")
     try:
+        if do in ("merge", "merge_alike"):
+            named = names_in(post.getlist("other")) if do == "merge" else []
+            others = (
+                _others(request, named) if do == "merge" else selectors.alike(issue, most=joining.MOST_MERGED)
+            )
+            plan = joining.plan_merge(into=issue, others=others)
+            pending = to_confirm(plan, post, do=do, others=named)
+            if pending is not None:
+                return show(PAGE, request, {**select(request), "pending": pending})
         deed()
     except (InvalidFieldError, TooManyToMergeError, UnknownIssueError) as error:
         return show(PAGE, request, {**select(request), "errors": [str(error)]}, status=400)
@@ -239,11 +251,25 @@ def _issue(request: PageRequest, permission: Permission) -> ErrorIssue:
     return _find(request, str(request.params["short_id"]), permission)
 
 
-def _other(request: PageRequest, short_id: str) -> ErrorIssue:
+def _others(request: PageRequest, names: Sequence[str]) -> list[ErrorIssue]:
+    """What the form names. UnknownIssueError, TooManyToMergeError."""
+    if len(names) > joining.MOST_MERGED:
+        raise TooManyToMergeError(f"at most {joining.MOST_MERGED} at a time")
     try:
-        return _find(request, short_id.strip(), Permission.OPERATE)
+        return [_find(request, name, Permission.OPERATE) for name in names]
     except Http404 as error:
         raise UnknownIssueError(str(error)) from error
+
+
+def _alike(issue: ErrorIssue, report: Report) -> dict[str, Any]:
+    """Issues that end in the same call: some of them, how many they are with this one, and what the call is named."""
+    found = selectors.alike(issue, most=joining.MOST_MERGED)
+    ends = innermost(report)
+    return {
+        "alike": [issue_row(each) for each in found[:ALIKE_SHOWN]],
+        "alike_count": len(found),
+        "call": ends[1].function if ends is not None else "the same call",
+    }
 
 
 def _find(request: PageRequest, short_id: str, permission: Permission) -> ErrorIssue:

@@ -16,12 +16,13 @@ from controlplane.access.policy import EVERY_TREE, Permission
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.live.records import seconds
 from controlplane.dashboard.lostrows import lost_rows
+from controlplane.dashboard.mergeforms import to_confirm
 from controlplane.dashboard.rowspark import count_bars
 from controlplane.filters.grammar import FilterError
 from controlplane.filters.issues import issue_condition
 from controlplane.filters.keyset import Order
 from supervision.auditlog.services import audited
-from supervision.errors.store import issues, selectors
+from supervision.errors.store import issues, joining, selectors
 from supervision.errors.store.lost import lost
 from supervision.errors.store.models import ErrorIssue, ErrorProject
 from supervision.errors.store.owning import owner_words
@@ -49,6 +50,7 @@ DEEDS = {
     "open": ("ongoing", "Open again"),
 }
 """What may be done to all that match: the status they get, and the word."""
+MERGE = "merge"
 
 
 def select(request: PageRequest) -> Context:
@@ -83,7 +85,10 @@ def _context(request: PageRequest, q: str) -> Context:
         "newer_url": f"?{urlencode({'q': q, 'after': newer})}" if newer else None,
         "older_url": f"?{urlencode({'q': q, 'before': older})}" if older else None,
         "is_default": q == OPEN,
-        "deeds": [{"do": do, "label": label} for do, (_, label) in DEEDS.items()]
+        "deeds": [
+            *({"do": do, "label": label} for do, (_, label) in DEEDS.items()),
+            {"do": MERGE, "label": "Merge"},
+        ]
         if any(_may_change(request, issue.project) for issue in shown)
         or (shown and _changeable(request, rows).exists())
         else [],
@@ -110,19 +115,22 @@ def act(request: PageRequest) -> HttpResponse | Context:
     """First what would be changed, counted; then, with that number, the change."""
     post = request.http.POST
     do, q = post.get("do", ""), post.get("q", "").strip()[:1000]
-    if do not in DEEDS:
+    if do not in DEEDS and do != MERGE:
         raise Http404("There is no such action.")
-    status, label = DEEDS[do]
     back = f"{reverse('errors')}?{urlencode({'q': q})}"
     try:
         rows = _accepted(request, selectors.issues(trees=request.visible), q)
     except FilterError as wrong:
         messages.error(request.http, f"{wrong.message}, at character {wrong.at + 1}.")
         return HttpResponseRedirect(back)
-    matched = list(_changeable(request, rows)[: issues.MOST_BULK + 1])
-    if len(matched) > issues.MOST_BULK:
-        messages.error(request.http, f"More than {issues.MOST_BULK} match: narrow the filter.")
+    most = issues.MOST_BULK if do in DEEDS else joining.MOST_MERGED
+    matched = list(_changeable(request, rows)[: most + 1])
+    if len(matched) > most:
+        messages.error(request.http, f"More than {most} match: narrow the filter.")
         return HttpResponseRedirect(back)
+    if do == MERGE:
+        return _merge(request, matched, q, back)
+    status, label = DEEDS[do]
     words = count(len(matched), "issue")
     if post.get("confirmed") != str(len(matched)):
         pending = {"do": do, "label": f"{label} {words}", "count": len(matched), "words": words, "q": q}
@@ -133,6 +141,26 @@ def act(request: PageRequest) -> HttpResponse | Context:
             issues.set_status(issue=issue, status=status, now=now, actor=actor)
     messages.success(request.http, f"{label}: {words}.")
     return HttpResponseRedirect(back)
+
+
+def _merge(request: PageRequest, matched: list[ErrorIssue], q: str, back: str) -> HttpResponse | Context:
+    """All that match become the one that was first; asked before, as all that is done to many."""
+    wrong = ""
+    if len(matched) < 2:
+        wrong = "Fewer than two that you may change match: there is nothing to merge."
+    elif len({issue.project_id for issue in matched}) > 1:
+        wrong = "They are of several projects: narrow the filter to one, like project:shop."
+    if wrong:
+        messages.error(request.http, wrong)
+        return HttpResponseRedirect(back)
+    into = min(matched, key=lambda issue: issue.number)
+    others = [issue for issue in matched if issue != into]
+    pending = to_confirm(joining.plan_merge(into=into, others=others), request.http.POST, do=MERGE)
+    if pending is not None:
+        return show(PAGE, request, {**_context(request, q), "pending": pending | {"q": q}})
+    done = joining.merge(into=into, others=others, now=timezone.now(), actor=actor_of(request.http))
+    messages.success(request.http, f"Merged: {count(len(done.issues), 'issue')} into {into.short_id}.")
+    return HttpResponseRedirect(reverse("error-issue", args=[into.short_id]))
 
 
 def _page(request: PageRequest, rows: "QuerySet[ErrorIssue]") -> tuple[list[ErrorIssue], str, str]:

@@ -7,12 +7,15 @@ from typing import Any, ClassVar
 import orjson
 from django.core.management.base import CommandParser
 
+from controlplane.cli.arguments import add_yes
 from controlplane.cli.command import Invocation
+from controlplane.cli.confirm import confirm
 from controlplane.cli.exits import CliError, ExitCode
 from controlplane.cli.issues import issues_of
 from controlplane.cli.storecommand import Body, Do, StoreCommand, answer
 from controlplane.cli.table import table
 from controlplane.cli.text import printable
+from supervision.explain.words import count
 
 Options = Mapping[str, Any]
 HEADS = ("ISSUE", "STATUS", "EVENTS", "LAST SEEN", "CHILD", "TITLE")
@@ -139,11 +142,29 @@ def _comment(invocation: Invocation, options: Options) -> None:
 def _merge(invocation: Invocation, options: Options) -> None:
     if not options["other"]:
         raise CliError("merge needs --other ISSUE", exit_code=ExitCode.USAGE)
-    moved = issues_of(invocation.remote).merged(options["name"], options["other"])
+    issues, name, others = issues_of(invocation.remote), options["name"], options["other"]
+    plan = issues.merged(name, others, dry_run=True)
+    kept = plan["issue"]
+    what = f"{count(plan['matched'], 'issue')} with {count(plan['events'], 'event')}"
+    if not plan["matched"]:
+        answer(
+            invocation,
+            {"issue": kept["short_id"], "merged": 0, "moved": 0},
+            lambda: ["They are one already."],
+        )
+        return
+    confirm(
+        f"Merge {what} into {kept['short_id']}, {printable(kept['title'])[:MOST_TITLE]}?",
+        invocation.terminal,
+        yes=options["yes"],
+    )
+    done = issues.merged(name, others, dry_run=False)
     answer(
         invocation,
-        {"issue": options["name"], "moved": moved},
-        lambda: [f"{options['name']}  {moved} events came to it"],
+        {"issue": kept["short_id"], "merged": done["matched"], "moved": done["events"]},
+        lambda: [
+            f"{kept['short_id']}  {count(done['matched'], 'issue')} with {count(done['events'], 'event')} came to it"
+        ],
     )
 
 
@@ -236,6 +257,7 @@ class Command(StoreCommand):
         parser.add_argument(
             "--other", metavar="ISSUE", action="append", help="With merge: what comes to it; several times."
         )
+        add_yes(parser)
         parser.add_argument(
             "--hash", metavar="HASH", action="append", help="With part: what goes into an issue of its own."
         )

@@ -194,13 +194,18 @@ def _causes(leaf: Raised, raised: Sequence[Raised]) -> list[Raised]:
     return found
 
 
-def _callee(event: ErrorEvent) -> str | None:
-    """By the last exception and its innermost call."""
+def innermost(event: ErrorEvent) -> tuple[Raised, Call] | None:
+    """The last exception of which a call is known, and the innermost of the program's own calls in it."""
     for raised in reversed(event.raised):
         found = calls(_own_or_all(raised.frames))
         if found:
-            return _hash(["callee", _type(raised), found[-1].key])
+            return raised, found[-1]
     return None
+
+
+def _callee(event: ErrorEvent) -> str | None:
+    found = innermost(event)
+    return None if found is None else _hash(["callee", _type(found[0]), found[1].key])
 
 
 def _own_or_all(frames: Sequence[Frame]) -> list[Frame]:

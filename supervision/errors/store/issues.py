@@ -1,36 +1,21 @@
-"""What people do with issues: resolve, archive, assign, comment, merge and part again."""
+"""What people do with issues: resolve, archive, assign and comment. Joining and parting them is in joining.py."""
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet, Sum
 
 from supervision.auditlog.actor import Actor
 from supervision.auditlog.services import audited, record
-from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
-from supervision.errors.store import sql
+from supervision.errors.exceptions import InvalidFieldError, UnknownIssueError
 from supervision.errors.store.activity import note
 from supervision.errors.store.escalating import least_in_hour
-from supervision.errors.store.models import (
-    OPEN,
-    ErrorEvent,
-    ErrorIssue,
-    ErrorIssueHash,
-    ErrorIssueHour,
-    ErrorIssueStat,
-    ErrorIssueUser,
-    ErrorProject,
-    ErrorTag,
-)
-from supervision.errors.store.occasion_models import ErrorIssueMinute
+from supervision.errors.store.models import OPEN, ErrorIssue, ErrorIssueStat, ErrorProject
 from supervision.errors.store.owner_models import ErrorTeam
 from supervision.errors.store.owning import owner_words
 
-MOST_MERGED = 200
 MOST_BULK = 500
 MOST_COMMENT = 10_000
 Status = ErrorIssue.Status
@@ -137,7 +122,7 @@ def set_status(
         issue.save(update_fields=[*wanted, "status_at"])
         said = release or ("in the next release" if in_next_release else until.words())
         _note(issue, now, actor, status, said)
-        _record(issue, actor, f"error_issue.{status}")
+        record_of(issue, actor, f"error_issue.{status}")
     return issue
 
 
@@ -191,7 +176,7 @@ def assign(
         row.assignee, row.team = user, team
         row.save(update_fields=["assignee", "team"])
         _note(issue, now, actor, "assigned", owner_words(row) or "nobody")
-        _record(issue, actor, "error_issue.assign")
+        record_of(issue, actor, "error_issue.assign")
 
 
 def comment(*, issue: ErrorIssue, text: str, now: dt.datetime, actor: Actor) -> None:
@@ -200,184 +185,13 @@ def comment(*, issue: ErrorIssue, text: str, now: dt.datetime, actor: Actor) -> 
         raise InvalidFieldError("text", f"1 to {MOST_COMMENT} characters")
     with audited():
         _note(issue, now, actor, "comment", text)
-        _record(issue, actor, "error_issue.comment")
-
-
-def merge(*, into: ErrorIssue, others: Sequence[ErrorIssue], now: dt.datetime, actor: Actor) -> int:
-    """Their hashes lead to `into` from now on, and their events are its own; how many events came to it. Where `into` was
-    merged itself, that is the issue it is in now. What is in it already stays there.
-
-    TooManyToMergeError, InvalidFieldError (another project, the same issue, or one that is in another).
-    """
-    moving = [each for each in others if each.pk != into.pk]
-    if len(moving) > MOST_MERGED:
-        raise TooManyToMergeError(f"at most {MOST_MERGED} at a time")
-    if any(each.project_id != into.project_id for each in moving):
-        raise InvalidFieldError("others", "an issue of another project cannot be merged")
-    with audited():
-        _lock_project(into.project_id)
-        into = issue_now(into)
-        moving = _to_move(into, [each.pk for each in moving])
-        gone = [each.pk for each in moving]
-        pks = sorted([into.pk, *gone])
-        list(ErrorIssue.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk").values("pk"))
-        moved = int(ErrorIssueStat.objects.filter(issue__in=gone).aggregate(n=Sum("count"))["n"] or 0)
-        ErrorIssueHash.objects.filter(issue__in=gone).update(issue=into)
-        ErrorEvent.objects.filter(issue_id__in=gone).update(issue_id=into.pk)
-        _add_up(into, gone)
-        ErrorIssue.objects.filter(pk__in=gone).update(merged_into=into, status=Status.ARCHIVED, status_at=now)
-        for each in moving:
-            _note(into, now, actor, "merged", each.short_id)
-            _note(each, now, actor, "merged_into", into.short_id)
-        if moving:
-            _record(into, actor, "error_issue.merge")
-    return moved
-
-
-def issue_now(issue: ErrorIssue) -> ErrorIssue:
-    """The issue that it is in now: its own, or what it was merged into, however often. InvalidFieldError where that leads
-    in a circle."""
-    passed: set[int] = set()
-    pk: int | None = issue.pk
-    while pk is not None:
-        if pk in passed:
-            raise InvalidFieldError("into", "it was merged into an issue that was merged into it")
-        passed.add(pk)
-        issue = ErrorIssue.objects.select_related("project").get(pk=pk)
-        pk = issue.merged_into_id
-    return issue
-
-
-def _to_move(into: ErrorIssue, others: Sequence[int]) -> list[ErrorIssue]:
-    """Those that are not in it yet, read again. InvalidFieldError."""
-    rows = ErrorIssue.objects.select_related("project", "merged_into__project")
-    found = list(rows.filter(pk__in=others).order_by("pk"))
-    for each in found:
-        if each.pk == into.pk:
-            raise InvalidFieldError("others", f"{into.short_id} cannot be merged into itself")
-        if each.merged_into is not None and issue_now(each) != into:
-            raise InvalidFieldError(
-                "others", f"{each.short_id} was merged into {each.merged_into.short_id} already"
-            )
-    return [each for each in found if each.merged_into is None]
-
-
-def _lock_project(pk: int) -> ErrorProject:
-    """Before its issues, as the digest does: until the end of the transaction no report of it is counted anywhere."""
-    return ErrorProject.objects.select_for_update(no_key=True).get(pk=pk)
-
-
-def part(*, issue: ErrorIssue, hashes: Iterable[str], now: dt.datetime, actor: Actor) -> ErrorIssue:
-    """Take hashes out into an issue of their own, and pin them there: nothing brings them back by itself.
-
-    Events that came before stay where they are counted. InvalidFieldError where one is not the issue's, or none would be
-    left.
-    """
-    wanted = set(hashes)
-    with audited():
-        project = _lock_project(issue.project_id)
-        issue = (
-            ErrorIssue.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("project")
-            .get(pk=issue.pk)
-        )
-        own = {row.hash: row for row in issue.hashes.all()}
-        if not wanted or not wanted <= own.keys():
-            raise InvalidFieldError("hashes", "not all of them are this issue's")
-        if wanted == own.keys():
-            raise InvalidFieldError("hashes", "none would be left")
-        project.last_issue += 1
-        project.save(update_fields=["last_issue"])
-        new = ErrorIssue.objects.create(
-            project=project,
-            number=project.last_issue,
-            title=issue.title,
-            type=issue.type,
-            value=issue.value,
-            culprit=issue.culprit,
-            level=issue.level,
-            platform=issue.platform,
-            status=Status.ONGOING,
-            status_at=now,
-            first_seen=now,
-            child=issue.child,
-            because=issue.because,
-        )
-        ErrorIssueStat.objects.create(issue=new, last_seen=now)
-        ErrorIssueHash.objects.filter(pk__in=[own[each].pk for each in wanted]).update(issue=new, pinned=True)
-        _note(issue, now, actor, "parted", new.short_id)
-        _note(new, now, actor, "parted_from", issue.short_id)
-        _record(issue, actor, "error_issue.part")
-    return new
-
-
-def _add_up(into: ErrorIssue, gone: Sequence[int]) -> None:
-    """Counters of the merged ones go to the one that stays."""
-    every = list(
-        ErrorIssueStat.objects.select_for_update().filter(issue__in=[into.pk, *gone]).order_by("issue")
-    )
-    if not every:
-        return
-    last = max(every, key=lambda stat: stat.last_seen)
-    ErrorIssueStat.objects.update_or_create(
-        issue=into,
-        defaults={
-            "count": sum(stat.count for stat in every),
-            "users": sum(stat.users for stat in every) - _join_users(into, gone),
-            "not_kept": sum(stat.not_kept for stat in every),
-            "kept_one_of": last.kept_one_of,
-            "last_seen": last.last_seen,
-            "last_release": last.last_release,
-            "last_environment": last.last_environment,
-            "last_child": last.last_child,
-            "last_event_id": last.last_event_id,
-        },
-    )
-    ErrorIssueStat.objects.filter(issue__in=gone).update(count=0, users=0, not_kept=0)
-    hours = ErrorIssueHour.objects.filter(issue__in=gone)
-    sql.count_hours(Counter({(into.pk, row["hour"]): row["n"] for row in _sums(hours, "hour")}))
-    hours.delete()
-    minutes = ErrorIssueMinute.objects.filter(issue__in=gone)
-    sql.count_minutes(
-        Counter(
-            {
-                (into.pk, row["environment"], row["minute"]): row["n"]
-                for row in _sums(minutes, "environment", "minute")
-            }
-        )
-    )
-    minutes.delete()
-    tags = ErrorTag.objects.filter(issue__in=gone)
-    sql.count_tags(
-        Counter({(into.pk, row["key"], row["value"]): row["n"] for row in _sums(tags, "key", "value")})
-    )
-    tags.delete()
-
-
-def _sums(rows: "QuerySet[Any]", *key: str) -> Iterable[dict[str, Any]]:
-    """By key, `n`: the counts together. Any: rows of any model that has `count`."""
-    sums: Iterable[dict[str, Any]] = rows.order_by().values(*key).annotate(n=Sum("count"))
-    return sums
-
-
-def _join_users(into: ErrorIssue, gone: Sequence[int]) -> int:
-    """The users of the merged ones become its own; how many were counted more than once."""
-    known = set(ErrorIssueUser.objects.filter(issue=into).values_list("user", flat=True))
-    rows = ErrorIssueUser.objects.filter(issue__in=gone).order_by("pk")
-    twice = 0
-    for pk, user in rows.values_list("pk", "user"):
-        if user in known:
-            twice += 1
-        else:
-            known.add(user)
-            ErrorIssueUser.objects.filter(pk=pk).update(issue=into)
-    ErrorIssueUser.objects.filter(issue__in=gone).delete()
-    return twice
+        record_of(issue, actor, "error_issue.comment")
 
 
 def _note(issue: ErrorIssue, now: dt.datetime, actor: Actor, kind: str, text: str) -> None:
     note(issue, at=now, actor=actor.name, kind=kind, text=text)
 
 
-def _record(issue: ErrorIssue, actor: Actor, action: str) -> None:
+def record_of(issue: ErrorIssue, actor: Actor, action: str) -> None:
+    """An entry of the audit log about it."""
     record(actor=actor, action=action, target=f"error issue {issue.short_id}", tree=issue.project.tree)

@@ -136,7 +136,7 @@ def _own(key: str, issues: Iterable[int]) -> dict[int, ErrorIssue]:
 
 
 def alike(issue: ErrorIssue, *, most: int = 10) -> list[ErrorIssue]:
-    """Issues of the project that end in the same call: what may be merged."""
+    """Issues of the project that end in the same call, the newest first: what may be merged."""
     if not issue.callee:
         return []
     rows = ErrorIssue.objects.select_related("project", "stat", "assignee", "team").filter(

@@ -68,8 +68,13 @@ def test_one_issue_is_resolved_assigned_commented_merged_and_parted(client: Clie
     assert _change(client, "error_issues/SHOP-1", {"status": "new"}).status_code == 400
     assert _change(client, "error_issues/SHOP-1", {}).status_code == 400
     assert _change(client, "error_issues/SHOP-1/comments", {"text": "why?"}, "post").status_code == 201
-    merged = _change(client, "error_issues/SHOP-1/merge", {"others": ["SHOP-2"]}, "post").json()
-    assert (merged["moved"], merged["issue"]["count"]) == (1, 2)
+    merging: dict[str, Any] = {"others": ["SHOP-2"]}
+    asked = _change(client, "error_issues/SHOP-1/merge", merging, "post").json()
+    assert [asked[name] for name in ("matched", "events", "changed", "moved")] == [1, 1, 0, 0]
+    assert asked["issue"]["count"] == 1
+    merged = _change(client, "error_issues/SHOP-1/merge", {**merging, "dry_run": False}, "post").json()
+    assert [merged[name] for name in ("matched", "events", "changed", "moved")] == [1, 1, 1, 1]
+    assert merged["issue"]["count"] == 2
     shown = client.get("/api/v1/error_issues/SHOP-1").json()
     assert [each["kind"] for each in shown["activity"]][:2] == ["merged", "comment"]
     hashes = [each["hash"] for each in shown["hashes"]]
@@ -157,10 +162,14 @@ def test_what_was_not_stored_is_told_by_the_hour(client: Client) -> None:
 
 def test_a_merge_leads_to_where_the_issue_is_now_and_one_into_itself_names_its_field(client: Client) -> None:
     _issues("load", "save", "gone")
-    assert _change(client, "error_issues/SHOP-1/merge", {"others": ["SHOP-2"]}, "post").status_code == 200
-    merged = _change(client, "error_issues/SHOP-2/merge", {"others": ["SHOP-3"]}, "post").json()
-    assert (merged["moved"], merged["issue"]["short_id"]) == (1, "SHOP-1")
-    refused = _change(client, "error_issues/SHOP-2/merge", {"others": ["SHOP-1"]}, "post")
+
+    def merged(into: str, other: str, **more: Any) -> Any:
+        return _change(client, f"error_issues/{into}/merge", {"others": [other], **more}, "post")
+
+    assert merged("SHOP-1", "SHOP-2", dry_run=False).status_code == 200
+    done = merged("SHOP-2", "SHOP-3", dry_run=False).json()
+    assert (done["moved"], done["issue"]["short_id"]) == (1, "SHOP-1")
+    refused = merged("SHOP-2", "SHOP-1")
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/others")
 
 

@@ -89,7 +89,11 @@ def test_a_hash_is_parted_into_an_issue_of_its_own(run: Run) -> None:
     now = timezone.now()
     error_rows.accepted(ErrorProject.objects.get(), error_rows.event(function="store"), number=5, at=now)
     digest(now=now)
-    assert "1 events came to it" in run("merge", "SHOP-1", "--other", "SHOP-2")
+    asked = run("merge", "SHOP-1", "--other", "SHOP-2", code=ExitCode.FAILED)
+    assert "Merge 1 issue with 1 event into SHOP-1, KeyError: 'a'?" in asked
+    assert ErrorIssue.objects.get(number=2).merged_into is None
+    assert "1 issue with 1 event came to it" in run("merge", "SHOP-1", "--other", "SHOP-2", "--yes")
+    assert "They are one already." in run("merge", "SHOP-1", "--other", "SHOP-2")
     hashes = [line.split()[1] for line in run("show", "SHOP-1").splitlines() if line.startswith("hash ")]
     assert len(hashes) == 2
     assert "SHOP-3 is new" in run("part", "SHOP-1", "--hash", hashes[0])

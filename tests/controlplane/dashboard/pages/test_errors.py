@@ -124,7 +124,7 @@ def test_what_was_merged_is_taken_out_again_on_the_page(project: ErrorProject) -
         _report(project, number, function=function)
     client = browser(admin())
     assert "Take a part out" not in client.get("/errors/SHOP-1").content.decode()
-    client.post("/errors/SHOP-1", {"do": "merge", "other": "SHOP-2"})
+    client.post("/errors/SHOP-1", {"do": "merge", "other": "SHOP-2", "confirmed": "1"})
     text = client.get("/errors/SHOP-1").content.decode()
     hashes = re.findall(r'name="hash" value="(\w+)"', text)
     assert len(hashes) == 2
@@ -134,6 +134,81 @@ def test_what_was_merged_is_taken_out_again_on_the_page(project: ErrorProject) -
     )
     assert client.post("/errors/SHOP-1", {"do": "part", "hash": hashes[1]}).status_code == 302
     assert "SHOP-3" in client.get("/errors").content.decode()
+
+
+def _said(text: str) -> str:
+    """What a page asks to be confirmed."""
+    found = re.search(r'aria-label="To be confirmed">(.*?)</section>', text, re.DOTALL)
+    assert found is not None
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", found[1])).split())
+
+
+def test_a_merge_is_counted_and_asked_for_first(project: ErrorProject) -> None:
+    for number, function in enumerate(("load", "save", "drop", "drop")):
+        _report(project, number, function=function)
+    client = browser(admin())
+    form = {"do": "merge", "other": "shop-2, SHOP-3 SHOP-3"}
+    asked = client.post("/errors/SHOP-1", form)
+    text = asked.content.decode()
+    assert asked.status_code == 200
+    assert "2 issues with 3 events into SHOP-1? Its title stays: KeyError: 'a' Merge 2 issues" in _said(text)
+    assert re.findall(r'name="other" value="([^"]+)"', text) == ["shop-2", "SHOP-3"]
+    assert client.post("/errors/SHOP-1", {**form, "confirmed": "3"}).status_code == 200, "another number"
+    assert not ErrorIssue.objects.exclude(merged_into=None).exists()
+    assert client.post("/errors/SHOP-1", {**form, "confirmed": "2"}).status_code == 302
+    assert ErrorIssue.objects.exclude(merged_into=None).count() == 2
+    assert "They are one already." in _said(client.post("/errors/SHOP-1", form).content.decode())
+    too_many = {"do": "merge", "other": " ".join(f"SHOP-{number}" for number in range(201))}
+    assert client.post("/errors/SHOP-1", too_many).status_code == 400
+
+
+def test_issues_that_end_in_the_same_call_are_merged_with_one_button_that_asks(project: ErrorProject) -> None:
+    for number in range(13):
+        body = event(function="get_user")
+        frames = body["exception"]["values"][0]["stacktrace"]["frames"]
+        frames.insert(0, {**frames[0], "function": f"view_{chr(97 + number)}"})
+        accepted(project, body, number=number)
+    digest(now=NOW)
+    client = browser(admin())
+    text = client.get("/errors/SHOP-1").content.decode()
+    assert '13 issues end in <span class="mono">get_user</span>: merge?' in text
+    asked = client.post("/errors/SHOP-1", {"do": "merge_alike"}).content.decode()
+    assert "12 issues with 12 events into SHOP-1?" in _said(asked)
+    assert client.post("/errors/SHOP-1", {"do": "merge_alike", "confirmed": "12"}).status_code == 302
+    assert ErrorIssue.objects.get(merged_into=None).stat.count == 13
+    assert "merge?" not in client.get("/errors/SHOP-1").content.decode()
+    seer = browser(user("seer", (Role.VIEWER, "shop")))
+    assert seer.post("/errors/SHOP-1", {"do": "merge_alike"}).status_code == 403
+
+
+def test_all_that_match_are_merged_into_the_first_of_one_project(project: ErrorProject) -> None:
+    for number, function in enumerate(("load", "save", "drop")):
+        _report(project, number, function=function)
+    bank = create_project(slug="bank", tree="bank", actor=ACTOR)
+    _report(bank, 9)
+    client = browser(admin())
+
+    def told(**form: str) -> str:
+        return client.post("/errors", {"do": "merge", **form}, follow=True).content.decode()
+
+    assert "They are of several projects" in told(q="open:true")
+    assert "Fewer than two" in told(q="project:bank")
+    asked = _said(told(q="project:shop"))
+    assert "2 issues with 2 events into SHOP-1? SHOP-1 was first, and its title stays: KeyError: 'a'" in asked
+    assert not ErrorIssue.objects.exclude(merged_into=None).exists()
+    assert "To be confirmed" in told(q="project:shop", confirmed="3")
+    assert "Merged: 2 issues into SHOP-1." in told(q="project:shop", confirmed="2")
+    assert ErrorIssue.objects.filter(merged_into__number=1, project=project).count() == 2
+
+
+def test_more_than_may_be_merged_at_once_are_refused(
+    project: ErrorProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervision.errors.store.joining.MOST_MERGED", 2)
+    for number, function in enumerate(("load", "save", "drop")):
+        _report(project, number, function=function)
+    text = browser(admin()).post("/errors", {"do": "merge", "q": ""}, follow=True).content.decode()
+    assert "More than 2 match: narrow the filter." in text
 
 
 def test_what_a_program_says_is_never_markup(project: ErrorProject) -> None:
@@ -160,7 +235,7 @@ def test_what_is_done_on_the_page(project: ErrorProject) -> None:
     assert ErrorIssue.objects.get(number=1).status == "resolved"
     client.post("/errors/SHOP-1", {"do": "open"})
     client.post("/errors/SHOP-1", {"do": "comment", "text": "seen it"})
-    client.post("/errors/SHOP-1", {"do": "merge", "other": "shop-2"})
+    client.post("/errors/SHOP-1", {"do": "merge", "other": "shop-2", "confirmed": "1"})
     merged = ErrorIssue.objects.get(number=2)
     assert merged.merged_into == ErrorIssue.objects.get(number=1)
     text = client.get("/errors/SHOP-1").content.decode()

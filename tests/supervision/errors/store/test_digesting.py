@@ -12,7 +12,7 @@ from supervision.errors.event import ErrorEvent as ErrorEventData
 from supervision.errors.grouping.algorithms import ALGORITHMS
 from supervision.errors.grouping.g1 import Because, Grouping
 from supervision.errors.grouping.rules import Given
-from supervision.errors.store import digesting, issues
+from supervision.errors.store import digesting, issues, joining
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import (
@@ -333,7 +333,7 @@ def test_users_of_merged_issues_are_counted_once(project: ErrorProject) -> None:
         accepted(project, an_event(function=function, user={"id": user}), number=number)
     digest(now=NOW)
     one, other = ErrorIssue.objects.order_by("number")
-    issues.merge(into=one, others=[other], now=NOW, actor=ACTOR)
+    joining.merge(into=one, others=[other], now=NOW, actor=ACTOR)
     assert list(ErrorIssueStat.objects.order_by("issue__number").values_list("users", flat=True)) == [3, 0]
     assert one.affected.count() == 3
     drop_old(now=NOW + dt.timedelta(days=200))

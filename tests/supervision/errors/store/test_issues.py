@@ -9,7 +9,7 @@ from django.db import connections, transaction
 
 from supervision.auditlog.models import AuditEntry
 from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
-from supervision.errors.store import issues, projects, retention
+from supervision.errors.store import issues, joining, parting, projects, retention
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import (
     ErrorEvent,
@@ -91,7 +91,7 @@ def test_assigning_and_comments(project: ErrorProject) -> None:
 
 def test_merging_brings_events_counts_and_what_comes_later(project: ErrorProject) -> None:
     first, second, third = _issues(project, "load", "store", "store_all")
-    assert issues.merge(into=first, others=[second, third, first], now=NOW, actor=ACTOR) == 2
+    assert joining.merge(into=first, others=[second, third, first], now=NOW, actor=ACTOR).events == 2
     first.stat.refresh_from_db()
     assert first.stat.count == ErrorEvent.objects.filter(issue_id=first.pk).count() == 3
     assert ErrorIssueHour.objects.get().count == ErrorTag.objects.get(key="f").count == 3
@@ -103,13 +103,35 @@ def test_merging_brings_events_counts_and_what_comes_later(project: ErrorProject
     assert (second.merged_into, second.status) == (first, "archived")
 
 
+def test_what_a_merge_would_do_is_said_and_nothing_done(project: ErrorProject) -> None:
+    first, second, third, fourth = _issues(project, "load", "store", "drop", "send")
+    accepted(project, event(function="drop"), number=7)
+    digest(now=NOW)
+    joining.merge(into=first, others=[fourth], now=NOW, actor=ACTOR)
+    plan = joining.plan_merge(into=fourth, others=[second, third, fourth])
+    assert (plan.into, plan.issues, plan.events) == (first, (second, third), 3)
+    assert ErrorIssue.objects.filter(merged_into=None).count() == 3
+    done = joining.merge(into=fourth, others=[second, third, fourth], now=NOW, actor=ACTOR)
+    assert done == plan
+
+
+def test_what_is_merged_was_first_seen_when_the_first_of_them_was(project: ErrorProject) -> None:
+    accepted(project, event(function="load", release="1.0"), number=1, at=NOW - dt.timedelta(days=1))
+    accepted(project, event(function="store", release="1.1"), number=2)
+    digest(now=NOW)
+    early, late = ErrorIssue.objects.select_related("project").order_by("number")
+    joining.merge(into=late, others=[early], now=NOW, actor=ACTOR)
+    late.refresh_from_db()
+    assert (late.first_seen, late.first_release) == (early.first_seen, "1.0")
+
+
 def test_merging_into_what_was_merged_leads_to_where_that_is_now(project: ErrorProject) -> None:
     first, second, third, fourth = _issues(project, "load", "store", "drop", "send")
-    issues.merge(into=first, others=[second], now=NOW, actor=ACTOR)
-    issues.merge(into=third, others=[first], now=NOW, actor=ACTOR)
-    assert issues.merge(into=second, others=[fourth], now=NOW, actor=ACTOR) == 1
+    joining.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+    joining.merge(into=third, others=[first], now=NOW, actor=ACTOR)
+    assert joining.merge(into=second, others=[fourth], now=NOW, actor=ACTOR).events == 1
     fourth.refresh_from_db()
-    assert (fourth.merged_into, issues.issue_now(second)) == (third, third)
+    assert (fourth.merged_into, joining.issue_now(second)) == (third, third)
     assert third.activity.filter(kind="merged", text=fourth.short_id).exists()
     assert ErrorEvent.objects.filter(issue_id=third.pk).count() == 4
     accepted(project, event(function="send"), number=7)
@@ -120,20 +142,21 @@ def test_merging_into_what_was_merged_leads_to_where_that_is_now(project: ErrorP
 
 def test_an_issue_is_never_merged_into_itself_nor_taken_out_of_another(project: ErrorProject) -> None:
     first, second, third = _issues(project, "load", "store", "drop")
-    issues.merge(into=first, others=[second], now=NOW, actor=ACTOR)
-    assert issues.merge(into=first, others=[second], now=NOW, actor=ACTOR) == 0, "it is there already"
+    joining.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+    again = joining.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+    assert (again.issues, again.events) == ((), 0), "it is there already"
     with pytest.raises(InvalidFieldError, match="SHOP-1 cannot be merged into itself") as refused:
-        issues.merge(into=second, others=[first], now=NOW, actor=ACTOR)
+        joining.merge(into=second, others=[first], now=NOW, actor=ACTOR)
     assert refused.value.field == "others"
     with pytest.raises(InvalidFieldError, match="SHOP-2 was merged into SHOP-1 already"):
-        issues.merge(into=third, others=[second], now=NOW, actor=ACTOR)
+        joining.merge(into=third, others=[second], now=NOW, actor=ACTOR)
     assert list(ErrorIssue.objects.filter(merged_into=None).order_by("pk")) == [first, third]
     assert AuditEntry.objects.filter(action="error_issue.merge").count() == 1
 
 
 def test_what_came_in_the_last_minutes_is_counted_with_the_merged(project: ErrorProject) -> None:
     first, second = _issues(project, "load", "store")
-    issues.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+    joining.merge(into=first, others=[second], now=NOW, actor=ACTOR)
     assert [(row.issue, row.count) for row in ErrorIssueMinute.objects.all()] == [(first, 2)]
 
 
@@ -144,7 +167,7 @@ def test_no_report_is_counted_while_its_project_is_merged(project: ErrorProject)
 
     def merge() -> int:
         try:
-            return issues.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+            return joining.merge(into=first, others=[second], now=NOW, actor=ACTOR).events
         finally:
             connections.close_all()
 
@@ -159,30 +182,30 @@ def test_no_report_is_counted_while_its_project_is_merged(project: ErrorProject)
 def test_what_was_parted_stays_parted(project: ErrorProject) -> None:
     first, second = _issues(project, "load", "store")
     moved = set(second.hashes.values_list("hash", flat=True))
-    issues.merge(into=first, others=[second], now=NOW, actor=ACTOR)
-    new = issues.part(issue=first, hashes=moved, now=NOW, actor=ACTOR)
+    joining.merge(into=first, others=[second], now=NOW, actor=ACTOR)
+    new = parting.part(issue=first, hashes=moved, now=NOW, actor=ACTOR)
     accepted(project, event(function="store"), number=8)
     digest(now=NOW)
     new.stat.refresh_from_db()
     assert new.stat.count == 1
     assert all(new.hashes.values_list("pinned", flat=True))
     with pytest.raises(InvalidFieldError, match="none would be left"):
-        issues.part(issue=new, hashes=moved, now=NOW, actor=ACTOR)
+        parting.part(issue=new, hashes=moved, now=NOW, actor=ACTOR)
     with pytest.raises(InvalidFieldError, match="not all"):
-        issues.part(issue=new, hashes=["f" * 32], now=NOW, actor=ACTOR)
+        parting.part(issue=new, hashes=["f" * 32], now=NOW, actor=ACTOR)
 
 
 def test_bounds_of_merging(project: ErrorProject) -> None:
     (first,) = _issues(project, "load")
     with pytest.raises(TooManyToMergeError):
-        issues.merge(
+        joining.merge(
             into=first,
             others=[ErrorIssue(pk=number) for number in range(10**6, 10**6 + 201)],
             now=NOW,
             actor=ACTOR,
         )
     with pytest.raises(InvalidFieldError, match="another project"):
-        issues.merge(
+        joining.merge(
             into=first, others=[ErrorIssue(pk=10**6, project_id=first.project_id + 1)], now=NOW, actor=ACTOR
         )
 
