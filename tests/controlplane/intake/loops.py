@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+from django.db import connections
 
 WAIT_S = 30
+Result = TypeVar("Result")
 
 
 async def until(true: Callable[[], bool], what: str) -> None:
@@ -20,3 +24,15 @@ async def until(true: Callable[[], bool], what: str) -> None:
 def waiting_on_disk(directory: Path) -> list[str]:
     """Names of the spool's files, those that were set aside among them."""
     return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+
+
+async def in_thread(act: Callable[..., Result], *arguments: object) -> Result:
+    """Call what uses the database elsewhere than in the loop's thread, and leave no connection there."""
+
+    def run() -> Result:
+        try:
+            return act(*arguments)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(run)

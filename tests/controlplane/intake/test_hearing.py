@@ -20,7 +20,7 @@ from controlplane.intake.telling import CHANNEL
 from supervision.errors.store.models import ErrorIntake, ErrorKey, ErrorProject
 from supervision.errors.store.projects import add_key, change_project, revoke_key
 from tests.controlplane.intake.clients import AUTH, KEY, NOW, Client
-from tests.controlplane.intake.loops import until
+from tests.controlplane.intake.loops import in_thread, until
 from tests.supervision.errors.store.error_rows import ACTOR
 from tests.support.database import TestStores
 from tests.support.own_stores import OwnStores
@@ -65,8 +65,8 @@ def test_a_revoked_key_is_closed_and_a_new_one_open_at_once_everywhere(
         for client in clients:
             await _listening(client)
         found.append([await _send(client, key) for client in clients for key in (KEY, new)])
-        made = await asyncio.to_thread(_add, project, new)
-        await asyncio.to_thread(_revoke)
+        made = await in_thread(_add, project, new)
+        await in_thread(_revoke)
         for client in clients:
             await _told(client, (42, KEY), (42, made))
         found.append([await _send(client, key) for client in clients for key in (KEY, made)])
@@ -91,9 +91,9 @@ def test_what_is_changed_of_a_project_counts_at_once(url: str, project: ErrorPro
         await _send(client)
         before = client.doors.find(42, KEY)
         fields = {"events_per_minute": 7}
-        await asyncio.to_thread(lambda: change_project(project=project, fields=fields, now=NOW, actor=ACTOR))
+        await in_thread(lambda: change_project(project=project, fields=fields, now=NOW, actor=ACTOR))
         await _told(client, (42, ""))
-        after = await asyncio.to_thread(client.doors.find, 42, KEY)
+        after = await in_thread(client.doors.find, 42, KEY)
         assert before is not None
         assert after is not None
         return before.events_per_minute, after.events_per_minute
@@ -139,11 +139,11 @@ def test_without_redis_a_revoked_key_is_closed_after_a_while_and_what_was_missed
         await _listening(client)
         found = [await _send(client), await _send(client, second)]
         await asyncio.to_thread(own_redis.kill, "redis")
-        await asyncio.to_thread(_revoke)  # no error
+        await in_thread(_revoke)  # no error
         found.append(await _send(client))
         client.clock.jump(KNOWN_S + 1)
         found += [await _send(client), await _send(client, second)]
-        await asyncio.to_thread(_revoke, second)
+        await in_thread(_revoke, second)
         found.append(await _send(client, second))
         await asyncio.to_thread(own_redis.start_redis)
         await until(lambda: client.begun == 2, "it listens again")
