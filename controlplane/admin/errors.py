@@ -49,6 +49,8 @@ class ErrorProjectAdmin(FactAdmin):
         "retention_days",
         "most_events",
         "algorithm",
+        "scrub_emails",
+        "scrub_addresses",
     )
     search_fields = ("slug", "name", "tree")
     actions = ("add_key",)

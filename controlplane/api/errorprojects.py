@@ -111,9 +111,12 @@ class ErrorProjectDetail(Endpoint):
         was = render_project(project)
         require_match(request, tag_of_body(was), lambda: was)
         fields = read(errorshapes.ErrorProjectFields, request, partial=True)
-        body = render_project(
-            projects.change_project(project=project, fields=fields, now=timezone.now(), actor=self.actor)
+        changed = carried_out(
+            lambda: projects.change_project(
+                project=project, fields=fields, now=timezone.now(), actor=self.actor
+            )
         )
+        body = render_project(changed)
         return Response(body, headers={"ETag": tag_of_body(body)})
 
 

@@ -12,6 +12,8 @@ from supervision.errors.store.joining import MOST_MERGED
 from supervision.errors.store.lost import MOST_ROWS as MOST_LOST_ROWS
 from supervision.errors.store.models import ErrorIssue
 from supervision.errors.store.monitor_models import CheckIn, Monitor
+from supervision.errors.store.projects import MOST_NAME as MOST_SCRUBBED_NAME
+from supervision.errors.store.projects import MOST_NAMES as MOST_SCRUBBED_NAMES
 
 SLUG = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
@@ -37,6 +39,24 @@ class ErrorProjectFields(Body):
         max_value=1_000_000,
         required=False,
         help_text="Of an issue with more events a minute one of 2, 4, 8 is stored beyond, all counted; 0: all.",
+    )
+    scrub_emails = serializers.BooleanField(
+        required=False, help_text="E-mail addresses in reports are secrets too."
+    )
+    scrub_addresses = serializers.BooleanField(
+        required=False, help_text="IP addresses in reports are secrets too."
+    )
+    never_scrubbed = serializers.ListField(
+        child=serializers.CharField(max_length=MOST_SCRUBBED_NAME),
+        max_length=MOST_SCRUBBED_NAMES,
+        required=False,
+        help_text="Names of fields whose values are stored as they are, `order_number` say.",
+    )
+    always_scrubbed = serializers.ListField(
+        child=serializers.CharField(max_length=MOST_SCRUBBED_NAME),
+        max_length=MOST_SCRUBBED_NAMES,
+        required=False,
+        help_text="Further names of fields whose values are never stored.",
     )
     algorithm = serializers.ChoiceField(
         sorted(ALGORITHMS), required=False, help_text="By which reports are grouped from now on."
@@ -87,6 +107,10 @@ class ErrorProjectShape(serializers.Serializer[Any]):
     most_events = serializers.IntegerField()
     resolve_after_days = serializers.IntegerField()
     store_whole = serializers.IntegerField()
+    scrub_emails = serializers.BooleanField()
+    scrub_addresses = serializers.BooleanField()
+    never_scrubbed = serializers.ListField(child=serializers.CharField())
+    always_scrubbed = serializers.ListField(child=serializers.CharField())
     algorithm = serializers.CharField()
     former_until = serializers.DateTimeField(
         allow_null=True, help_text="Until then hashes of the algorithm before still lead to their issues."

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -30,8 +31,10 @@ from supervision.errors.protocol.envelope import (
     EnvelopeTooLargeError,
     MalformedEnvelopeError,
     read_envelope,
+    read_header,
 )
 from supervision.errors.protocol.keys import key_of
+from supervision.errors.scrubbing.options import Options
 from supervision.errors.store.bodies import packed
 from supervision.errors.store.spiking import REASON as SPIKE
 
@@ -176,20 +179,22 @@ class Intake:
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        project, door = int(found["project"]), None
+        project = int(found["project"])
+        door: Door | None = None
         key = found["key"] or key_of(headers, query)
-        if key is not None:  # nobody makes us read a body with a key that opens nothing
+        if key is not None or kind != "envelope":  # nobody makes us read a body with a key that opens nothing
             door = await self._door(project, key)
         most = min(MOST_OF.get(kind, MOST_DECODED), MOST_DECODED if door else MOST_UNKNOWN)
         body = await _body(receive, headers, part, most=most)
+        if door is None:
+            door = await self._door(project, _key_within(body))
         now = self._now()
+        work = partial(_read, kind, body, query, found["slug"], now, door.scrubbing)
         if len(body) <= SMALL:
-            dsn_key, accepted = _read(kind, body, query, found["slug"], now)
+            accepted = work()
         else:
             async with self._places:
-                dsn_key, accepted = await asyncio.to_thread(_read, kind, body, query, found["slug"], now)
-        if door is None:
-            door = await self._door(project, dsn_key)
+                accepted = await asyncio.to_thread(work)
         return await self._keep(door, accepted, found["child"] or "", found["incarnation"], kind, now)
 
     async def _door(self, project: int, key: str | None) -> Door:
@@ -309,20 +314,34 @@ async def _body(receive: Receive, headers: dict[str, str], part: Part, *, most: 
         raise refuse(408, "the body did not come") from error
 
 
+def _key_within(body: bytes) -> str | None:
+    """Of the DSN in an envelope's header."""
+    try:
+        return key_of({}, {}, read_header(body).get("dsn"))
+    except MalformedEnvelopeError as error:
+        raise refuse(400, "malformed", str(error)) from error
+    except EnvelopeTooLargeError as error:
+        raise refuse(413, "too large", str(error)) from error
+
+
 def _read(
-    kind: str, body: bytes, query: dict[str, str], slug: str | None, now: dt.datetime
-) -> tuple[str | None, Accepted]:
-    """The key of the envelope's DSN, and what is accepted."""
+    kind: str,
+    body: bytes,
+    query: dict[str, str],
+    slug: str | None,
+    now: dt.datetime,
+    scrubbing: Options,
+) -> Accepted:
+    """What is accepted, scrubbed as the project wants it."""
     try:
         if slug is not None:
-            report = check_in_of(slug, query, body)
-            return None, Accepted(report.event_id, [report])
+            report = check_in_of(slug, query, body, scrubbing=scrubbing)
+            return Accepted(report.event_id, [report])
         if kind == "store":
-            return None, accept_store(body, now=now)
+            return accept_store(body, scrubbing=scrubbing)
         if kind == "security":
-            return None, accept_security(body, query)
-        envelope = read_envelope(body)
-        return key_of({}, {}, envelope.header.get("dsn")), accept(envelope, now=now)
+            return accept_security(body, query, scrubbing=scrubbing)
+        return accept(read_envelope(body), now=now, scrubbing=scrubbing)
     except MalformedEnvelopeError as error:
         raise refuse(400, "malformed", str(error)) from error
     except EnvelopeTooLargeError as error:

@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from supervision.errors.scrubbing.options import NOTHING_OWN, Options
+
 KNOWN_S = 30.0
 NEVER = float("-inf")
 MOST = 10_000
@@ -29,6 +31,7 @@ class Door:
     events_per_minute: int
     spike_limit: int | None = None
     """Events a minute that are far too many for this project; None: nobody knows, or nobody asked for it."""
+    scrubbing: Options = NOTHING_OWN
 
 
 class Doors:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import close_old_connections, connection
-from django.db.models import Q
 
 from controlplane.intake.application import Application, Intake
 from controlplane.intake.committing import Committer
@@ -15,11 +14,15 @@ from controlplane.intake.keys import Door, Doors
 from controlplane.intake.quota import Quota
 from controlplane.intake.shared_quota import SharedQuota
 from controlplane.intake.spool import Spool
-from supervision.errors.store.models import ErrorKey
+from supervision.errors.store.models import ErrorProject
 from supervision.runtime.clock import SystemClock
 
 SPOOL = Path("errors") / "spool"
 """In the data directory."""
+KNOWN = (
+    "events_per_minute", "spike_limit", "scrub_emails", "scrub_addresses", "never_scrubbed", "always_scrubbed",
+)  # fmt: skip
+"""What a door has of its project."""
 
 
 def intake(application: Application, *, processes: int) -> Intake:
@@ -44,11 +47,13 @@ def look_up(project: int, key: str) -> Door | None:
     """One query; the connection is given back to the pool, as the thread is not a request's."""
     try:
         found = (
-            ErrorKey.objects.filter(Q(public_key=key), project_id=project, revoked_at=None)
-            .values_list("project__events_per_minute", "project__spike_limit")
+            ErrorProject.objects.filter(pk=project, keys__public_key=key, keys__revoked_at=None)
+            .only(*KNOWN)
             .first()
         )
     finally:
         close_old_connections()
         connection.close()
-    return None if found is None else Door(project, *found)
+    return (
+        None if found is None else Door(project, found.events_per_minute, found.spike_limit, found.scrubbing)
+    )

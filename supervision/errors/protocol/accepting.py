@@ -17,6 +17,7 @@ from supervision.errors.protocol.cleaning import NotJsonError, clean, parse
 from supervision.errors.protocol.envelope import Envelope, Item, MalformedEnvelopeError
 from supervision.errors.protocol.reading import event_id_of
 from supervision.errors.protocol.transactions import ran_of
+from supervision.errors.scrubbing.options import NOTHING_OWN, Options
 from supervision.errors.scrubbing.values import scrub
 
 MOST_DRIFT_S = 366 * 86_400.0
@@ -45,8 +46,8 @@ class Accepted:
     drift_s: float = 0.0
 
 
-def accept(envelope: Envelope, *, now: dt.datetime) -> Accepted:
-    """MalformedEnvelopeError where an event is no JSON object: a client is to be told of that."""
+def accept(envelope: Envelope, *, now: dt.datetime, scrubbing: Options = NOTHING_OWN) -> Accepted:
+    """With the options of the project. MalformedEnvelopeError where an event is no JSON object, which a client is told."""
     own_id = event_id_of(envelope.header.get("event_id"))
     accepted = Accepted(own_id, drift_s=_drift(envelope.header.get("sent_at"), now))
     attached = 0
@@ -56,19 +57,19 @@ def accept(envelope: Envelope, *, now: dt.datetime) -> Accepted:
                 body = _object(item)
                 event_id = own_id or event_id_of(body.get("event_id")) or uuid.uuid4().hex
                 accepted.event_id = event_id
-                accepted.reports.append(Report("event", event_id, safe(body)))
+                accepted.reports.append(Report("event", event_id, safe(body, scrubbing)))
             case "check_in":
                 body = _object(item)
                 known = event_id_of(body.get("check_in_id")) or own_id or uuid.uuid4().hex
                 accepted.event_id = accepted.event_id or known
-                accepted.reports.append(Report("check_in", known, safe(body)))
+                accepted.reports.append(Report("check_in", known, safe(body, scrubbing)))
             case "client_report":
-                accepted.reports.append(Report("client_report", "", safe(_object(item))))
+                accepted.reports.append(Report("client_report", "", safe(_object(item), scrubbing)))
             case "session" | "sessions":
-                accepted.reports.append(Report("sessions", "", safe(_object(item))))
+                accepted.reports.append(Report("sessions", "", safe(_object(item), scrubbing)))
             case "transaction":
                 body = _object(item)
-                ran = ran_of(body)
+                ran = ran_of(body, scrubbing)
                 if ran is None:
                     accepted.discards["transaction", "not_understood"] += 1
                 else:
@@ -77,7 +78,7 @@ def accept(envelope: Envelope, *, now: dt.datetime) -> Accepted:
             case "attachment":
                 attached += len(item.payload)
                 fits = own_id is not None and attached <= MOST_ATTACHED
-                file = attachment_body(item) if fits else None
+                file = attachment_body(item, scrubbing) if fits else None
                 if own_id is None or file is None:
                     accepted.discards["attachment", "too_large" if own_id else "not_stored"] += 1
                 else:
@@ -93,14 +94,16 @@ def accept(envelope: Envelope, *, now: dt.datetime) -> Accepted:
     return accepted
 
 
-def accept_store(body: bytes, *, now: dt.datetime) -> Accepted:
+def accept_store(body: bytes, *, scrubbing: Options = NOTHING_OWN) -> Accepted:
     """A request of the old kind: one event and nothing around it. MalformedEnvelopeError."""
     event = _object(Item({"type": "event"}, body))
     event_id = event_id_of(event.get("event_id")) or uuid.uuid4().hex
-    return Accepted(event_id, [Report("event", event_id, safe(event))])
+    return Accepted(event_id, [Report("event", event_id, safe(event, scrubbing))])
 
 
-def check_in_of(slug: str, query: Mapping[str, str], body: bytes) -> Report:
+def check_in_of(
+    slug: str, query: Mapping[str, str], body: bytes, *, scrubbing: Options = NOTHING_OWN
+) -> Report:
     """A check-in by plain HTTP, as a line of shell sends it. MalformedEnvelopeError for a body that is no JSON object.
 
     Where it says no id of a run, none is made up: an end then ends the run that is under way. What the client is told is
@@ -119,9 +122,9 @@ def check_in_of(slug: str, query: Mapping[str, str], body: bytes) -> Report:
     known = event_id_of(found.pop("check_in_id", None))
     if known not in (None, NOBODY):
         found["check_in_id"] = known
-        return Report("check_in", known, safe(found))
+        return Report("check_in", known, safe(found, scrubbing))
     found["event_id"] = uuid.uuid4().hex
-    return Report("check_in", found["event_id"], safe(found))
+    return Report("check_in", found["event_id"], safe(found, scrubbing))
 
 
 def _object(item: Item) -> dict[str, Any]:
@@ -135,10 +138,10 @@ def _object(item: Item) -> dict[str, Any]:
     return value
 
 
-def safe(body: dict[str, Any]) -> dict[str, Any]:
+def safe(body: dict[str, Any], scrubbing: Options = NOTHING_OWN) -> dict[str, Any]:
     """Cleaned and scrubbed; what was cut or filtered is said beside it."""
     cleaned = clean(body)
-    scrubbed = scrub(cleaned.value)
+    scrubbed = scrub(cleaned.value, scrubbing)
     made: dict[str, Any] = scrubbed.value
     if cleaned.cut or scrubbed.where:
         made["_overstory"] = {"cut": dict(list(cleaned.cut.items())[:100]), "filtered": scrubbed.where}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from supervision.errors.protocol.envelope import Item
-from supervision.errors.scrubbing.texts import scrub_text
+from supervision.errors.scrubbing.options import NOTHING_OWN, Options
+from supervision.errors.scrubbing.values import texts_of
 
 MOST_BYTES = 1024 * 1024
 """Of all files of one request together."""
@@ -24,19 +25,19 @@ class Attachment:
     data: bytes
 
 
-def body_of(item: Item) -> dict[str, Any] | None:
+def body_of(item: Item, scrubbing: Options = NOTHING_OWN) -> dict[str, Any] | None:
     """As it is committed. None for a text that is too long to be looked through for secrets."""
-    data = item.payload
+    data, scrubbed = item.payload, texts_of(scrubbing).text
     text = _text(data)
     if text is not None:
         if len(data) > TEXT_BYTES:
             return None
-        data = scrub_text(text).encode()
+        data = scrubbed(text).encode()
     name = str(item.header.get("filename") or "attachment").rpartition("/")[2]
     kind = str(item.header.get("content_type") or "application/octet-stream")
     return {
-        "name": _printable(name, without='\\/"')[:MOST_NAME] or "attachment",
-        "content_type": _printable(kind)[:MOST_TYPE],
+        "name": scrubbed(_printable(name, without='\\/"'))[:MOST_NAME] or "attachment",
+        "content_type": scrubbed(_printable(kind))[:MOST_TYPE],
         "data": base64.b64encode(data).decode(),
     }
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from supervision.errors.protocol.accepting import Accepted, Report, safe
 from supervision.errors.protocol.cleaning import NotJsonError, parse
 from supervision.errors.protocol.envelope import MalformedEnvelopeError
+from supervision.errors.scrubbing.options import NOTHING_OWN, Options
 
 MOST_REPORTS = 50
 """In one request; what is beyond is counted."""
@@ -50,7 +51,7 @@ WEB = frozenset({"http", "https", "ws", "wss"})
 """Of other schemes, such as those of extensions, the scheme alone is told: what follows may be another for each browser."""
 
 
-def accept_security(body: bytes, query: Mapping[str, str]) -> Accepted:
+def accept_security(body: bytes, query: Mapping[str, str], *, scrubbing: Options = NOTHING_OWN) -> Accepted:
     """What a browser sent; reports of other kinds are counted and not kept. MalformedEnvelopeError for what is neither
     shape."""
     try:
@@ -59,7 +60,7 @@ def accept_security(body: bytes, query: Mapping[str, str]) -> Accepted:
         raise MalformedEnvelopeError(f"the body: {error}") from error
     accepted = Accepted(None)
     if isinstance(value, dict) and isinstance(value.get("csp-report"), dict):
-        _take(accepted, value["csp-report"], KEBAB, query, user_agent="")
+        _take(accepted, value["csp-report"], KEBAB, query, scrubbing, user_agent="")
         return accepted
     if not isinstance(value, list):
         raise MalformedEnvelopeError("neither a csp-report nor a list of reports")
@@ -68,7 +69,7 @@ def accept_security(body: bytes, query: Mapping[str, str]) -> Accepted:
         if not isinstance(found, dict) or each.get("type") != TYPE:
             accepted.discards["security", "not_stored"] += 1
             continue
-        _take(accepted, found, CAMEL, query, user_agent=_text(each.get("user_agent")))
+        _take(accepted, found, CAMEL, query, scrubbing, user_agent=_text(each.get("user_agent")))
     if len(value) > MOST_REPORTS:
         accepted.discards["security", "too_many"] += len(value) - MOST_REPORTS
     return accepted
@@ -79,6 +80,7 @@ def _take(
     given: Mapping[str, Any],
     names: Mapping[str, str],
     query: Mapping[str, str],
+    scrubbing: Options,
     *,
     user_agent: str,
 ) -> None:
@@ -106,7 +108,7 @@ def _take(
         "release": query.get("sentry_release", "")[:200],
         "sdk": {"name": "browser.csp"},
     }  # fmt: skip
-    accepted.reports.append(Report("event", event["event_id"], safe(event)))
+    accepted.reports.append(Report("event", event["event_id"], safe(event, scrubbing)))
     accepted.event_id = accepted.event_id or event["event_id"]
 
 

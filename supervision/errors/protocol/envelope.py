@@ -60,6 +60,11 @@ class Envelope:
     items: tuple[Item, ...]
 
 
+def read_header(body: bytes) -> Mapping[str, Any]:
+    """What stands above the items, alone. MalformedEnvelopeError, EnvelopeTooLargeError. Any: what JSON can say."""
+    return _line(body, 0, "the envelope's header")[0]
+
+
 def read_envelope(body: bytes) -> Envelope:
     """MalformedEnvelopeError, EnvelopeTooLargeError."""
     header, at = _line(body, 0, "the envelope's header")

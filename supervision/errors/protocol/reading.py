@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from supervision.errors.event import ErrorEvent, Frame, Raised
+from supervision.errors.scrubbing.texts import FILTERED
 
 MOST_FRAMES = 250
 """Of a longer stack the middle is left out."""
@@ -163,12 +164,12 @@ def _frame(number: int, given: Mapping[str, Any]) -> Frame:
 
 
 def _user(given: Any) -> str:
-    """Who was concerned, by the first that is known. Any: what JSON can say."""
+    """Who was concerned, by the first that is known: what was filtered would make one of all. Any: what JSON can say."""
     if not isinstance(given, Mapping):
         return ""
     for name in ("id", "username", "email", "ip_address"):
         text = _text(given.get(name), 128)
-        if text:
+        if text and FILTERED not in text:
             return text
     return ""
 

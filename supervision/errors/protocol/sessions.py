@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from supervision.errors.scrubbing.texts import FILTERED
+
 MOST_AGGREGATES = 100
 MOST_COUNT = 10_000_000
 COUNTED = ("exited", "errored", "abnormal", "crashed")
@@ -83,9 +85,9 @@ def _count(value: object) -> int:
 
 
 def _user(did: object) -> str:
-    """Told from others, and no more: a digest cannot be read."""
+    """Told from others, and no more: a digest cannot be read. What was filtered would make one of all."""
     name = str(did) if isinstance(did, int) and not isinstance(did, bool) else _text(did, 200)
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"user {name}").hex if name else ""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"user {name}").hex if name and FILTERED not in name else ""
 
 
 def _text(value: object, most: int) -> str:

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from supervision.errors.scrubbing.texts import scrub_text
+from supervision.errors.scrubbing.options import NOTHING_OWN, Options
+from supervision.errors.scrubbing.values import texts_of
 
 MOST_NAME, MOST_OP = 200, 64
+MOST_SCRUBBED = 8192
+"""Looked at before a name is cut: of a secret that is cut in two, the half tells nothing of what it is."""
 MOST_MS = 7 * 86_400_000.0
 STEP = 1.5
 CLASSES = 50
@@ -33,7 +36,7 @@ class Ran:
         return {"name": self.name, "op": self.op, "ms": self.ms, "failed": self.failed}
 
 
-def ran_of(body: Mapping[str, Any]) -> Ran | None:
+def ran_of(body: Mapping[str, Any], scrubbing: Options = NOTHING_OWN) -> Ran | None:
     """Of an item `transaction`. None where it has no name or no time. Any: JSON."""
     name = body.get("transaction")
     began, ended = _moment(body.get("start_timestamp")), _moment(body.get("timestamp"))
@@ -45,9 +48,10 @@ def ran_of(body: Mapping[str, Any]) -> Ran | None:
     ms = (ended - began) * 1000
     if not 0 <= ms <= MOST_MS:
         return None
+    scrubbed = texts_of(scrubbing).text
     return Ran(
-        scrub_text(_text(name, MOST_NAME)),
-        _text(trace.get("op"), MOST_OP),
+        scrubbed(_text(name, MOST_SCRUBBED))[:MOST_NAME],
+        scrubbed(_text(trace.get("op"), MOST_SCRUBBED))[:MOST_OP],
         round(ms, 3),
         _text(trace.get("status"), 32).lower() not in WELL,
     )

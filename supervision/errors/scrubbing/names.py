@@ -47,9 +47,14 @@ _HARMLESS_WORDS = frozenset(
 MOST_NAME = 256
 
 
+def words_of(name: str) -> list[str]:
+    """In lower case: `apiKey`, `API_KEY` and `api-key` have the same."""
+    return [word.lower() for word in _WORDS.findall(name[:MOST_NAME])]
+
+
 @lru_cache(8192)
 def is_secret_name(name: str) -> bool:
-    words = [word.lower() for word in _WORDS.findall(name[:MOST_NAME])]
+    words = words_of(name)
     if _HARMLESS_WORDS.intersection(words):
         return False
     return (

@@ -4,9 +4,11 @@ Every repetition in the patterns is bounded, or starts only where a run of such 
 text costs more than its length.
 """
 
+import ipaddress
 import re
+from collections.abc import Callable
 
-from supervision.errors.scrubbing.names import is_secret_name
+from supervision.errors.scrubbing.options import NOTHING_OWN, Names
 
 FILTERED = "[Filtered]"
 
@@ -22,7 +24,8 @@ _LITERAL = re.compile(rf"[bruBRU]{{0,2}}(?P<value>{_QUOTED})")
 MOST_REMEMBERED, REMEMBERED_LETTERS = 8000, 160
 _NOTHING = frozenset({"None", "null", "True", "False", "''", '""', FILTERED, FILTERED[:-1]})
 _CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.]\d)")
-_LOOKS: tuple[tuple[re.Pattern[str], str], ...] = (
+Looks = tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
+_LOOKS: Looks = (
     (
         re.compile(
             r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----.{0,16384}?(?:-----END [A-Z ]{0,32}PRIVATE KEY-----|\Z)",
@@ -45,6 +48,28 @@ _LOOKS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+_EMAIL = re.compile(
+    r"(?<![\w.+-])[\w.+-]++(?:@|%40)[A-Za-z0-9\u00a1-\uffff-]{1,63}+(?:\.[A-Za-z0-9\u00a1-\uffff-]{1,63}+){1,8}+"
+)
+_IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d|\.\d)")
+_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:.]{2,46}+(?:%\w{1,16}+)?(?!\w)")
+
+
+class Texts:
+    """Ways to look at texts by a project's options: `text` at any, `source` at a line of a program, of which only what is
+    written there itself goes, as `token = get_token()` tells nothing, `release` at the name of a version."""
+
+    def __init__(self, names: Names) -> None:
+        self.names, looks = names, _LOOKS
+        if names.options.emails:
+            looks += ((_EMAIL, _email),)
+        if names.options.addresses:
+            looks += ((_IPV6, _address), (_IPV4, _address))
+        self.text = _Scrubber(_VALUE, names, looks)
+        self.source = _Scrubber(_LITERAL, names, looks)
+        self.release = _Scrubber(_VALUE, names, _LOOKS, cards=False)
+
+
 class _Scrubber:
     """One way to look at texts, which remembers the short ones that told nothing.
 
@@ -52,29 +77,48 @@ class _Scrubber:
     once makes an event five times cheaper. Only what is stored as it is is remembered, so no secret.
     """
 
-    def __init__(self, value: re.Pattern[str]) -> None:
-        self._value = value
+    def __init__(
+        self, value: re.Pattern[str], names: Names, looks: Looks = _LOOKS, *, cards: bool = True
+    ) -> None:
+        self._value, self._names, self._looks, self._cards = value, names, looks, cards
         self.harmless: set[str] = set()
 
     def __call__(self, text: str) -> str:
         if text in self.harmless:
             return text
-        made = text
-        for pattern, instead in _LOOKS:
-            if pattern.search(made) is not None:
-                made = pattern.sub(instead, made)
-        made = _CARD.sub(_card, _without_named(made, self._value))
+        made = self._around_safe(text) if self._names.options.never else self._scrubbed(text)
         if made == text and len(text) <= REMEMBERED_LETTERS:
             if len(self.harmless) >= MOST_REMEMBERED:
                 self.harmless.clear()  # what is frequent is there again at once
             self.harmless.add(text)
         return made
 
+    def _scrubbed(self, text: str) -> str:
+        for pattern, instead in self._looks:
+            if pattern.search(text) is not None:
+                text = pattern.sub(instead, text)
+        text = _without_named(text, self._value, self._names.is_secret)
+        return _CARD.sub(_card, text) if self._cards else text
 
-scrub_text = _Scrubber(_VALUE)
-"""The text without what it tells."""
-scrub_source = _Scrubber(_LITERAL)
-"""A line of a program: only what is written there itself, as `token = get_token()` tells nothing."""
+    def _around_safe(self, text: str) -> str:
+        """Values behind names that are never scrubbed stay; `://name:value@` is an address with a password."""
+        made: list[str] = []
+        done = at = 0
+        while (named := _NAMED.search(text, at)) is not None:
+            at = named.end()
+            is_safe = self._names.is_safe(named["name"][-NAME_LETTERS:])
+            if not is_safe or text.endswith("://", 0, named.start("name")):
+                continue
+            found = self._value.match(text, at)
+            if found is not None:
+                made += (self._scrubbed(text[done : found.start()]), found[0])
+                done = at = found.end()
+        return "".join([*made, self._scrubbed(text[done:])])
+
+
+DEFAULT = Texts(Names(NOTHING_OWN))
+scrub_text, scrub_source = DEFAULT.text, DEFAULT.source
+"""As for a project that wants nothing of its own."""
 
 
 def is_card_number(digits: str) -> bool:
@@ -85,13 +129,13 @@ def is_card_number(digits: str) -> bool:
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
 
-def _without_named(text: str, value_of: re.Pattern[str]) -> str:
+def _without_named(text: str, value_of: re.Pattern[str], is_secret: Callable[[str], bool]) -> str:
     """Values behind a secret's name are replaced; whatever stands behind another name is looked at in its turn."""
     made: list[str] = []
     done = at = 0
     while (named := _NAMED.search(text, at)) is not None:
         at = named.end()
-        found = value_of.match(text, at) if is_secret_name(named["name"][-NAME_LETTERS:]) else None
+        found = value_of.match(text, at) if is_secret(named["name"][-NAME_LETTERS:]) else None
         if found is None or found["value"] in _NOTHING:
             continue
         value = found["value"]
@@ -103,3 +147,23 @@ def _without_named(text: str, value_of: re.Pattern[str]) -> str:
 
 def _card(match: re.Match[str]) -> str:
     return FILTERED if is_card_number(re.sub(r"[ -]", "", match[0])) else match[0]
+
+
+def _email(match: re.Match[str]) -> str:
+    """`shop@1.2.3` is a release."""
+    labels = re.split(r"@|%40", match[0])[-1].split(".")[1:]
+    is_one = any(len(label) > 1 and label.replace("-", "").isalpha() for label in labels)
+    return FILTERED if is_one else match[0]
+
+
+def _address(match: re.Match[str]) -> str:
+    """What only looks like an address (a time, a name with colons) stays."""
+    text = match[0].rstrip(".")
+    for written in dict.fromkeys((text, text.rstrip(":"))):
+        try:
+            ipaddress.ip_address(written)
+        except ValueError:
+            continue
+        if any(letter.isdecimal() for letter in written):
+            return FILTERED + match[0][len(written) :]
+    return match[0]

@@ -1,34 +1,39 @@
 """Secrets in any JSON: by the names of its keys, in pairs, in numbers and in texts. Nothing of the shape is changed."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from supervision.errors.scrubbing.names import is_secret_name
-from supervision.errors.scrubbing.texts import FILTERED, is_card_number, scrub_source, scrub_text
+from supervision.errors.scrubbing.options import NOTHING_OWN, Names, Options
+from supervision.errors.scrubbing.texts import DEFAULT, FILTERED, Texts, is_card_number
 
 MOST_NOTES = 100
 _SOURCE = frozenset({"context_line", "pre_context", "post_context"})
-_IDENTIFIERS = frozenset(
-    {
-        "event_id",
-        "trace_id",
-        "span_id",
-        "parent_span_id",
-        "check_in_id",
-        "release",
-        "timestamp",
-        "start_timestamp",
-        "sent_at",
-    }
+_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
+_TIME = re.compile(
+    r"\d{1,11}(?:\.\d{1,9})?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?\s?(?:Z|[+-]\d\d:?\d\d)?"
 )
-_OWN: Mapping[str, frozenset[str]] = {
-    "": _IDENTIFIERS,
-    ".contexts.trace": frozenset({"trace_id", "span_id", "parent_span_id"}),
-    ".attrs": frozenset({"release"}),
+_RELEASE = re.compile("")
+_TRACE = {"trace_id": _ID, "span_id": _ID, "parent_span_id": _ID}
+_OWN: Mapping[str, Mapping[str, re.Pattern[str]]] = {
+    "": {
+        **_TRACE,
+        "event_id": _ID,
+        "check_in_id": _ID,
+        "release": _RELEASE,
+        "timestamp": _TIME,
+        "start_timestamp": _TIME,
+        "sent_at": _TIME,
+    },
+    ".contexts.trace": _TRACE,
+    ".attrs": {"release": _RELEASE},
 }
-"""By place, of an event, of its trace and of a session: what we need as it is, and what no secret stands in. A variable of
-the same name elsewhere is anybody's."""
+"""By place, of an event, of its trace and of a session: what we need as it is, if it looks as it should. The number of a
+release may be any. A variable of the same name elsewhere is anybody's."""
+MOST_PROJECTS = 8
+"""Ways to scrub that are remembered, each with what it knows to be harmless."""
 
 
 @dataclass(slots=True)
@@ -39,58 +44,85 @@ class Scrubbed:
     where: list[str] = field(default_factory=list)
 
 
-def scrub(value: Any) -> Scrubbed:
+@lru_cache(MOST_PROJECTS)
+def texts_of(options: Options) -> Texts:
+    """How the texts of a project are looked at."""
+    return DEFAULT if options == NOTHING_OWN else Texts(Names(options))
+
+
+def scrub(value: Any, options: Options = NOTHING_OWN) -> Scrubbed:
     """A copy. Any: what JSON can say, cleaned: its depth is bounded."""
-    scrubbed = Scrubbed(None)
-    scrubbed.value = _scrub(value, "", scrubbed.where, source=False)
-    return scrubbed
+    scrubber = _Values(texts_of(options))
+    return Scrubbed(scrubber.scrub(value, "", source=False), scrubber.where)
 
 
-def _scrub(value: Any, at: str, where: list[str], *, source: bool) -> Any:
-    if isinstance(value, str):
-        made = scrub_source(value) if source else scrub_text(value)
-        if made != value:
-            _note(at, where)
+class _Values:
+    """One value, being scrubbed."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts, self._names = texts, texts.names
+        self.where: list[str] = []
+
+    def scrub(self, value: Any, at: str, *, source: bool) -> Any:
+        """Any: JSON."""
+        if isinstance(value, str):
+            made = self._texts.source(value) if source else self._texts.text(value)
+            if made != value:
+                self._note(at)
+            return made
+        if isinstance(value, dict):
+            return self._object(value, at)
+        if isinstance(value, list):
+            return self._list(value, at, source=source)
+        if isinstance(value, int) and not isinstance(value, bool) and is_card_number(str(value)):
+            self._note(at)
+            return FILTERED
+        return value
+
+    def _object(self, value: Mapping[str, Any], at: str) -> dict[str, Any]:
+        made = {}
+        own = _OWN.get(at, {})
+        for key, item in value.items():
+            inner = f"{at}.{key}"[:256]
+            if key in own and isinstance(item, str | int | float):
+                made[key] = self._own(own[key], item, inner)
+            elif self._names.is_safe(key):
+                made[self._texts.text(key)] = item
+            elif self._names.is_secret(key) and not _tells_nothing(item):
+                made[self._texts.text(key)] = FILTERED
+                self._note(inner)
+            else:
+                made[self._texts.text(key)] = self.scrub(item, inner, source=key in _SOURCE)
         return made
-    if isinstance(value, dict):
-        return _object(value, at, where)
-    if isinstance(value, list):
-        return _list(value, at, where, source=source)
-    if isinstance(value, int) and not isinstance(value, bool) and is_card_number(str(value)):
-        _note(at, where)
-        return FILTERED
-    return value
 
+    def _own(self, pattern: re.Pattern[str], item: str | float, at: str) -> Any:
+        """Any: as it is, or a text."""
+        if pattern is _RELEASE and isinstance(item, str):
+            made = self._texts.release(item)
+            if made != item:
+                self._note(at)
+            return made
+        return (
+            item
+            if not isinstance(item, str) or pattern.fullmatch(item)
+            else self.scrub(item, at, source=False)
+        )
 
-def _object(value: Mapping[str, Any], at: str, where: list[str]) -> dict[str, Any]:
-    made = {}
-    own = _OWN.get(at, frozenset())
-    for key, item in value.items():
-        inner = f"{at}.{key}"[:256]
-        if key in own and isinstance(item, str | int | float):
-            made[key] = item
-        elif is_secret_name(key) and not _tells_nothing(item):
-            made[scrub_text(key)] = FILTERED
-            _note(inner, where)
-        else:
-            made[scrub_text(key)] = _scrub(item, inner, where, source=key in _SOURCE)
-    return made
+    def _list(self, value: list[Any], at: str, *, source: bool) -> list[Any]:
+        """A pair of texts may be a name and its value, as headers are sent."""
+        if len(value) == 2 and all(isinstance(each, str) for each in value) and not source:
+            name, item = value
+            if self._names.is_safe(name):
+                return [self._texts.text(name), item]
+            if self._names.is_secret(name) and not _tells_nothing(item):
+                self._note(at)
+                return [self._texts.text(name), FILTERED]
+        return [self.scrub(item, f"{at}.{index}", source=source) for index, item in enumerate(value)]
 
-
-def _list(value: list[Any], at: str, where: list[str], *, source: bool) -> list[Any]:
-    """A pair of texts may be a name and its value, as headers are sent."""
-    if len(value) == 2 and all(isinstance(each, str) for each in value) and not source:
-        name, item = value
-        if is_secret_name(name) and not _tells_nothing(item):
-            _note(at, where)
-            return [name, FILTERED]
-    return [_scrub(item, f"{at}.{index}", where, source=source) for index, item in enumerate(value)]
+    def _note(self, at: str) -> None:
+        if len(self.where) < MOST_NOTES:
+            self.where.append(at.removeprefix("."))
 
 
 def _tells_nothing(item: Any) -> bool:
     return item is None or isinstance(item, bool) or item in ("", "None", "''", FILTERED, [], {})
-
-
-def _note(at: str, where: list[str]) -> None:
-    if len(where) < MOST_NOTES:
-        where.append(at.removeprefix("."))

@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from supervision.errors.losses import Why, why
+from supervision.errors.scrubbing.options import Options
 
 SLUG = RegexValidator(
     r"^[a-z0-9][a-z0-9_-]{0,62}$", "lower-case letters, digits, - and _, beginning with a letter or digit"
@@ -46,6 +47,24 @@ class ErrorProject(models.Model):
     former_until = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Until then its hashes still lead to issues."
     )
+    scrub_emails = models.BooleanField(
+        default=False, db_default=False, help_text="E-mail addresses in reports are secrets too."
+    )
+    scrub_addresses = models.BooleanField(
+        default=False, db_default=False, help_text="IP addresses in reports are secrets too."
+    )
+    never_scrubbed = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        help_text="Names of fields whose values are stored as they are.",
+    )
+    always_scrubbed = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        help_text="Further names of fields whose values are never stored.",
+    )
     spike_factor = models.PositiveIntegerField(
         default=5, help_text="More than so many times the usual is turned away; 0: nothing is."
     )
@@ -62,6 +81,16 @@ class ErrorProject(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def scrubbing(self) -> Options:
+        """What is taken out of its reports, beside what is for all."""
+        return Options.of(
+            emails=self.scrub_emails,
+            addresses=self.scrub_addresses,
+            never=self.never_scrubbed,
+            always=self.always_scrubbed,
+        )
 
 
 class ErrorKey(models.Model):

@@ -4,7 +4,7 @@ import contextlib
 import datetime as dt
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,10 +14,14 @@ from supervision.auditlog.actor import Actor
 from supervision.auditlog.services import audited, record
 from supervision.errors.exceptions import InvalidFieldError
 from supervision.errors.grouping.algorithms import NEWEST, TRANSITION
+from supervision.errors.protocol.cleaning import sayable
+from supervision.errors.scrubbing.options import spelled
 from supervision.errors.store.changes import changed as tell_changed
 from supervision.errors.store.models import ErrorKey, ErrorProject
 
 MOST_NAME = 100
+MOST_NAMES = 100
+"""In each of a project's lists for scrubbing."""
 TRIES = 3
 
 
@@ -32,9 +36,14 @@ def create_project(
     most_events: int = 1_000_000,
     resolve_after_days: int = 0,
     store_whole: int = 0,
+    scrub_emails: bool = False,
+    scrub_addresses: bool = False,
+    never_scrubbed: Sequence[str] = (),
+    always_scrubbed: Sequence[str] = (),
     actor: Actor,
 ) -> ErrorProject:
     """With its first key. InvalidFieldError."""
+    _check_names(never_scrubbed, always_scrubbed)
     project = ErrorProject(
         slug=slug,
         name=name or slug,
@@ -45,6 +54,10 @@ def create_project(
         most_events=most_events,
         resolve_after_days=resolve_after_days,
         store_whole=store_whole,
+        scrub_emails=scrub_emails,
+        scrub_addresses=scrub_addresses,
+        never_scrubbed=list(never_scrubbed),
+        always_scrubbed=list(always_scrubbed),
         algorithm=NEWEST,
     )
     try:
@@ -67,12 +80,18 @@ def change_project(
     *, project: ErrorProject, fields: Mapping[str, Any], now: dt.datetime, actor: Actor
 ) -> ErrorProject:
     """Those of a project's fields that are given, of `name`, `events_per_minute`, `retention_days`, `most_events`,
-    `resolve_after_days`, `store_whole`, `spike_factor` and `algorithm`.
+    `resolve_after_days`, `store_whole`, `spike_factor`, `algorithm`, `scrub_emails`, `scrub_addresses`, `never_scrubbed` and
+    `always_scrubbed`. InvalidFieldError.
 
-    After another algorithm the former one still leads to issues for a while (grouping/algorithms.py).
+    After another algorithm the former one still leads to issues for a while (grouping/algorithms.py). What was stored before
+    is not scrubbed again.
     """
     with audited():
         project = ErrorProject.objects.select_for_update(no_key=True).get(pk=project.pk)
+        _check_names(
+            fields.get("never_scrubbed", project.never_scrubbed),
+            fields.get("always_scrubbed", project.always_scrubbed),
+        )
         changed = [name for name, value in fields.items() if getattr(project, name) != value]
         if "algorithm" in changed:
             project.former_algorithm, project.former_until = project.algorithm, now + TRANSITION
@@ -90,6 +109,23 @@ def change_project(
             )
             tell_changed(project.pk)
     return project
+
+
+def _check_names(never: object, always: object) -> None:
+    """InvalidFieldError for what are no names, too many, or names in both lists."""
+    lists: dict[str, set[str]] = {}
+    for field, given in (("never_scrubbed", never), ("always_scrubbed", always)):
+        if not isinstance(given, Sequence) or isinstance(given, str):
+            raise InvalidFieldError(field, "a list of names")
+        if len(given) > MOST_NAMES:
+            raise InvalidFieldError(field, f"{MOST_NAMES} names at most")
+        for name in given:
+            if not isinstance(name, str) or not 1 <= len(name) <= MOST_NAME or sayable(name) != name:
+                raise InvalidFieldError(field, f"a name has 1 to {MOST_NAME} characters")
+        lists[field] = {spelled(name) for name in given}
+    both = lists["never_scrubbed"] & lists["always_scrubbed"]
+    if both:
+        raise InvalidFieldError("always_scrubbed", f"{min(both)} is never scrubbed")
 
 
 def add_key(*, project: ErrorProject, label: str = "", actor: Actor) -> ErrorKey:

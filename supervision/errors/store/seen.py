@@ -13,6 +13,7 @@ from typing import Any
 
 from supervision.errors.event import Frame, Raised
 from supervision.errors.protocol.cleaning import clean
+from supervision.errors.scrubbing.options import NOTHING_OWN, Options
 from supervision.errors.scrubbing.values import scrub
 from supervision.errors.store.bodies import packed
 from supervision.errors.store.models import ErrorIntake, ErrorProject
@@ -49,8 +50,8 @@ class Seen:
     fingerprint: tuple[str, ...] = ()
     fields: dict[str, Any] = field(default_factory=dict)
 
-    def body(self) -> dict[str, Any]:
-        """The event, scrubbed."""
+    def body(self, scrubbing: Options = NOTHING_OWN) -> dict[str, Any]:
+        """The event, scrubbed as its project wants it."""
         values = [_value(each, self.mechanism) for each in self.raised]
         event: dict[str, Any] = {
             "event_id": self.event_id,
@@ -62,7 +63,7 @@ class Seen:
             **({} if values else {"fingerprint": list(self.fingerprint)}),
             **self.fields,
         }
-        safe: dict[str, Any] = scrub(clean(event).value).value
+        safe: dict[str, Any] = scrub(clean(event).value, scrubbing).value
         return safe
 
     @property
@@ -82,7 +83,7 @@ def file(seen: Iterable[Seen]) -> int:
             project=projects[each.tree],
             kind=ErrorIntake.Kind.SEEN,
             event_id=each.event_id,
-            body=packed(each.body()),
+            body=packed(each.body(projects[each.tree].scrubbing)),
             child=each.child[:2300],
             incarnation=each.incarnation,
             received_at=each.at,

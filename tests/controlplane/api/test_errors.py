@@ -137,6 +137,27 @@ def test_a_project_says_how_much_it_keeps_and_how_it_groups(client: Client) -> N
     assert _change(client, "error_projects/shop", {"most_events": -1}).status_code == 400
 
 
+def test_a_project_says_what_is_scrubbed_and_what_cannot_be_meant_names_its_field(client: Client) -> None:
+    wishes = {
+        "scrub_emails": True,
+        "scrub_addresses": True,
+        "never_scrubbed": ["token_count"],
+        "always_scrubbed": ["code"],
+    }
+    made = _change(client, "error_projects", {"slug": "shop", **wishes}, "post").json()
+    assert {name: made[name] for name in wishes} == wishes
+    changed = _change(client, "error_projects/shop", {"never_scrubbed": ["author_key"]}).json()
+    assert (changed["never_scrubbed"], changed["always_scrubbed"]) == (["author_key"], ["code"])
+    for wrong, field in (
+        ({"always_scrubbed": ["authorKey"]}, "/always_scrubbed"),
+        ({"never_scrubbed": ["a"] * 101}, "/never_scrubbed"),
+        ({"never_scrubbed": ["a" * 101]}, "/never_scrubbed/0"),
+        ({"scrub_emails": "perhaps"}, "/scrub_emails"),
+    ):
+        answer = _change(client, "error_projects/shop", wrong)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, field)
+
+
 def test_what_was_not_stored_is_told_by_the_hour(client: Client) -> None:
     project = create_project(slug="shop", tree="shop", actor=people.SOMEBODY)
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)

@@ -42,7 +42,8 @@ def test_a_text_too_long_to_be_looked_through_is_not_kept() -> None:
     ("given", "name"),
     [
         ("../../etc/passwd", "passwd"),
-        ("a\r\nSet-Cookie: x", "aSet-Cookie: x"),
+        ("a\r\nX-Mark: x", "aX-Mark: x"),
+        ("dump-password=hunter2.txt", "dump-password=[Filtered]"),
         ('a"b.txt', "ab.txt"),
         ("/", "attachment"),
         ("", "attachment"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.crashes import (
     file_crashes,
     file_failed_supervision,
@@ -51,6 +52,23 @@ def test_a_traceback_is_read_and_scrubbed() -> None:
     value = body["exception"]["values"][-1]
     assert (value["type"], value["mechanism"]["handled"]) == ("KeyError", False)
     assert "hunter2" not in str(body)
+
+
+@pytest.mark.django_db
+def test_a_traceback_is_scrubbed_as_the_project_of_the_tree_wants_it() -> None:
+    create_project(
+        slug="shop",
+        tree="shop",
+        actor=ACTOR,
+        scrub_emails=True,
+        scrub_addresses=True,
+        always_scrubbed=["order"],
+    )
+    lines = [*TRACE[:-1], "KeyError: 'anna@shop.example 203.0.113.7 order=17'"]
+    _ingest(_exit(stderr=lines))
+    body = str(unpacked(ErrorIntake.objects.get().body))
+    assert "KeyError" in body
+    assert not [word for word in ("anna", "203.0", "order=17") if word in body]
 
 
 @pytest.mark.parametrize(
