@@ -259,7 +259,7 @@ class ErrorIssuePart(IssueDeed):
     @schema.says(
         "Take hashes out of an issue, into one of their own",
         operation="part_error_issue",
-        description="They are pinned there: nothing brings them back by itself.",
+        description="They are pinned there: nothing brings them back by itself. Events go with them if all are kept.",
         body=errorshapes.ErrorPartBody,
         answers={201: errorshapes.ErrorIssueShape},
         parameters=[schema.KEY],
@@ -268,7 +268,7 @@ class ErrorIssuePart(IssueDeed):
     )
     def post(self, request: Request, short_id: str) -> Response:
         def deed(issue: ErrorIssue, said: dict[str, Any], now: dt.datetime) -> Response:
-            new = parting.part(issue=issue, hashes=said["hashes"], now=now, actor=self.actor)
+            new = parting.part(issue=issue, hashes=said["hashes"], now=now, actor=self.actor).issue
             return Response(render_issue(issues.find_issue(new.short_id)), status=201)
 
         return self.done(request, short_id, errorshapes.ErrorPartBody, deed)

@@ -196,7 +196,7 @@ class Local:
         from supervision.errors.store import parting
 
         new = self._do(parting.part, issue=self._find(short_id), hashes=hashes)
-        return render_issue(self._find(new.short_id))
+        return render_issue(self._find(new.issue.short_id))
 
     def monitors(self) -> list[Body]:
         from controlplane.api.errorprojects import render_monitor

@@ -1,9 +1,10 @@
-"""Asking before issues are joined: what would be, counted; then, with that number, the same is done."""
+"""Asking before issues are joined: what would be, counted; then, with that number, it is done. And what parting did."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from supervision.errors.store.joining import Merging
+from supervision.errors.store.parting import Parted
 from supervision.explain.words import count
 
 
@@ -28,3 +29,12 @@ def to_confirm(
         "title": plan.into.title,
         "others": list(others),
     }
+
+
+def parted_words(parted: Parted) -> str:
+    """What became of the events."""
+    if parted.moved is None:
+        return (
+            f"{parted.issue.short_id} is new. More events came than are kept: those before stay counted here."
+        )
+    return f"{parted.issue.short_id} is new, with {count(parted.moved, 'event')}."

@@ -18,7 +18,7 @@ from controlplane.dashboard.eventdetails import about_lines, crumb_rows, raised_
 from controlplane.dashboard.framework import Context, Page, PageRequest, show
 from controlplane.dashboard.issuechart import issue_chart
 from controlplane.dashboard.live.records import seconds
-from controlplane.dashboard.mergeforms import names_in, to_confirm
+from controlplane.dashboard.mergeforms import names_in, parted_words, to_confirm
 from controlplane.dashboard.pages.errors import issue_row
 from controlplane.dashboard.pages.process import actions_of, members_of
 from supervision.errors.event import ErrorEvent as Report
@@ -180,7 +180,9 @@ def act(request: PageRequest) -> HttpResponse | Context:
         "watch": lambda: owning.watch(issue=issue, user=_me(request), watching=True, now=now),
         "unwatch": lambda: owning.watch(issue=issue, user=_me(request), watching=False, now=now),
         "comment": lambda: issues.comment(issue=issue, text=post.get("text", ""), now=now, actor=actor),
-        "part": lambda: parting.part(issue=issue, hashes=post.getlist("hash"), now=now, actor=actor),
+        "part": lambda: parted_words(
+            parting.part(issue=issue, hashes=post.getlist("hash"), now=now, actor=actor)
+        ),
         "merge": lambda: joining.merge(into=issue, others=others, now=now, actor=actor),
         "merge_alike": lambda: joining.merge(into=issue, others=others, now=now, actor=actor),
     }
@@ -197,10 +199,10 @@ def act(request: PageRequest) -> HttpResponse | Context:
             pending = to_confirm(plan, post, do=do, others=named)
             if pending is not None:
                 return show(PAGE, request, {**select(request), "pending": pending})
-        deed()
+        said = deed()
     except (InvalidFieldError, TooManyToMergeError, UnknownIssueError) as error:
         return show(PAGE, request, {**select(request), "errors": [str(error)]}, status=400)
-    messages.success(request.http, "Done.")
+    messages.success(request.http, said if isinstance(said, str) else "Done.")
     return HttpResponseRedirect(reverse("error-issue", args=[issue.short_id]))
 
 

@@ -172,7 +172,11 @@ def _part(invocation: Invocation, options: Options) -> None:
     if not options["hash"]:
         raise CliError("part needs --hash HASH; show lists them", exit_code=ExitCode.USAGE)
     new = issues_of(invocation.remote).parted(options["name"], options["hash"])
-    answer(invocation, new, lambda: [f"{options['name']}  parted, {new['short_id']} is new"])
+    answer(
+        invocation,
+        new,
+        lambda: [f"{options['name']}  parted, {new['short_id']} is new, with {count(new['count'], 'event')}"],
+    )
 
 
 def _monitors(invocation: Invocation, _options: Options) -> None:

@@ -6,7 +6,6 @@ cannot be digested stays where it is, marked, and holds nothing up.
 """
 
 import datetime as dt
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,6 +24,7 @@ from supervision.errors.sampling import one_of as at_number
 from supervision.errors.store import sql
 from supervision.errors.store.activity import note
 from supervision.errors.store.bodies import packed, unpacked
+from supervision.errors.store.describing import described, tags_of, user_digest
 from supervision.errors.store.escalating import escalate
 from supervision.errors.store.grouping_rules import rules_by_project
 from supervision.errors.store.merging import told_twice
@@ -302,8 +302,7 @@ def _affected(by_issue: dict[int, list[Arrived]]) -> dict[int, int]:
     for pk, those in by_issue.items():
         for each in those:
             if each.event.user:
-                digest_of = hashlib.blake2s(each.event.user.encode("utf-8", "surrogatepass"), digest_size=16)
-                key = (pk, digest_of.hexdigest())
+                key = (pk, user_digest(each.event.user))
                 seen[key] = max(seen.get(key, each.row.received_at), each.row.received_at)
     return sql.affect_users([(*key, at) for key, at in sorted(seen.items())])
 
@@ -320,17 +319,8 @@ def _newest(those: Sequence[Arrived]) -> tuple[dt.datetime, str, str, str, str]:
 
 
 def _tags(pk: int, each: Arrived) -> list[tuple[int, str, str]]:
-    event = each.event
-    known = {
-        "environment": event.environment,
-        "release": event.release,
-        "level": event.level,
-        "server_name": event.server_name,
-        "user": event.user,
-        "child": each.row.child,
-    }
-    pairs = {**{name: value for name, value in known.items() if value}, **event.tags}
-    return [(pk, name, value[:200]) for name, value in list(pairs.items())[:MOST_TAGS]]
+    pairs = tags_of(each.event, each.row.child)
+    return [(pk, name, value) for name, value in list(pairs.items())[:MOST_TAGS]]
 
 
 def _moment(each: Arrived) -> dt.datetime:
@@ -377,27 +367,14 @@ def _issues(new: Sequence[Arrived]) -> tuple[dict[Key, ErrorIssue], set[int]]:
 def _make_issue(each: Arrived) -> ErrorIssue:
     event, row = each.event, each.row
     number = sql.next_issue_number(row.project_id)
-    last = event.raised[-1] if event.raised else None
-    text = (last.value if last else event.message or event.template).strip()
-    kind = last.type if last else "Message"
-    first_line = text.partition("\n")[0]
-    said = f"{kind}: {first_line}" if last and first_line else kind if last else first_line
-    title = each.given.title or said
     issue = ErrorIssue.objects.create(
         project_id=row.project_id,
         number=number,
-        title=(title or "(no message)")[:300],
-        type=kind[:200],
-        value=text[:500],
-        culprit=event.culprit[:300],
-        level=event.level,
-        platform=event.platform,
         status_at=row.received_at,
         first_seen=row.received_at,
         first_release=event.release,
         child=row.child,
-        because=each.grouping.because.to_json(),
-        callee=each.grouping.callee or "",
+        **described(event, each.given, each.grouping),
     )
     note(issue, at=row.received_at, kind="first_seen", text=event.release)
     return issue

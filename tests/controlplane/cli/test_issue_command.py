@@ -96,7 +96,7 @@ def test_a_hash_is_parted_into_an_issue_of_its_own(run: Run) -> None:
     assert "They are one already." in run("merge", "SHOP-1", "--other", "SHOP-2")
     hashes = [line.split()[1] for line in run("show", "SHOP-1").splitlines() if line.startswith("hash ")]
     assert len(hashes) == 2
-    assert "SHOP-3 is new" in run("part", "SHOP-1", "--hash", hashes[0])
+    assert "SHOP-3 is new, with 1 event" in run("part", "SHOP-1", "--hash", hashes[0])
     assert f"hash {hashes[0]} pinned" in run("show", "SHOP-3")
     assert "none would be left" in run("part", "SHOP-1", "--hash", hashes[1], code=ExitCode.FAILED)
     assert "needs --hash" in run("part", "SHOP-1", code=ExitCode.USAGE)

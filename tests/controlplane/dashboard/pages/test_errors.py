@@ -132,7 +132,9 @@ def test_what_was_merged_is_taken_out_again_on_the_page(project: ErrorProject) -
     assert client.post("/errors/SHOP-1", {"do": "part", "hash": hashes}).status_code == 400, (
         "none would be left"
     )
-    assert client.post("/errors/SHOP-1", {"do": "part", "hash": hashes[1]}).status_code == 302
+    parted = client.post("/errors/SHOP-1", {"do": "part", "hash": hashes[1]}, follow=True).content.decode()
+    assert "SHOP-3 is new, with 1 event." in parted
+    assert "shop in save" in client.get("/errors/SHOP-3").content.decode()
     assert "SHOP-3" in client.get("/errors").content.decode()
 
 

@@ -9,7 +9,7 @@ from django.db import connections, transaction
 
 from supervision.auditlog.models import AuditEntry
 from supervision.errors.exceptions import InvalidFieldError, TooManyToMergeError, UnknownIssueError
-from supervision.errors.store import issues, joining, parting, projects, retention
+from supervision.errors.store import issues, joining, projects, retention
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import (
     ErrorEvent,
@@ -177,22 +177,6 @@ def test_no_report_is_counted_while_its_project_is_merged(project: ErrorProject)
             merging = pool.submit(merge)
             assert not wait([merging], timeout=1).done
         assert merging.result(30) == 1
-
-
-def test_what_was_parted_stays_parted(project: ErrorProject) -> None:
-    first, second = _issues(project, "load", "store")
-    moved = set(second.hashes.values_list("hash", flat=True))
-    joining.merge(into=first, others=[second], now=NOW, actor=ACTOR)
-    new = parting.part(issue=first, hashes=moved, now=NOW, actor=ACTOR)
-    accepted(project, event(function="store"), number=8)
-    digest(now=NOW)
-    new.stat.refresh_from_db()
-    assert new.stat.count == 1
-    assert all(new.hashes.values_list("pinned", flat=True))
-    with pytest.raises(InvalidFieldError, match="none would be left"):
-        parting.part(issue=new, hashes=moved, now=NOW, actor=ACTOR)
-    with pytest.raises(InvalidFieldError, match="not all"):
-        parting.part(issue=new, hashes=["f" * 32], now=NOW, actor=ACTOR)
 
 
 def test_bounds_of_merging(project: ErrorProject) -> None:
