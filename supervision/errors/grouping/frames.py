@@ -72,9 +72,12 @@ def calls(frames: Iterable[Frame]) -> tuple[Call, ...]:
 
 def is_in_app(frame: Frame) -> bool:
     """As the SDK says; where it does not, installed packages and the standard library are not."""
-    if frame.in_app is not None:
-        return frame.in_app
-    path = frame.path.replace("\\", "/")
+    return frame.in_app if frame.in_app is not None else is_own_path(frame.path)
+
+
+def is_own_path(path: str) -> bool:
+    """Whether a file is neither of an installed package nor of the standard library."""
+    path = path.replace("\\", "/")
     if "/site-packages/" in path or "/dist-packages/" in path or path.startswith("<frozen"):
         return False
     return re.search(r"/lib(?:64)?/python\d", path) is None

@@ -38,7 +38,10 @@ from supervision.errors.store.models import (
 from supervision.errors.store.occasion_models import ErrorOccasion
 from supervision.errors.store.others import check_other, take_others
 from supervision.errors.store.owning import Fresh, give_new
+from supervision.errors.store.pairing import is_ours, seen_before, sighting_of, told_twice
+from supervision.errors.store.replacing import take_back
 from supervision.errors.store.seen import PATIENCE
+from supervision.errors.store.sighting_models import ErrorSighting
 from supervision.errors.store.versions import is_no_older
 from supervision.errors.store.waking import occasions_of_return, wake
 
@@ -143,14 +146,18 @@ def _digest(rows: Sequence[ErrorIntake], now: dt.datetime) -> set[int]:
             failed.add(row.pk)
             _mark(row, error, now)
     new = _once(arrived)
-    twice = told_twice([(each.row, each.event) for each in new])
+    twice, spent = told_twice([(each.row, each.event) for each in new])
+    told = [each for place, each in enumerate(new) if place not in spent and not is_ours(each.row)]
     new = [each for place, each in enumerate(new) if place not in twice]
+    seen = [(told[place], row) for place, row in seen_before([(each.row, each.event) for each in told])]
     kept = {id(each) for each in new}
     for each in arrived:
         if id(each) not in kept:
             discards[each.row.project_id, "error", "duplicate"] += 1
     if new:
-        _store(new, now)
+        issues = _store(new, now)
+        take_back([(row, issues[each.hashes[0]]) for each, row in seen], now=now)
+        discards.update((row.project_id, "error", "duplicate") for _, row in seen)
     discards.update(take_others(others, now=now))
     sql.count_discards(discards, now)
     return failed
@@ -194,7 +201,8 @@ def _once(arrived: Sequence[Arrived]) -> list[Arrived]:
     return [each for key, each in first.items() if key in fresh]
 
 
-def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
+def _store(new: Sequence[Arrived], now: dt.datetime) -> dict[Key, ErrorIssue]:
+    """The issue of each hash."""
     releases = _releases(new)
     issues, made = _issues(new)
     by_issue: dict[int, list[Arrived]] = {}
@@ -246,6 +254,22 @@ def _store(new: Sequence[Arrived], now: dt.datetime) -> None:
     occasions += wake(found, environments, now=now)
     escalate(found, now=now)
     ErrorOccasion.objects.bulk_create(occasions)
+    _remember(by_issue, kept)
+    return issues
+
+
+def _remember(by_issue: dict[int, list[Arrived]], kept: dict[int, list[Arrived]]) -> None:
+    """What Overstory saw and nobody told of yet."""
+    sightings = []
+    for pk, those in by_issue.items():
+        stored = {id(each) for each in kept[pk]}
+        for each in those:
+            sighting = sighting_of(each.row, each.event)
+            if sighting is not None:
+                sighting.issue_id, sighting.is_kept = pk, id(each) in stored
+                sighting.tags = {name: value for _, name, value in _tags(pk, each)}
+                sightings.append(sighting)
+    ErrorSighting.objects.bulk_create(sightings)
 
 
 def _kept(by_issue: dict[int, list[Arrived]]) -> tuple[dict[int, list[Arrived]], dict[int, int]]:

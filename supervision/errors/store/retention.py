@@ -26,6 +26,7 @@ from supervision.errors.store.models import (
 from supervision.errors.store.monitor_models import CheckIn
 from supervision.errors.store.occasion_models import ErrorIssueMinute, ErrorOccasion
 from supervision.errors.store.release_models import ErrorAttachment, ErrorReleaseHour, ErrorReleaseUser
+from supervision.errors.store.sighting_models import ErrorSighting
 from supervision.errors.store.spike_models import ErrorProjectHour, ErrorSpike
 from supervision.errors.store.thinning import thin
 from supervision.errors.store.transaction_models import ErrorTransactionHour
@@ -139,6 +140,7 @@ def _old(now: dt.datetime) -> "tuple[QuerySet[Any], ...]":
     """What is kept as long for every project. Any: models of many kinds."""
     return (
         ErrorEventKey.objects.filter(received_at__lt=now - KEYS_KEPT),
+        ErrorSighting.objects.filter(at__lt=now - KEYS_KEPT),
         ErrorIssueHour.objects.filter(hour__lt=now - HOURS_KEPT),
         ErrorDiscard.objects.filter(hour__lt=now - DISCARDS_KEPT),
         CheckIn.objects.filter(started_at__lt=now - CHECK_INS_KEPT),

@@ -59,7 +59,8 @@ def test_what_the_workers_sdk_told_of_the_failure_counts_alone(
     project: ErrorProject, *, is_first: bool
 ) -> None:
     def told(task: str, number: int) -> None:
-        body = report("ValueError", transaction="shop.mail", tags={"celery_task_id": task})
+        body = report("ValueError", "send", transaction="shop.mail", tags={"celery_task_id": task})
+        body["exception"]["values"][0]["stacktrace"]["frames"][0] |= {"function": "send", "lineno": 7}
         accepted(project, body, number=number, child="shop/mail@1", at=at(1))
 
     if is_first:

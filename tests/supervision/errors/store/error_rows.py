@@ -7,12 +7,15 @@ from django.contrib.auth.models import User
 from django.db.models import Q
 
 from supervision.auditlog.actor import Actor
+from supervision.errors.event import Frame, Raised
 from supervision.errors.store.addresses import say_address
 from supervision.errors.store.bodies import packed
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import ErrorDiscard, ErrorIntake, ErrorIssue, ErrorProject, ErrorRule
 from supervision.errors.store.owning import OwnerFields, save_team, set_owners, watch
 from supervision.errors.store.projects import create_project
+from supervision.errors.store.seen import PATIENCE, Seen
+from supervision.errors.store.seen import file as saw
 from supervision.errors.store.spiking import REASON, look_at_spikes
 from supervision.rules.issues.news import tell_news
 from supervision.rules.issues.services import IssueRuleFields, save_rule
@@ -88,5 +91,7 @@ def put() -> ErrorProject:
     file = {"name": "shop.log", "content_type": "text/plain", "data": "aGVsbG8="}
     accepted(project, file, kind="attachment", number=1)
     look_at_spikes(now=NOW)
+    raised = Raised(type="KeyError", mechanism="output", frames=(Frame(function="drop"),))
+    saw([Seen("a crash", "shop", NOW - PATIENCE, "shop/web", 8, [raised])])
     digest(now=NOW)  # an occasion that nobody has looked at
     return project
