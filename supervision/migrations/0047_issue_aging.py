@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("supervision", "0045_store_whole"),
+        ("supervision", "0046_scrubbing_options"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

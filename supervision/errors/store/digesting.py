@@ -27,7 +27,6 @@ from supervision.errors.store.bodies import packed, unpacked
 from supervision.errors.store.describing import described, tags_of, user_digest
 from supervision.errors.store.escalating import escalate
 from supervision.errors.store.grouping_rules import rules_by_project
-from supervision.errors.store.merging import told_twice
 from supervision.errors.store.models import (
     ErrorIntake,
     ErrorIssue,

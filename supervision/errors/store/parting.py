@@ -25,7 +25,7 @@ from supervision.errors.store import sql
 from supervision.errors.store.activity import note
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.describing import described, tags_of, user_digest
-from supervision.errors.store.digesting import rules_of
+from supervision.errors.store.grouping_rules import rules_by_project
 from supervision.errors.store.issues import record_of
 from supervision.errors.store.joining import lock_project
 from supervision.errors.store.models import ErrorEvent as EventRow
@@ -98,7 +98,7 @@ def part(*, issue: ErrorIssue, hashes: Iterable[str], now: dt.datetime, actor: A
 
 def _look_at(issue: ErrorIssue, project: ErrorProject, own: Collection[str]) -> list[_Found]:
     """The newest stored events, newest first."""
-    rules = rules_of([project.pk]).get(project.pk, ())
+    rules = rules_by_project([project.pk]).get(project.pk, ())
     rows = EventRow.objects.filter(issue_id=issue.pk).order_by("-id")[:MOST_LOOKED_AT]
     return [found for row in rows if (found := _found(row, project, rules, own)) is not None]
 
