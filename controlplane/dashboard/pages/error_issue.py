@@ -34,11 +34,13 @@ from supervision.errors.protocol.reading import read_event
 from supervision.errors.store import issues, joining, owning, parting, selectors
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.history import SPANS, history
-from supervision.errors.store.models import ErrorEvent, ErrorIssue, ErrorTag
+from supervision.errors.store.models import ErrorEvent, ErrorIssue
 from supervision.errors.store.releases import attachments
+from supervision.errors.store.tagging import most_frequent
 from supervision.trees.models import Tree, TreeRevision
 
 MOST_VALUES = 8
+MOST_TAGS = 250
 MOST_HASHES = 50
 ALIKE_SHOWN = 10
 
@@ -307,17 +309,12 @@ def _hashes(issue: ErrorIssue) -> list[str]:
 
 
 def _tags(issue: ErrorIssue) -> list[dict[str, Any]]:
-    found: dict[str, list[ErrorTag]] = {}
-    for tag in issue.tags.order_by("key", "-count")[:500]:
-        found.setdefault(tag.key, []).append(tag)
-    return [
-        {
-            "key": key,
-            "values": [{"value": tag.value, "count": tag.count} for tag in tags[:MOST_VALUES]],
-            "more": max(0, len(tags) - MOST_VALUES),
-        }
-        for key, tags in found.items()
-    ]
+    found: dict[str, dict[str, Any]] = {}
+    for key, value, count, number in most_frequent(issue, values=MOST_VALUES, most=MOST_TAGS * MOST_VALUES):
+        one = found.setdefault(key, {"key": key, "values": []})
+        one["values"].append({"value": value, "count": count})
+        one["more"] = number - len(one["values"])
+    return list(found.values())
 
 
 PAGE = Page(

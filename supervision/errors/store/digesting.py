@@ -41,13 +41,13 @@ from supervision.errors.store.pairing import is_ours, seen_before, sighting_of, 
 from supervision.errors.store.replacing import take_back
 from supervision.errors.store.seen import PATIENCE
 from supervision.errors.store.sighting_models import ErrorSighting
+from supervision.errors.store.tagging import count_tags
 from supervision.errors.store.versions import is_no_older
 from supervision.errors.store.waking import occasions_of_return, wake
 
 log = logging.getLogger("overstory.errors")
 
 BATCH = 300
-MOST_TAGS = 40
 REFUSED = (DataError, IntegrityError)
 """What the database says of a value, not of itself."""
 Kind = ErrorIntake.Kind
@@ -239,7 +239,7 @@ def _store(new: Sequence[Arrived], now: dt.datetime) -> dict[Key, ErrorIssue]:
             (pk, each.event.environment, _minute(each)) for pk, those in by_issue.items() for each in those
         )
     )
-    fresh = sql.count_tags(
+    fresh = count_tags(
         Counter(key for pk, those in by_issue.items() for each in those for key in _tags(pk, each))
     )
     occasions = _appeared(fresh, by_issue, made, now)
@@ -342,8 +342,7 @@ def _newest(those: Sequence[Arrived]) -> tuple[dt.datetime, str, str, str, str]:
 
 
 def _tags(pk: int, each: Arrived) -> list[tuple[int, str, str]]:
-    pairs = tags_of(each.event, each.row.child)
-    return [(pk, name, value) for name, value in list(pairs.items())[:MOST_TAGS]]
+    return [(pk, name, value) for name, value in tags_of(each.event, each.row.child).items()]
 
 
 def _moment(each: Arrived) -> dt.datetime:

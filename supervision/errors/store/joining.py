@@ -28,6 +28,7 @@ from supervision.errors.store.models import (
     ErrorTag,
 )
 from supervision.errors.store.occasion_models import ErrorIssueMinute
+from supervision.errors.store.tagging import count_tags
 
 MOST_MERGED = 200
 
@@ -154,7 +155,7 @@ def _add_up(into: ErrorIssue, gone: Sequence[int]) -> None:
     )
     minutes.delete()
     tags = ErrorTag.objects.filter(issue__in=gone)
-    sql.count_tags(
+    count_tags(
         Counter({(into.pk, row["key"], row["value"]): row["n"] for row in _sums(tags, "key", "value")})
     )
     tags.delete()

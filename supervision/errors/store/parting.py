@@ -36,9 +36,9 @@ from supervision.errors.store.models import (
     ErrorIssueStat,
     ErrorIssueUser,
     ErrorProject,
-    ErrorTag,
 )
 from supervision.errors.store.occasion_models import ErrorIssueMinute
+from supervision.errors.store.tagging import count_tags, uncount
 
 MOST_LOOKED_AT = 200
 
@@ -163,7 +163,8 @@ def _move(issue: ErrorIssue, new: ErrorIssue, going: Sequence[_Found], left: Seq
     )
     _take(ErrorIssueMinute.objects.filter(issue=issue), ("environment", "minute"), minutes, new)
     tags = Counter(pair for each in going for pair in tags_of(each.event, each.row.child).items())
-    _take(ErrorTag.objects.filter(issue=issue), ("key", "value"), tags, new)
+    uncount(issue, tags)
+    count_tags({(new.pk, *pair): number for pair, number in tags.items()})
 
 
 def _count(issue: ErrorIssue, events: Sequence[_Found], users: int) -> None:

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from supervision.errors.store.activity import note
 from supervision.errors.store.joining import issue_now
@@ -18,11 +18,11 @@ from supervision.errors.store.models import (
     ErrorIssueHash,
     ErrorIssueHour,
     ErrorIssueStat,
-    ErrorTag,
 )
 from supervision.errors.store.occasion_models import ErrorIssueMinute
 from supervision.errors.store.sighting_models import ErrorSighting
 from supervision.errors.store.spike_models import ErrorProjectHour
+from supervision.errors.store.tagging import uncount
 
 
 def take_back(pairs: Iterable[tuple[ErrorSighting, ErrorIssue]], *, now: dt.datetime) -> None:
@@ -51,10 +51,7 @@ def _uncount(issue: ErrorIssue, seen: ErrorSighting) -> None:
     _one_less(ErrorProjectHour.objects.filter(project=seen.project_id, hour=hour))
     minutes = ErrorIssueMinute.objects.filter(issue=issue, environment=seen.environment, minute=minute)
     _one_less(minutes)
-    pairs = Q(pk__in=[])
-    for key, value in seen.tags.items():
-        pairs |= Q(key=key, value=value)
-    _one_less(ErrorTag.objects.filter(pairs, issue=issue))
+    uncount(issue, dict.fromkeys(seen.tags.items(), 1))
     stat = ErrorIssueStat.objects.filter(issue=issue, last_event_id=seen.event_id).first()
     last = ErrorEvent.objects.filter(issue_id=issue.pk).defer("data").order_by("-received_at", "-id").first()
     if stat is not None and last is not None:

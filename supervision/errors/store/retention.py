@@ -5,6 +5,7 @@ An issue is never deleted by itself; what goes are its events, its hours and the
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from supervision.errors.store.models import (
     ErrorEvent,
     ErrorEventKey,
     ErrorIntake,
+    ErrorIssue,
     ErrorIssueHour,
     ErrorIssueUser,
     ErrorProject,
@@ -28,6 +30,8 @@ from supervision.errors.store.occasion_models import ErrorIssueMinute, ErrorOcca
 from supervision.errors.store.release_models import ErrorAttachment, ErrorReleaseHour, ErrorReleaseUser
 from supervision.errors.store.sighting_models import ErrorSighting
 from supervision.errors.store.spike_models import ErrorProjectHour, ErrorSpike
+from supervision.errors.store.sql import many
+from supervision.errors.store.tagging import COUNT_NEW, OTHER
 from supervision.errors.store.thinning import thin
 from supervision.errors.store.transaction_models import ErrorTransactionHour
 from supervision.runtime.clock import SystemClock
@@ -181,11 +185,27 @@ def _drop_partitions(now: dt.datetime) -> int:
     return len(old)
 
 
+@transaction.atomic
 def _drop_rare_values() -> int:
-    ranked = ErrorTag.objects.annotate(
-        place=Window(
-            RowNumber(), partition_by=[F("issue"), F("key")], order_by=[F("count").desc(), F("pk").desc()]
+    """What they count is counted with the others of their tag from then on. Projects first, as a digest does it."""
+    ranked = (
+        ErrorTag.objects.exclude(value=OTHER)
+        .annotate(
+            place=Window(
+                RowNumber(), partition_by=[F("issue"), F("key")], order_by=[F("count").desc(), F("pk").desc()]
+            )
         )
-    ).filter(place__gt=VALUES_KEPT)
+        .filter(place__gt=VALUES_KEPT)
+    )
     some = list(ranked.values_list("pk", flat=True)[:AT_ONCE])
-    return ErrorTag.objects.filter(pk__in=some).delete()[0]
+    if not some:
+        return 0
+    projects = ErrorIssue.objects.filter(tags__in=some).order_by().values_list("project").distinct()
+    list(ErrorProject.objects.select_for_update(no_key=True).filter(pk__in=projects).order_by("pk"))
+    rare = list(ErrorTag.objects.filter(pk__in=some))
+    counts: Counter[tuple[int, str, str]] = Counter()
+    for row in rare:
+        counts[row.issue_id, row.key, OTHER] += row.count
+    ErrorTag.objects.filter(pk__in=[row.pk for row in rare]).delete()
+    many(COUNT_NEW, [(*key, count) for key, count in sorted(counts.items())])
+    return len(rare)

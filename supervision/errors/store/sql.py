@@ -69,17 +69,6 @@ SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[])
 ON CONFLICT (project_id, hour) DO UPDATE SET count = hours.count + excluded.count
 """
 
-COUNT_TAGS = """
-WITH counted AS (
-    INSERT INTO supervision_errortag AS tags (issue_id, key, value, count)
-    SELECT * FROM unnest(%s::bigint[], %s::varchar[], %s::varchar[], %s::bigint[])
-    ON CONFLICT (issue_id, key, value) DO UPDATE SET count = tags.count + excluded.count
-    RETURNING issue_id, key, value, xmax = 0 AS is_new
-)
-SELECT issue_id, value FROM counted WHERE is_new AND key = 'environment'
-"""
-"""A row that was updated has been locked by us, which its xmax says."""
-
 COUNT_MINUTES = """
 INSERT INTO supervision_errorissueminute AS minutes (issue_id, environment, minute, count)
 SELECT * FROM unnest(%s::bigint[], %s::varchar[], %s::timestamptz[], %s::bigint[])
@@ -138,7 +127,7 @@ def claim_event_keys(keys: Sequence[tuple[int, str, dt.datetime]]) -> set[tuple[
     if not keys:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM_EVENT_KEYS, _columns(sorted(keys)))
+        cursor.execute(CLAIM_EVENT_KEYS, columns(sorted(keys)))
         return {(row[0], row[1]) for row in cursor.fetchall()}
 
 
@@ -160,53 +149,44 @@ def affect_users(rows: Sequence[tuple[int, str, dt.datetime]]) -> dict[int, int]
     if not rows:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(AFFECT_USERS, _columns(rows))
+        cursor.execute(AFFECT_USERS, columns(rows))
         return {int(issue): int(count) for issue, count in cursor.fetchall()}
 
 
 def count_issues(rows: Iterable[tuple[int, int, int, dt.datetime, str, str, str, str, int, int]]) -> None:
     """(issue, events, users that are new, last seen, and release, environment, child and id of the last, how many of them
     are not kept, and of how many one is)."""
-    _many(COUNT_ISSUES, sorted(rows))
+    many(COUNT_ISSUES, sorted(rows))
 
 
 def count_hours(counts: Counter[tuple[int, dt.datetime]]) -> None:
-    _many(COUNT_HOURS, [(*key, count) for key, count in sorted(counts.items())])
+    many(COUNT_HOURS, [(*key, count) for key, count in sorted(counts.items())])
 
 
 def count_releases(rows: Sequence[tuple[int, str, str, dt.datetime, int, int, int]]) -> None:
     """(project, release, environment, hour, and sessions, errored and crashed ones), in the order of the keys."""
-    _many(COUNT_RELEASES, rows)
+    many(COUNT_RELEASES, rows)
 
 
 def count_transactions(
     rows: Sequence[tuple[int, str, str, dt.datetime, int, int, int, float]],
 ) -> None:
     """(project, name, op, hour, class of the time, and runs, failed ones, and ms in all), in the order of the keys."""
-    _many(COUNT_TRANSACTIONS, rows)
+    many(COUNT_TRANSACTIONS, rows)
 
 
 def see_users(rows: Sequence[tuple[int, str, str, str, dt.datetime, dt.datetime | None]]) -> None:
     """(project, release, environment, user, seen, and crashed, or None), in the order of the keys, each key once."""
-    _many(SEE_USERS, rows)
+    many(SEE_USERS, rows)
 
 
 def count_project_hours(counts: Counter[tuple[int, dt.datetime]]) -> None:
-    _many(COUNT_PROJECT_HOURS, [(*key, count) for key, count in sorted(counts.items())])
-
-
-def count_tags(counts: Counter[tuple[int, str, str]]) -> set[tuple[int, str]]:
-    """(issue, environment) that were not seen together before."""
-    if not counts:
-        return set()
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_TAGS, _columns([(*key, count) for key, count in sorted(counts.items())]))
-        return {(row[0], row[1]) for row in cursor.fetchall()}
+    many(COUNT_PROJECT_HOURS, [(*key, count) for key, count in sorted(counts.items())])
 
 
 def count_minutes(counts: Counter[tuple[int, str, dt.datetime]]) -> None:
     """(issue, environment, minute)."""
-    _many(COUNT_MINUTES, [(*key, count) for key, count in sorted(counts.items())])
+    many(COUNT_MINUTES, [(*key, count) for key, count in sorted(counts.items())])
 
 
 def in_minutes(keys: Sequence[tuple[int, dt.datetime]]) -> dict[tuple[int, dt.datetime], int]:
@@ -214,14 +194,14 @@ def in_minutes(keys: Sequence[tuple[int, dt.datetime]]) -> dict[tuple[int, dt.da
     if not keys:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(IN_MINUTES, _columns(keys))
+        cursor.execute(IN_MINUTES, columns(keys))
         return {(int(issue), minute): int(count) for issue, minute, count in cursor.fetchall()}
 
 
 def count_discards(counts: Counter[tuple[int, str, str]], now: dt.datetime) -> None:
     """(project, category, reason), in the hour of `now`."""
     hour = now.replace(minute=0, second=0, microsecond=0)
-    _many(
+    many(
         COUNT_DISCARDS,
         [
             (project, hour, category, reason, count)
@@ -230,11 +210,13 @@ def count_discards(counts: Counter[tuple[int, str, str]], now: dt.datetime) -> N
     )
 
 
-def _many(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def many(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """With the columns of these rows. Any: a column each."""
     if rows:
         with connection.cursor() as cursor:
-            cursor.execute(statement, _columns(rows))
+            cursor.execute(statement, columns(rows))
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Any: as above."""
     return [list(column) for column in zip(*rows, strict=True)]
