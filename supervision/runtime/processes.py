@@ -183,9 +183,10 @@ def may_be_about_to_exec(pid: int) -> bool:
 
     Young, and either in the middle of exec (no environment yet) or forked without exec by a process that is gone: a
     fork has its forker's arguments until it execs, so a parent with other arguments is one that inherited it. One that
-    stood by may be of any age; while its node lives it is only waiting.
+    stood by may be of any age; while its node lives it is only waiting. Who made us came to run our own program, also
+    where it did so without an exec, as a node does that is the guardian now.
     """
-    stat = read_stat(pid)
+    stat = read_stat(pid) if pid != os.getppid() else None
     if stat is None or stat.is_kernel_thread or stat.is_zombie:
         return False
     if stat.comm == STANDBY_COMM and not _read(f"/proc/{pid}/environ", 1):

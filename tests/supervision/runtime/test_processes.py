@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,6 +216,29 @@ reading, writing = os.pipe()
         assert stat is not None
         assert stat.is_between_fork_and_exec
         assert not processes.may_be_about_to_exec(pid)
+
+
+def test_who_forked_us_to_run_our_program_is_not_waited_for() -> None:
+    """As a node that is the guardian now, and runs without an exec in the place of a dead one."""
+    code = """
+import os, time
+from supervision.runtime.processes import may_be_about_to_exec
+first = os.getpid()
+if os.fork():
+    os._exit(0)
+while os.getppid() == first:
+    time.sleep(0.001)
+orphan = os.getpid()
+looks_like_one = may_be_about_to_exec(orphan)
+if os.fork() == 0:
+    print(looks_like_one, may_be_about_to_exec(orphan), flush=True)
+    os._exit(0)
+os.wait()
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert told.stdout.split() == ["True", "False"], told.stderr
 
 
 def test_a_process_is_described(start: Launcher, tmp_path: Path) -> None:
