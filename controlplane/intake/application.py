@@ -35,6 +35,7 @@ from supervision.errors.protocol.envelope import (
 )
 from supervision.errors.protocol.keys import key_of
 from supervision.errors.scrubbing.options import Options
+from supervision.errors.scrubbing.texts import scrub_text
 from supervision.errors.store.bodies import packed
 from supervision.errors.store.spiking import REASON as SPIKE
 
@@ -233,7 +234,7 @@ class Intake:
                     event_id=report.event_id,
                     body=packed(report.body),
                     drift_s=accepted.drift_s,
-                    child=sayable(child[:2300]),
+                    child=scrub_text(sayable(child[:2300])),
                     incarnation=int(incarnation) if incarnation else None,
                     received_at=now,
                 )

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import codecs
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,16 +30,16 @@ class Attachment:
 def body_of(item: Item, scrubbing: Options = NOTHING_OWN) -> dict[str, Any] | None:
     """As it is committed. None for a text that is too long to be looked through for secrets."""
     data, scrubbed = item.payload, texts_of(scrubbing).text
-    text = _text(data)
-    if text is not None:
+    encoding, text = _text(data)
+    if encoding:
         if len(data) > TEXT_BYTES:
             return None
-        data = scrubbed(text).encode()
+        data = scrubbed(text).encode(encoding)
     name = str(item.header.get("filename") or "attachment").rpartition("/")[2]
     kind = str(item.header.get("content_type") or "application/octet-stream")
     return {
-        "name": scrubbed(_printable(name, without='\\/"'))[:MOST_NAME] or "attachment",
-        "content_type": scrubbed(_printable(kind))[:MOST_TYPE],
+        "name": scrubbed(_printable(scrubbed(name), without='\\/"'))[:MOST_NAME] or "attachment",
+        "content_type": scrubbed(_printable(scrubbed(kind)))[:MOST_TYPE],
         "data": base64.b64encode(data).decode(),
     }
 
@@ -51,14 +53,18 @@ def read(body: dict[str, Any]) -> Attachment:
     return Attachment(str(body.get("name")), str(body.get("content_type")), data)
 
 
-def _text(data: bytes) -> str | None:
-    """None where it is none: a byte of zero, or no UTF-8."""
-    if b"\0" in data:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return None
+def _text(data: bytes) -> tuple[str, str]:
+    """Its encoding and what it says; no encoding where it is no text: with a byte of zero, unless it says that it is UTF-16.
+    What is neither is read letter by letter, as old logs are written."""
+    encodings: tuple[str, ...] = (
+        ("utf-16",) if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ()
+    )
+    if b"\0" not in data:
+        encodings = ("utf-8", "latin-1")
+    for encoding in encodings:
+        with contextlib.suppress(UnicodeDecodeError):
+            return encoding, data.decode(encoding)
+    return "", ""
 
 
 def _printable(text: str, *, without: str = "") -> str:

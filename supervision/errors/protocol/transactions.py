@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from supervision.errors.scrubbing.options import NOTHING_OWN, Options
+from supervision.errors.scrubbing.texts import DEFAULT, Texts
 from supervision.errors.scrubbing.values import texts_of
 
 MOST_NAME, MOST_OP = 200, 64
@@ -48,10 +49,10 @@ def ran_of(body: Mapping[str, Any], scrubbing: Options = NOTHING_OWN) -> Ran | N
     ms = (ended - began) * 1000
     if not 0 <= ms <= MOST_MS:
         return None
-    scrubbed = texts_of(scrubbing).text
+    texts = texts_of(scrubbing)
     return Ran(
-        scrubbed(_text(name, MOST_SCRUBBED))[:MOST_NAME],
-        scrubbed(_text(trace.get("op"), MOST_SCRUBBED))[:MOST_OP],
+        _text(name, MOST_NAME, texts),
+        _text(trace.get("op"), MOST_OP, texts),
         round(ms, 3),
         _text(trace.get("status"), 32).lower() not in WELL,
     )
@@ -98,6 +99,9 @@ def _moment(value: object) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
 
 
-def _text(value: object, most: int) -> str:
-    printable = "".join(char for char in value if char.isprintable()) if isinstance(value, str) else ""
-    return printable.strip()[:most]
+def _text(value: object, most: int, texts: Texts = DEFAULT) -> str:
+    """On a line, without secrets: also none that is one only without what cannot be printed."""
+    if not isinstance(value, str):
+        return ""
+    printable = "".join(char for char in texts.text(value[:MOST_SCRUBBED]) if char.isprintable())
+    return texts.text(printable.strip())[:most]

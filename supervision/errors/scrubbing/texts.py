@@ -4,55 +4,48 @@ Every repetition in the patterns is bounded, or starts only where a run of such 
 text costs more than its length.
 """
 
-import ipaddress
 import re
 from collections.abc import Callable
 
+from supervision.errors.scrubbing.encoded import MOST_LAYERS, layer
+from supervision.errors.scrubbing.looks import (
+    ADDRESSES,
+    EMAILS,
+    FILTERED,
+    LOOKS,
+    Looks,
+    is_card_number,
+    without_cards,
+    without_looks,
+)
 from supervision.errors.scrubbing.options import NOTHING_OWN, Names
+from supervision.errors.scrubbing.shapes import without_shaped
 
-FILTERED = "[Filtered]"
+__all__ = ["DEFAULT", "FILTERED", "Texts", "is_card_number", "scrub_source", "scrub_text"]
 
 _QUOTED = r'"(?:[^"\\\n]|\\.){0,4096}"|' r"'(?:[^'\\\n]|\\.){0,4096}'"
-_NAME = r"(?P<quote>\\?[\"'])?(?<![A-Za-z0-9_.\[\]-])(?P<name>[A-Za-z0-9_.\[\]-]++)(?(quote)(?P=quote))"
-_NAMED = re.compile(rf"{_NAME}\s{{0,4}}(?:=>|=|:)\s{{0,4}}(?![=:])")
+_NAME = r"(?P<quote>\\{0,15}+[\"'])?(?<![A-Za-z0-9_.\[\]-])(?P<name>[A-Za-z0-9_.\[\]-]++)(?(quote)(?P=quote))"
+_NAMED = re.compile(rf"{_NAME}\s{{0,4}}(?:=>|:=|=|:)\s{{0,4}}(?![=:])")
 NAME_LETTERS = 128
 """What a name ends with tells whether it is a secret's."""
-_VALUE = re.compile(
-    rf"[bruBRU]{{0,2}}(?P<value>{_QUOTED}|\\[\"'][^\"'\\]{{0,4096}}\\[\"']|[^\s,;&'\"{{}}\[\]()<>]{{1,4096}})"
+_LITERAL = re.compile(
+    rf"[bruBRUfF]{{0,2}}(?P<value>{_QUOTED}|\\{{1,15}}+[\"'](?:[^\"'\\]|\\(?![\"'\\])){{0,4096}}\\{{1,15}}[\"'])"
 )
-_LITERAL = re.compile(rf"[bruBRU]{{0,2}}(?P<value>{_QUOTED})")
+_PIECE = re.compile(r"[^\s,;&'\"{}\[\]()<>]{1,4096}")
+_MORE = re.compile(r"[,;&][^\s,;&'\"{}\[\]()<>=:]{1,256}+(?=[\s,;&'\"}\])>]|\Z)")
+_REST = re.compile(r"[^\S\n][^\n=:&'\"{}\[\]()<>]{1,200}(?=\r?(?:\n|\Z))")
+_HEADER = re.compile(r"[^\r\n\"'<>{}]{1,4096}")
+_HEADERS = ("authorization", "cookie", "cookies")
+_CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
+_BRACKETS = re.compile(r"[()\[\]{}<>]")
+MOST_BRACKETED = 4096
+_BEFORE = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z0-9_]{1,20}(?= $)")
+_SECONDS = frozenset(
+    {"key", "keys", "id", "number", "code", "codes", "string", "url", "word", "phrase", "token", "tokens"}
+)
+"""What the second of two words may be that stand apart: `api key: …`."""
 MOST_REMEMBERED, REMEMBERED_LETTERS = 8000, 160
-_NOTHING = frozenset({"None", "null", "True", "False", "''", '""', FILTERED, FILTERED[:-1]})
-_CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.]\d)")
-Looks = tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
-_LOOKS: Looks = (
-    (
-        re.compile(
-            r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----.{0,16384}?(?:-----END [A-Z ]{0,32}PRIVATE KEY-----|\Z)",
-            re.DOTALL,
-        ),
-        FILTERED,
-    ),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{5,2048}\.[A-Za-z0-9_-]{4,4096}(?:\.[A-Za-z0-9_-]{0,1024})?"), FILTERED),
-    (
-        re.compile(
-            r"(?i)\b(bearer|basic|digest)\s{1,4}(?-i:(?=[A-Za-z0-9._~+/=-]{0,256}[0-9A-Z=]))[A-Za-z0-9._~+/=-]{6,4096}"
-        ),
-        rf"\1 {FILTERED}",
-    ),
-    (re.compile(r"(://[^\s/:@'\"]{0,256}):[^\s/@'\"]{1,512}@"), rf"\1:{FILTERED}@"),
-    (re.compile(r"(://)[0-9a-f]{32}(?::[0-9a-f]{32})?(@)"), rf"\1{FILTERED}\2"),
-    (re.compile(r"\b(?:sk|pk|rk|whsec)_(?:live|test)?_?[A-Za-z0-9]{6,256}"), FILTERED),
-    (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), FILTERED),
-    (re.compile(r"\b(?:gh[opsur]|glpat|xox[abeoprs])[_-][A-Za-z0-9_-]{10,256}"), FILTERED),
-)
-
-
-_EMAIL = re.compile(
-    r"(?<![\w.+-])[\w.+-]++(?:@|%40)[A-Za-z0-9\u00a1-\uffff-]{1,63}+(?:\.[A-Za-z0-9\u00a1-\uffff-]{1,63}+){1,8}+"
-)
-_IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d|\.\d)")
-_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:.]{2,46}+(?:%\w{1,16}+)?(?!\w)")
+_NOTHING = frozenset({"None", "null", "True", "False", "true", "false", "''", '""', FILTERED})
 
 
 class Texts:
@@ -60,14 +53,14 @@ class Texts:
     written there itself goes, as `token = get_token()` tells nothing, `release` at the name of a version."""
 
     def __init__(self, names: Names) -> None:
-        self.names, looks = names, _LOOKS
+        self.names, looks = names, LOOKS
         if names.options.emails:
-            looks += ((_EMAIL, _email),)
+            looks += EMAILS
         if names.options.addresses:
-            looks += ((_IPV6, _address), (_IPV4, _address))
-        self.text = _Scrubber(_VALUE, names, looks)
-        self.source = _Scrubber(_LITERAL, names, looks)
-        self.release = _Scrubber(_VALUE, names, _LOOKS, cards=False)
+            looks += ADDRESSES
+        self.text = _Scrubber(_value, names, looks)
+        self.source = _Scrubber(_literal, names, looks)
+        self.release = _Scrubber(_value, names, LOOKS, cards=False)
 
 
 class _Scrubber:
@@ -77,16 +70,22 @@ class _Scrubber:
     once makes an event five times cheaper. Only what is stored as it is is remembered, so no secret.
     """
 
-    def __init__(
-        self, value: re.Pattern[str], names: Names, looks: Looks = _LOOKS, *, cards: bool = True
-    ) -> None:
+    def __init__(self, value: "ValueOf", names: Names, looks: Looks, *, cards: bool = True) -> None:
         self._value, self._names, self._looks, self._cards = value, names, looks, cards
         self.harmless: set[str] = set()
 
     def __call__(self, text: str) -> str:
         if text in self.harmless:
             return text
-        made = self._around_safe(text) if self._names.options.never else self._scrubbed(text)
+        look = self._around_safe if self._names.options.never else self._scrubbed
+        made = inner = look(text)
+        for _ in range(MOST_LAYERS):
+            before, inner = inner, layer(inner)
+            if inner == before:
+                break
+            before, inner = inner, look(inner)
+            if inner != before:
+                made = inner
         if made == text and len(text) <= REMEMBERED_LETTERS:
             if len(self.harmless) >= MOST_REMEMBERED:
                 self.harmless.clear()  # what is frequent is there again at once
@@ -94,11 +93,11 @@ class _Scrubber:
         return made
 
     def _scrubbed(self, text: str) -> str:
-        for pattern, instead in self._looks:
-            if pattern.search(text) is not None:
-                text = pattern.sub(instead, text)
-        text = _without_named(text, self._value, self._names.is_secret)
-        return _CARD.sub(_card, text) if self._cards else text
+        text = without_looks(text, self._looks)
+        if "=" in text or ":" in text:
+            text = _without_named(text, self._value, self._names.is_secret)
+        text = without_shaped(text, self._names.is_secret)
+        return without_cards(text) if self._cards else text
 
     def _around_safe(self, text: str) -> str:
         """Values behind names that are never scrubbed stay; `://name:value@` is an address with a password."""
@@ -109,61 +108,101 @@ class _Scrubber:
             is_safe = self._names.is_safe(named["name"][-NAME_LETTERS:])
             if not is_safe or text.endswith("://", 0, named.start("name")):
                 continue
-            found = self._value.match(text, at)
+            found = self._value(text, at, "")
             if found is not None:
-                made += (self._scrubbed(text[done : found.start()]), found[0])
-                done = at = found.end()
+                made += (self._scrubbed(text[done:at]), text[at : found[1]])
+                done = at = found[1]
         return "".join([*made, self._scrubbed(text[done:])])
 
 
-DEFAULT = Texts(Names(NOTHING_OWN))
-scrub_text, scrub_source = DEFAULT.text, DEFAULT.source
-"""As for a project that wants nothing of its own."""
+ValueOf = Callable[[str, int, str], tuple[int, int] | None]
+"""Of a text, the place behind a name and the name's last word: where the value begins and ends; None: there is none."""
 
 
-def is_card_number(digits: str) -> bool:
-    """Whether 13 to 19 digits have the check digit of ISO/IEC 7812 (Luhn)."""
-    if not 13 <= len(digits) <= 19 or not digits.isdecimal() or len(set(digits)) == 1:
-        return False
-    doubled = (int(digit) * (2 if index % 2 else 1) for index, digit in enumerate(reversed(digits)))
-    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
-
-
-def _without_named(text: str, value_of: re.Pattern[str], is_secret: Callable[[str], bool]) -> str:
+def _without_named(text: str, value_of: ValueOf, is_secret: Callable[[str], bool]) -> str:
     """Values behind a secret's name are replaced; whatever stands behind another name is looked at in its turn."""
     made: list[str] = []
     done = at = 0
     while (named := _NAMED.search(text, at)) is not None:
         at = named.end()
-        found = value_of.match(text, at) if is_secret(named["name"][-NAME_LETTERS:]) else None
-        if found is None or found["value"] in _NOTHING:
+        name = _told(text, named)
+        if not is_secret(name) or text.startswith(FILTERED, at):
             continue
-        value = found["value"]
-        quote = value[0] if value[0] in "\"'" else value[:2] if value[0] == "\\" else ""
-        made += (text[done : found.start("value")], quote, FILTERED, quote)
-        done = at = found.end()
+        found = value_of(text, at, name)
+        if found is None or text[found[0] : found[1]] in _NOTHING:
+            continue
+        start, end = found
+        quote = re.match(r"\\{0,15}[\"']", text[start:end])
+        made += (text[done:start], quote[0] if quote else "", FILTERED, quote[0] if quote else "")
+        done = at = end
     return "".join([*made, text[done:]])
 
 
-def _card(match: re.Match[str]) -> str:
-    return FILTERED if is_card_number(re.sub(r"[ -]", "", match[0])) else match[0]
+def _told(text: str, named: re.Match[str]) -> str:
+    """The end of the name, without the letter of an escape before it (`\\npassword`), with a word that belongs to it."""
+    start, name = named.start("name"), named["name"][-NAME_LETTERS:]
+    if start and text[start - 1] == "\\" and name[0] in "nrtfbv" and len(name) > 1:
+        return name[1:]
+    if name.lower() in _SECONDS and (before := _BEFORE.search(text, max(0, start - 24), start)) is not None:
+        return f"{before[0]}_{name}"
+    return name
 
 
-def _email(match: re.Match[str]) -> str:
-    """`shop@1.2.3` is a release."""
-    labels = re.split(r"@|%40", match[0])[-1].split(".")[1:]
-    is_one = any(len(label) > 1 and label.replace("-", "").isalpha() for label in labels)
-    return FILTERED if is_one else match[0]
+def _literal(text: str, at: int, name: str) -> tuple[int, int] | None:
+    """Of source: what is written there itself, also within brackets."""
+    found = _LITERAL.match(text, at)
+    if found is not None:
+        return found.span("value")
+    if at < len(text) and text[at] in "([{":
+        end = _closed(text, at, most=256)
+        return (at, end) if re.search("[\"']", text[at:end]) else None
+    return None
 
 
-def _address(match: re.Match[str]) -> str:
-    """What only looks like an address (a time, a name with colons) stays."""
-    text = match[0].rstrip(".")
-    for written in dict.fromkeys((text, text.rstrip(":"))):
-        try:
-            ipaddress.ip_address(written)
-        except ValueError:
-            continue
-        if any(letter.isdecimal() for letter in written):
-            return FILTERED + match[0][len(written) :]
-    return match[0]
+def _value(text: str, at: int, name: str) -> tuple[int, int] | None:
+    """A quoted text, or all up to a sign that ends it; of what is written in brackets all that is in them."""
+    found = _LITERAL.match(text, at)
+    if found is not None:
+        return found.span("value")
+    is_header = ":" in text[max(0, at - 5) : at] and name.lower().endswith(_HEADERS)
+    if is_header and (whole := _HEADER.match(text, at)) is not None:
+        return at, at + len(whole[0].rstrip())
+    end = at
+    while end < len(text) and end - at < MOST_BRACKETED:
+        if (piece := _PIECE.match(text, end)) is not None:
+            end = piece.end()
+        elif text[end] in _CLOSING:
+            end = _closed(text, end)
+        elif end > at and (more := _MORE.match(text, end)) is not None:
+            end = more.end()
+        else:
+            break
+    if end == at:
+        return None
+    begins_line = text.rfind("\n", 0, at) + 1
+    if at - begins_line <= NAME_LETTERS and _LINE.fullmatch(text, begins_line, at) is not None:
+        rest = _REST.match(text, end)
+        end = rest.end() if rest is not None else end
+    return at, end
+
+
+_LINE = re.compile(rf"\s{{0,32}}(?:export\s|-\s)?{_NAME}\s{{0,4}}(?:=>|:=|=|:)\s{{0,4}}")
+"""A line up to the value of a name that it begins with."""
+
+
+def _closed(text: str, at: int, *, most: int = MOST_BRACKETED) -> int:
+    """Behind the bracket that closes the one at `at`; where none does, behind `most` letters."""
+    open_ones: list[str] = []
+    for found in _BRACKETS.finditer(text, at, at + most):
+        if found[0] in _CLOSING:
+            open_ones.append(_CLOSING[found[0]])
+        elif open_ones and found[0] == open_ones[-1]:
+            open_ones.pop()
+            if not open_ones:
+                return found.end()
+    return min(len(text), at + most)
+
+
+DEFAULT = Texts(Names(NOTHING_OWN))
+scrub_text, scrub_source = DEFAULT.text, DEFAULT.source
+"""As for a project that wants nothing of its own."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from supervision.errors.scrubbing.looks import PEM_BEGINS, PEM_ENDS
+from supervision.errors.scrubbing.names import MOST_NAME
 from supervision.errors.scrubbing.options import NOTHING_OWN, Names, Options
 from supervision.errors.scrubbing.texts import DEFAULT, FILTERED, Texts, is_card_number
 
@@ -15,6 +17,7 @@ _ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 _TIME = re.compile(
     r"\d{1,11}(?:\.\d{1,9})?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?\s?(?:Z|[+-]\d\d:?\d\d)?"
 )
+_OPTION = re.compile(r"--?[A-Za-z][\w.-]{0,128}")
 _RELEASE = re.compile("")
 _TRACE = {"trace_id": _ID, "span_id": _ID, "parent_span_id": _ID}
 _OWN: Mapping[str, Mapping[str, re.Pattern[str]]] = {
@@ -32,6 +35,9 @@ _OWN: Mapping[str, Mapping[str, re.Pattern[str]]] = {
 }
 """By place, of an event, of its trace and of a session: what we need as it is, if it looks as it should. The number of a
 release may be any. A variable of the same name elsewhere is anybody's."""
+_NAMES = ("name", "key", "field", "header", "Name", "Key")
+_VALUES = ("value", "values", "Value", "data", "content")
+_KEY_PARTS = ("d", "p", "q", "dp", "dq", "qi", "k")
 MOST_PROJECTS = 8
 """Ways to scrub that are remembered, each with what it knows to be harmless."""
 
@@ -74,12 +80,13 @@ class _Values:
             return self._object(value, at)
         if isinstance(value, list):
             return self._list(value, at, source=source)
-        if isinstance(value, int) and not isinstance(value, bool) and is_card_number(str(value)):
+        if _is_card(value):
             self._note(at)
             return FILTERED
         return value
 
     def _object(self, value: Mapping[str, Any], at: str) -> dict[str, Any]:
+        value = self._paired(value, at)
         made = {}
         own = _OWN.get(at, {})
         for key, item in value.items():
@@ -94,6 +101,26 @@ class _Values:
             else:
                 made[self._texts.text(key)] = self.scrub(item, inner, source=key in _SOURCE)
         return made
+
+    def _paired(self, value: Mapping[str, Any], at: str) -> Mapping[str, Any]:
+        """Without values whose name stands beside them: a field of a form, an argument of a logged message, a part of a JSON
+        Web Key."""
+        gone: dict[str, Any] = {}
+        for key in _NAMES:
+            name = value.get(key)
+            if isinstance(name, str) and self._names.is_secret(name[-MOST_NAME:]):
+                gone |= {each: FILTERED for each in _VALUES if not _tells_nothing(value.get(each))}
+        template, given = value.get("message"), value.get("params")
+        if isinstance(template, str) and given and isinstance(given, list | dict):
+            said = value.get("formatted")
+            told = (template, said) if isinstance(said, str) else (template,)
+            if any(self._texts.text(each) != each for each in told):
+                gone["params"] = [FILTERED] * len(given)
+        if "kty" in value:
+            gone |= {each: FILTERED for each in _KEY_PARTS if isinstance(value.get(each), str)}
+        for each in gone:
+            self._note(f"{at}.{each}"[:256])
+        return {**value, **gone} if gone else value
 
     def _own(self, pattern: re.Pattern[str], item: str | float, at: str) -> Any:
         """Any: as it is, or a text."""
@@ -117,11 +144,41 @@ class _Values:
             if self._names.is_secret(name) and not _tells_nothing(item):
                 self._note(at)
                 return [self._texts.text(name), FILTERED]
-        return [self.scrub(item, f"{at}.{index}", source=source) for index, item in enumerate(value)]
+        made: list[Any] = []
+        before, in_key = "", False
+        for index, item in enumerate(value):
+            inner = f"{at}.{index}"
+            if not isinstance(item, str):
+                made.append(self.scrub(item, inner, source=source))
+                before = ""
+                continue
+            begins, ends = PEM_BEGINS.search(item) is not None, PEM_ENDS.search(item) is not None
+            is_argument = _OPTION.fullmatch(before) is not None and not item.startswith("-")
+            if (in_key and not begins) or (
+                is_argument and self._names.is_secret(before) and not _tells_nothing(item)
+            ):
+                made.append(FILTERED)
+                self._note(inner)
+            else:
+                made.append(self.scrub(item, inner, source=source))
+            in_key = (in_key or begins) and not ends
+            before = item.strip("\"'")
+        return made
 
     def _note(self, at: str) -> None:
         if len(self.where) < MOST_NOTES:
             self.where.append(at.removeprefix("."))
+
+
+def _is_card(value: Any) -> bool:
+    """Of a number, also where a program made 4111111111111111.0 of it. Any: JSON."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return (
+        is_card_number(str(value))
+        if isinstance(value, int)
+        else value.is_integer() and is_card_number(f"{value:.0f}")
+    )
 
 
 def _tells_nothing(item: Any) -> bool:

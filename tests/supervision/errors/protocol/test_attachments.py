@@ -38,6 +38,12 @@ def test_a_text_too_long_to_be_looked_through_is_not_kept() -> None:
     assert body_of(item(b"\0" * (TEXT_BYTES + 1))) is not None
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_texts_of_any_encoding_lose_their_secrets_and_nothing_else(encoding: str) -> None:
+    data = "größe=1\npassword=hunter2\n".encode(encoding)
+    assert kept(data).data == "größe=1\npassword=[Filtered]\n".encode(encoding)
+
+
 @pytest.mark.parametrize(
     ("given", "name"),
     [

@@ -259,7 +259,13 @@ def test_doing_it_twice_changes_nothing_more(value: Any) -> None:
 @pytest.mark.parametrize(
     "hostile",
     ["password=" * 8000, "'" * 60_000, "a=" * 30_000, "-----BEGIN PRIVATE KEY-----" * 2000, "1 " * 30_000, "eyJ" * 20_000,
-     "://" * 20_000, "\\" * 60_000, "password: '" + "\\'" * 30_000],
+     "://" * 20_000, "\\" * 60_000, "password: '" + "\\'" * 30_000, "1 " * 30_000 + "1.5", "password=(" * 8000,
+     "&quot;" * 10_000,
+     "%25" * 20_000, "\\x41" * 15_000, "\x1b[0m" * 15_000, "eyJ-" * 15_000, "<a>" * 20_000, "('a'," * 12_000,
+     "name=\"" * 10_000,
+     "--a b " * 10_000, "form-data; name=a\n" * 4000, "password: a\n" * 5000, "api key: " * 7000, "login a password" * 4000,
+     "'name': 'a', 'value': " * 3000, "-----BEGIN PGP PRIVATE KEY BLOCK-----a" * 1500, "Cookie: " * 8000, "-u a" * 15_000,
+     "&#3" * 20_000, "token=<" * 9000, "x://1" * 12_000, "4111 " * 12_000],
 )  # fmt: skip
 @pytest.mark.timeout(10)
 def test_a_hostile_text_costs_little(hostile: str) -> None:
