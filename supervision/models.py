@@ -31,6 +31,7 @@ from supervision.errors.store.monitor_models import CheckIn, Monitor
 from supervision.errors.store.occasion_models import ErrorIssueMinute, ErrorOccasion
 from supervision.errors.store.owner_models import ErrorOwner, ErrorTeam, ErrorWatcher
 from supervision.errors.store.release_models import ErrorAttachment, ErrorReleaseHour, ErrorReleaseUser
+from supervision.errors.store.search_models import ErrorIssueSearch
 from supervision.errors.store.sighting_models import ErrorSighting
 from supervision.errors.store.spike_models import ErrorProjectHour, ErrorSpike
 from supervision.errors.store.transaction_models import ErrorTransactionHour
@@ -85,6 +86,7 @@ __all__ = [
     "ErrorIssueHash",
     "ErrorIssueHour",
     "ErrorIssueMinute",
+    "ErrorIssueSearch",
     "ErrorIssueStat",
     "ErrorIssueUser",
     "ErrorKey",

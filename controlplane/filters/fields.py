@@ -227,7 +227,7 @@ ISSUES = _fields(
     Field("first_seen", Kind.AGE, ("first_seen",), ("first_seen",)),
     Field("last_seen", Kind.AGE, ("last_seen",), ("stat__last_seen",)),
     text=("title", "culprit", "child"),
-    text_lookups=("title", "culprit", "project__slug", "child"),
+    text_lookups=("title", "culprit", "project__slug", "child", "value"),
 )
 
 LISTS = {

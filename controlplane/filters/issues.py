@@ -7,10 +7,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from controlplane.filters.fields import ISSUES
-from controlplane.filters.grammar import FilterError, Term, parse
+from controlplane.filters.grammar import NEEDS_QUOTES, FilterError, Term, parse
 from controlplane.filters.querying import LOOKUP, condition
 from supervision.errors.store.models import ErrorActivity, ErrorTag
 from supervision.errors.store.owner_models import ErrorTeam
+from supervision.errors.store.search_models import ErrorIssueSearch
+from supervision.errors.words import around, beginning_with
 
 ME = "me"
 """Of `assignee`: who asks, and the teams that they are in."""
@@ -34,12 +36,30 @@ def issue_condition(text: str, me: str = "") -> Q:
     now = timezone.now()
     for term in parse(text, ISSUES):
         special = SPECIAL.get(term.field)
-        if special is None:
+        if special is None or (not term.field and not _query(str(term.values[0]))):
             whole &= condition([term], ISSUES, now=now)
             continue
         one = special(term, me)
         whole &= ~one if term.negated else one
     return whole
+
+
+def _query(text: str) -> str:
+    """What the index of words is asked for; empty where the text has no word that it could be."""
+    return around(text) if NEEDS_QUOTES.search(text) else beginning_with(text)
+
+
+def _words(term: Term, _me: str) -> Q:
+    """A word: which something of the issue begins with. What has to be quoted: which is there literally; the index is asked
+    first for its words."""
+    text = str(term.values[0])
+    known = Q(pk__in=ErrorIssueSearch.objects.filter(words__has_words=_query(text)).values("issue"))
+    if not NEEDS_QUOTES.search(text):
+        return known
+    literally = Q()
+    for path in ISSUES.text_lookups:
+        literally |= Q(**{f"{path}__icontains": text})
+    return known & literally
 
 
 def _tagged(term: Term, _me: str) -> Q:
@@ -107,6 +127,7 @@ def _assigned(term: Term, me: str) -> Q:
 
 
 SPECIAL: Mapping[str, Callable[[Term, str], Q]] = {
+    "": _words,
     "user": _tagged,
     "tag": _tagged,
     "has": _has,
@@ -114,4 +135,4 @@ SPECIAL: Mapping[str, Callable[[Term, str], Q]] = {
     "supervisor": _below,
     "assignee": _assigned,
 }
-"""Fields that are no column."""
+"""Fields that are no column, and free text."""

@@ -17,6 +17,7 @@ from supervision.auditlog import services as auditlog
 from supervision.auditruns import retention as auditruns
 from supervision.errors.store import retention as errors
 from supervision.errors.store.issues import resolve_quiet
+from supervision.errors.store.searching import fill_missing
 from supervision.leakwatch import services as leakwatch
 from supervision.remediation import retention as remediation
 from supervision.rules import counting as rules
@@ -40,7 +41,8 @@ class BrokenChainError(Exception):
 
 
 def expire(*, now: dt.datetime) -> dict[str, int]:
-    """Remove rows whose time is over, and resolve issues whose time is; how many by what they were."""
+    """Remove rows whose time is over, resolve issues whose time is, and write what is missing to find them; how many by what
+    they were."""
     return {
         "sessions": _delete(Session.objects.filter(expire_date__lt=now).order_by("expire_date")),
         "login links": _delete(
@@ -65,6 +67,7 @@ def expire(*, now: dt.datetime) -> dict[str, int]:
         "tasks": tasks.drop_old(now),
         "errors": errors.drop_old(now=now),
         "quiet issues": resolve_quiet(now=now),
+        "words of issues": fill_missing(),
         "leak findings": leakwatch.drop_old(now),
         "alerts": alerts.delete_old(now=now),
         "audit runs": auditruns.drop_old(now=now),

@@ -39,6 +39,7 @@ from supervision.errors.store.others import check_other, take_others
 from supervision.errors.store.owning import Fresh, give_new
 from supervision.errors.store.pairing import is_ours, seen_before, sighting_of, told_twice
 from supervision.errors.store.replacing import take_back
+from supervision.errors.store.searching import write_words
 from supervision.errors.store.seen import PATIENCE
 from supervision.errors.store.sighting_models import ErrorSighting
 from supervision.errors.store.tagging import count_tags
@@ -244,8 +245,12 @@ def _store(new: Sequence[Arrived], now: dt.datetime) -> dict[Key, ErrorIssue]:
     )
     occasions = _appeared(fresh, by_issue, made, now)
     found = {issue.pk: issue for issue in issues.values()}
-    firsts = ((pk, by_issue[pk][0]) for pk in sorted(made))
-    give_new([Fresh(found[pk], first.event, first.row.child) for pk, first in firsts], now=now)
+    firsts = {pk: by_issue[pk][0] for pk in sorted(made)}
+    give_new([Fresh(found[pk], first.event, first.row.child) for pk, first in firsts.items()], now=now)
+    if firsts:
+        of_projects = ErrorProject.objects.filter(pk__in={first.row.project_id for first in firsts.values()})
+        slugs = dict(of_projects.values_list("pk", "slug"))
+        write_words({pk: (found[pk], first.event) for pk, first in firsts.items()}, slugs)
     occasions += _come_back(found, by_issue, releases, now)
     environments = {
         pk: list(dict.fromkeys(each.event.environment for each in those)) for pk, those in by_issue.items()

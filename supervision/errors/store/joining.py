@@ -28,6 +28,7 @@ from supervision.errors.store.models import (
     ErrorTag,
 )
 from supervision.errors.store.occasion_models import ErrorIssueMinute
+from supervision.errors.store.searching import join_words
 from supervision.errors.store.tagging import count_tags
 
 MOST_MERGED = 200
@@ -71,6 +72,7 @@ def merge(*, into: ErrorIssue, others: Sequence[ErrorIssue], now: dt.datetime, a
         ErrorIssueHash.objects.filter(issue__in=gone).update(issue=into)
         ErrorEvent.objects.filter(issue_id__in=gone).update(issue_id=into.pk)
         _add_up(into, gone)
+        join_words(into, gone)
         first = min([into, *moving], key=lambda each: each.first_seen)
         ErrorIssue.objects.filter(pk=into.pk).update(
             first_seen=first.first_seen, first_release=first.first_release

@@ -38,6 +38,7 @@ from supervision.errors.store.models import (
     ErrorProject,
 )
 from supervision.errors.store.occasion_models import ErrorIssueMinute
+from supervision.errors.store.searching import write_words_of
 from supervision.errors.store.tagging import count_tags, uncount
 
 MOST_LOOKED_AT = 200
@@ -86,6 +87,7 @@ def part(*, issue: ErrorIssue, hashes: Iterable[str], now: dt.datetime, actor: A
         is_exact = came.exists() and all(each.hash is not None for each in found)
         new = _make(issue, project, going, now, is_whole=is_exact)
         ErrorIssueHash.objects.filter(pk__in=[own[each].pk for each in wanted]).update(issue=new, pinned=True)
+        write_words_of(new, going[0].event if going else None)
         if is_exact and going:
             _move(issue, new, going, [each for each in found if each.hash not in wanted])
         else:

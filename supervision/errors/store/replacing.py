@@ -20,6 +20,7 @@ from supervision.errors.store.models import (
     ErrorIssueStat,
 )
 from supervision.errors.store.occasion_models import ErrorIssueMinute
+from supervision.errors.store.searching import join_words
 from supervision.errors.store.sighting_models import ErrorSighting
 from supervision.errors.store.spike_models import ErrorProjectHour
 from supervision.errors.store.tagging import uncount
@@ -76,6 +77,7 @@ def _absorb(into: ErrorIssue, empty: ErrorIssue, now: dt.datetime) -> None:
     if ErrorIssueHash.objects.filter(issue=empty, pinned=True).exists():
         return
     ErrorIssueHash.objects.filter(issue=empty).update(issue=into)
+    join_words(into, [empty.pk])
     archived = ErrorIssue.Status.ARCHIVED
     ErrorIssue.objects.filter(pk=empty.pk).update(merged_into=into, status=archived, status_at=now)
     note(into, at=now, kind="merged", text=empty.short_id)
