@@ -37,7 +37,7 @@ def next_due(schedule: Mapping[str, Any], timezone: str, after: dt.datetime) -> 
         except (CronSimError, StopIteration) as error:
             raise InvalidScheduleError(f"schedule: {value!r} is no cron line: {error}") from error
     if kind == "interval" and isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        unit = schedule.get("unit")
+        unit = str(schedule.get("unit"))
         try:
             if unit in ("month", "year"):
                 return _months_later(
