@@ -102,7 +102,8 @@ REQUESTS: Mapping[str, tuple[Request, ...]] = {
         _change("Assign to a team", "PATCH", _ISSUE, {"team": "billing"}),
         _post("Follow", f"{_ISSUE}/watch", {"watching": True}, once=True),
         _post("Comment", f"{_ISSUE}/comments", {"text": "what was seen"}, once=True),
-        _post("Merge into it", f"{_ISSUE}/merge", {"others": ["SHOP-2"]}, once=True),
+        _post("Count what a merge brings", f"{_ISSUE}/merge", {"others": ["SHOP-2"]}),
+        _post("Merge into it", f"{_ISSUE}/merge", {"others": ["SHOP-2"], "dry_run": False}, once=True),
         _post("Take hashes out", f"{_ISSUE}/part", {"hashes": ["HASH"]}, once=True),
     ),
     "error-owners": (

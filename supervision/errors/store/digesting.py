@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import DataError, IntegrityError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from supervision.errors import event as reports
 from supervision.errors.grouping.algorithms import ALGORITHMS, NEWEST
@@ -49,8 +49,8 @@ from supervision.errors.store.waking import occasions_of_return, wake
 log = logging.getLogger("overstory.errors")
 
 BATCH = 300
-REFUSED = (DataError, IntegrityError)
-"""What the database says of a value, not of itself."""
+AWAY = (OperationalError, InterfaceError)
+"""What the database says of itself, not of a value: it is away, or others hold what is asked for."""
 Kind = ErrorIntake.Kind
 Key = tuple[int, str, str]
 """Of what leads to an issue: project, algorithm, hash."""
@@ -86,8 +86,10 @@ def digest(*, now: dt.datetime, most: int = BATCH) -> int:
     """Digest the oldest reports; how many were taken. Zero: nothing is due, or others hold all that is."""
     try:
         return _digest_oldest(now, most)
-    except REFUSED as error:
-        log.warning("the database refuses a batch, whose reports are digested one by one: %s", error)
+    except AWAY:
+        raise
+    except Exception as error:
+        log.warning("a batch cannot be digested, its reports are taken one by one: %s", error)
     taken = 0
     while taken < most and _digest_oldest(now, 1):
         taken += 1
@@ -95,7 +97,8 @@ def digest(*, now: dt.datetime, most: int = BATCH) -> int:
 
 
 def _digest_oldest(now: dt.datetime, most: int) -> int:
-    """In one transaction. REFUSED, and nothing is changed; of a single report it is a mark."""
+    """In one transaction. What fails changes nothing; of a single report it is a mark, unless it is the database that is
+    away."""
     with transaction.atomic():
         rows = list(
             ErrorIntake.objects.select_for_update(skip_locked=True, of=("self",))
@@ -108,10 +111,12 @@ def _digest_oldest(now: dt.datetime, most: int) -> int:
         try:
             with transaction.atomic():
                 failed = _digest(rows, now)
-        except REFUSED as error:
+        except AWAY:
+            raise
+        except Exception as error:
             if most > 1:
                 raise
-            log.error("report %s is refused by the database: %s", rows[0].pk, error)
+            log.exception("report %s cannot be digested", rows[0].pk)
             _mark(rows[0], error, now)
             failed = {rows[0].pk}
         ErrorIntake.objects.filter(pk__in=[row.pk for row in rows if row.pk not in failed]).delete()

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
 from supervision.auditlog.actor import Actor
 from supervision.errors.event import ErrorEvent as ErrorEventData
@@ -68,6 +68,40 @@ def test_what_the_database_refuses_is_marked_and_holds_nothing_up(
     assert "too long" in refused.failure
     assert "one by one" in caplog.text
     assert digest(now=NOW) == 0, "what is marked is left alone"
+
+
+def test_a_fault_of_our_own_is_marked_and_holds_nothing_up(
+    project: ErrorProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        accepted(project, {"attrs": {"release": str(number)}}, kind="sessions", number=number)
+    accepted(project, an_event(), number=3)
+    real = digesting.take_others
+
+    def faulty(rows: Any, *, now: Any) -> Any:
+        if any(row.event_id == f"{1:032x}" for those in rows.values() for row, _ in those):
+            raise KeyError("a fault")
+        return real(rows, now=now)
+
+    monkeypatch.setattr(digesting, "take_others", faulty)
+    assert digest(now=NOW) == 4
+    left = ErrorIntake.objects.get()
+    assert (left.event_id, left.failed_at, left.failure) == (f"{1:032x}", NOW, "KeyError: 'a fault'")
+    assert ErrorIssue.objects.get().stat.count == 1
+
+
+def test_a_database_that_is_away_marks_nothing(
+    project: ErrorProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted(project, an_event())
+
+    def away(*_: Any) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(digesting, "_store", away)
+    with pytest.raises(OperationalError):
+        digest(now=NOW)
+    assert ErrorIntake.objects.get().failed_at is None
 
 
 def test_the_same_error_is_one_issue_with_an_exact_count(project: ErrorProject) -> None:
