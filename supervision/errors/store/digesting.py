@@ -88,8 +88,8 @@ def digest(*, now: dt.datetime, most: int = BATCH) -> int:
         return _digest_oldest(now, most)
     except AWAY:
         raise
-    except Exception as error:
-        log.warning("a batch cannot be digested, its reports are taken one by one: %s", error)
+    except Exception:
+        log.exception("a batch cannot be digested, its reports are taken one by one")
     taken = 0
     while taken < most and _digest_oldest(now, 1):
         taken += 1

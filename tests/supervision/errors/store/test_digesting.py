@@ -12,7 +12,7 @@ from supervision.errors.event import ErrorEvent as ErrorEventData
 from supervision.errors.grouping.algorithms import ALGORITHMS
 from supervision.errors.grouping.g1 import Because, Grouping
 from supervision.errors.grouping.rules import Given
-from supervision.errors.store import digesting, issues, joining
+from supervision.errors.store import digesting, issues, joining, others
 from supervision.errors.store.bodies import unpacked
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import (
@@ -76,7 +76,7 @@ def test_a_fault_of_our_own_is_marked_and_holds_nothing_up(
     for number in range(3):
         accepted(project, {"attrs": {"release": str(number)}}, kind="sessions", number=number)
     accepted(project, an_event(), number=3)
-    real = digesting.take_others
+    real = others.take_others
 
     def faulty(rows: Any, *, now: Any) -> Any:
         if any(row.event_id == f"{1:032x}" for those in rows.values() for row, _ in those):
