@@ -80,6 +80,8 @@ FULL = (
     Shot("leak", "A leak", "/leaks", ROW),
     Shot("errors", "Errors", "/errors"),
     Shot("error-issue", "An error", "/errors", ROW),
+    Shot("error-grouping", "Grouping of errors", "/errors/grouping"),
+    Shot("error-owners", "Owners of errors", "/errors/owners"),
     Shot("releases", "Releases", "/errors/releases"),
     Shot("transactions", "Transactions", "/errors/transactions", wait="main tbody tr"),
     Shot("keys", "Keys, each of which may be another", "/processes", keys="?"),

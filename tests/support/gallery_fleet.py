@@ -292,6 +292,13 @@ class Fleet:
             "reason": "the rack is being moved",
         }
         self._post("/silences", until)
+        grouping = [
+            {"match": [["type", "TimeoutError"], ["module", "shop.*"]], "fingerprint": ["timeout", "{{ function }}"]},
+            {"match": [["logger", "payments"]], "fingerprint": ["{{ default }}"], "title": "payments: {{ type }}"},
+        ]  # fmt: skip
+        known = f"{self.site.origin}/api/v1/error_projects/shop"
+        wait_for(lambda: self._ask.get(known).ok, timeout=SLOW_S, what="shop has a project of errors")
+        self._post("/error_projects/shop/grouping", {"rules": grouping}, "PUT", **{"If-Match": "*"})
 
     def _audits(self) -> None:
         code = self.directory / "code" / "shop"
