@@ -7,12 +7,12 @@ from django.db.migrations.state import StateApps
 from supervision.errors.words import vector_of
 
 AT_ONCE = 1000
-MISSING = """
+NEXT = """
 SELECT issue.id, project.slug || '-' || issue.number, issue.title, issue.type, issue.value, issue.culprit, issue.child,
     ARRAY(SELECT tags.value FROM supervision_errortag AS tags WHERE tags.issue_id = issue.id LIMIT 50)
 FROM supervision_errorissue AS issue
 JOIN supervision_errorproject AS project ON project.id = issue.project_id
-WHERE NOT EXISTS (SELECT FROM supervision_errorissuesearch AS search WHERE search.issue_id = issue.id)
+WHERE issue.id > %s
 ORDER BY issue.id
 LIMIT %s
 """
@@ -20,12 +20,15 @@ WRITE = "INSERT INTO supervision_errorissuesearch (issue_id, words) VALUES (%s, 
 
 
 def fill(_apps: StateApps, _schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """By their keys: whoever has words already keeps them."""
+    last = 0
     with connection.cursor() as cursor:
         while True:
-            cursor.execute(MISSING, [AT_ONCE])
+            cursor.execute(NEXT, [last, AT_ONCE])
             found = cursor.fetchall()
             if not found:
                 return
+            last = found[-1][0]
             cursor.executemany(WRITE, [(pk, vector_of([*texts, *tags])) for pk, *texts, tags in found])
 
 

@@ -12,7 +12,7 @@ from supervision.errors.store import joining, parting, selectors
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import ErrorIssue, ErrorIssueStat, ErrorProject
 from supervision.errors.store.search_models import ErrorIssueSearch
-from supervision.errors.store.searching import AT_ONCE, fill_missing
+from supervision.errors.store.searching import fill_missing
 from tests.supervision.errors.store.error_rows import ACTOR, NOW, accepted, event
 
 pytestmark = pytest.mark.django_db
@@ -125,10 +125,7 @@ def many(project: ErrorProject) -> None:
         for number in range(MANY)
     )
     ErrorIssueStat.objects.bulk_create(ErrorIssueStat(issue=issue, count=1, last_seen=NOW) for issue in made)
-    rounds = 0
-    while fill_missing():
-        rounds += 1
-    assert rounds == MANY // AT_ONCE
+    assert fill_missing(most=MANY) == MANY
     with connection.cursor() as cursor:
         cursor.execute(
             "ANALYZE supervision_errorissue, supervision_errorissuestat, supervision_errorissuesearch"
