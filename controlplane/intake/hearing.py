@@ -52,6 +52,8 @@ class Hearing:
                 if not is_away:
                     log.warning("Redis tells of no changed keys: %s", type(error).__name__)
                 is_away = self._again_s > AGAIN_S
+            except Exception:
+                log.exception("changed keys cannot be heard of; it is tried again")
             await asyncio.sleep(self._again_s)
             self._again_s = min(self._again_s * 2, MOST_AGAIN_S)
 

@@ -174,6 +174,24 @@ def test_messages_that_are_none_of_ours_are_left_out_and_the_end_comes_at_once(u
     assert (heard, len(begun)) == ([(7, "k")], 1)
 
 
+def test_a_fault_of_our_own_ends_no_listening(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    begun: list[None] = []
+
+    def missed() -> None:
+        begun.append(None)
+        if len(begun) == 1:
+            raise RuntimeError("a fault")
+
+    async def run() -> None:
+        hearing = Hearing(url, changed=lambda *_: None, missed=missed)
+        hearing.start()
+        await until(lambda: len(begun) == 2, "it listens again")
+        await hearing.stop()
+
+    asyncio.run(run())
+    assert "a fault" in caplog.text
+
+
 def test_a_redis_that_is_nowhere_is_no_error_and_does_not_hold_up_the_end() -> None:
     async def run() -> None:
         hearing = Hearing("unix:///nowhere/at/all.sock", changed=lambda *_: None, missed=lambda: None)
