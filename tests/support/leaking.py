@@ -26,18 +26,33 @@ from pathlib import Path
 from typing import Any
 
 MIB = 1 << 20
-SPEED = float(os.environ.get("LEAKING_SPEED", "1"))
-"""How many of its seconds pass in one."""
+STEPS = os.environ.get("LEAKING_STEPS")
+"""Where `tests.support.stepping` says when a second of this program passes, instead of the clock."""
 kept: list[Any] = []
 
 
 def steadily(act: Callable[[], object], every_s: float) -> None:
     """For ever, at a pace that does not drift."""
+    if STEPS:
+        step_by_step(act, every_s, Path(STEPS))
+        return
     due = time.monotonic()
     while True:
         act()
-        due += every_s / SPEED
+        due += every_s
         time.sleep(max(0.0, due - time.monotonic()))
+
+
+def step_by_step(act: Callable[[], object], every_s: float, steps: Path) -> None:
+    """A second's worth of `act` for every byte that comes, and a byte back when it is done."""
+    passed, due = 0, 0.0
+    with (steps / "go").open("rb", buffering=0) as go, (steps / "done").open("wb", buffering=0) as done:
+        while go.read(1):
+            passed += 1
+            while due < passed:
+                act()
+                due += every_s
+            done.write(b".")
 
 
 def memory(_directory: Path) -> None:

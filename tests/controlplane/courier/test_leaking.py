@@ -25,7 +25,7 @@ from supervision.leakwatch import services
 from supervision.leakwatch.acting import act_on_leaks
 from supervision.leakwatch.models import LeakFinding
 from supervision.runtime.agentdoc import SDK
-from supervision.runtime.clock import SystemClock
+from supervision.runtime.clock import ManualClock, SystemClock
 from supervision.runtime.paths import Paths
 from supervision.runtime.sampler import Sampler
 from supervision.runtime.sampler_processes import SampledProcesses
@@ -37,6 +37,7 @@ from tests.supervision.trees import fleet_rows
 from tests.support import leaking
 from tests.support.database import TestStores
 from tests.support.engine import tree
+from tests.support.stepping import Steps
 from tests.support.waiting import wait_for
 
 KINDS = {
@@ -66,40 +67,30 @@ def program(kind: str, directory: Path) -> dict[str, Any]:
     }
 
 
-SPEED = 10.0
 SEEN = ("memory", "descriptors", "sockets", "threads", "children", "zombies")
 """What is seen from outside, without a gateway."""
 
 
-class QuickClock(SystemClock):
-    """Ten seconds pass in one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._wall, self._boot = super().wall(), super().boot()
-
-    def wall(self) -> float:
-        return self._wall + (super().wall() - self._wall) * SPEED
-
-    def boot(self) -> float:
-        return self._boot + (super().boot() - self._boot) * SPEED
-
-
 @contextlib.contextmanager
-def running(kinds: Sequence[str], directory: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    environment = {**os.environ, "LEAKING_SPEED": str(SPEED)}
-    started = {
-        kind: subprocess.Popen(
-            [sys.executable, leaking.__file__, kind, str(directory)], env=environment, start_new_session=True
-        )
-        for kind in kinds
-    }
-    try:
+def running(
+    kinds: Sequence[str], directory: Path
+) -> Iterator[dict[str, tuple[Steps, subprocess.Popen[bytes]]]]:
+    with contextlib.ExitStack() as stack:
+        started: dict[str, tuple[Steps, subprocess.Popen[bytes]]] = {}
+        for kind in kinds:
+            steps = stack.enter_context(Steps(directory / kind))
+            command = [sys.executable, leaking.__file__, kind, str(directory)]
+            process = subprocess.Popen(
+                command, env={**os.environ, **steps.environment}, start_new_session=True
+            )
+            stack.callback(end, process)
+            started[kind] = steps, process
         yield started
-    finally:
-        for process in started.values():
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def watching(node: Node) -> Leaking:
@@ -120,23 +111,21 @@ def watching(node: Node) -> Leaking:
 @pytest.mark.django_db(transaction=True)
 def test_leaks_that_are_seen_from_outside_become_rows_within_a_minute_of_theirs(tmp_path: Path) -> None:
     node = Node.objects.create(id="n1", name="one", joined_at=timezone.now(), epoch=3)
-    clock = QuickClock()
+    clock = ManualClock(wall=time.time() - 60)
     sampler = Sampler(SampledProcesses(clock), clock)
-    leaks, told = watching(node), 0
+    leaks = watching(node)
     with contextlib.closing(sampler.processes), running([*SEEN, "idle"], tmp_path) as started:
-        children = [(f"t/{kind}", 1, process.pid, 0) for kind, process in started.items()]
+        children = [(f"t/{kind}", 1, process.pid, 0) for kind, (_, process) in started.items()]
         sampler.processes.set_children(children, whole=True)
-
-        def look() -> bool:
-            nonlocal told
+        for _second in range(60):
+            for kind in SEEN:
+                started[kind][0].pass_second()
+            clock.jump(1)
             sampler.look()
             leaks.take(sampler.frame)
-            told += 1
-            return {(row.key, row.resource) for row in LeakFinding.objects.all()} >= {
-                (f"t/{kind}", KINDS[kind]) for kind in SEEN
-            }
-
-        wait_for(look, timeout=180, every=1 / SPEED, what="every kind is found")
+    assert {(row.key, row.resource) for row in LeakFinding.objects.all()} >= {
+        (f"t/{kind}", KINDS[kind]) for kind in SEEN
+    }
     assert {row.key for row in LeakFinding.objects.all()} == {f"t/{kind}" for kind in SEEN}
     one = LeakFinding.objects.get(key="t/descriptors", resource="fds")
     assert one.rate > 0
@@ -213,32 +202,36 @@ def engine(stores: TestStores, transactional_db: None) -> Iterator[Joined]:
         yield started
 
 
+@pytest.fixture
+def steps(tmp_path: Path) -> Iterator[Steps]:
+    with Steps(tmp_path / "steps") as made:
+        yield made
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_child_that_leaks_in_a_tree_is_recycled_by_its_supervisor_as_its_file_says(
-    engine: Joined, tmp_path: Path
+    engine: Joined, steps: Steps, tmp_path: Path
 ) -> None:
     said = program("descriptors", tmp_path / "d") | {"on_leak": {"does": "recycle"}}
-    said["process"]["environment"]["LEAKING_SPEED"] = str(SPEED)
+    said["process"]["environment"] |= steps.environment
     said["process"]["limits"] = {"nofile": 1000}
     engine.apply(tree("drips", said))
     wait_for(lambda: Tree.objects.filter(name="drips", head__isnull=False).exists(), timeout=60)
     before = engine.wait_state("drips/descriptors", "running", timeout=60)
     leaks, leader = watching(engine.row()), fleet_rows.leader()
-    clock = QuickClock()
+    clock = ManualClock(wall=time.time() - 60)
     sampler = Sampler(SampledProcesses(clock), clock)
     sampler.processes.set_children(
         [("drips/descriptors", before["incarnation"], before["pid"], 0)], whole=True
     )
 
-    def found() -> bool:
-        sampler.look()
-        leaks.take(sampler.frame)
-        return LeakFinding.objects.filter(key="drips/descriptors", resource="fds").exists()
-
-    try:
-        wait_for(found, timeout=60, every=1 / SPEED, what="it is found")
-    finally:
-        sampler.processes.close()
+    with contextlib.closing(sampler.processes):
+        for _second in range(60):
+            steps.pass_second()
+            clock.jump(1)
+            sampler.look()
+            leaks.take(sampler.frame)
+    assert LeakFinding.objects.filter(key="drips/descriptors", resource="fds").exists()
 
     def deed() -> str:
         act_on_leaks(leader=leader, now=timezone.now())
