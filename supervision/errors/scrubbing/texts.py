@@ -61,6 +61,18 @@ class Texts:
         self.text = _Scrubber(_value, names, looks)
         self.source = _Scrubber(_literal, names, looks)
         self.release = _Scrubber(_value, names, LOOKS, cards=False)
+        self.plain: set[str] = set()
+        """Keys that were seen to be neither a secret's name, nor safe, nor to hold anything themselves."""
+
+    def remember_plain(self, key: str) -> None:
+        if len(key) <= REMEMBERED_LETTERS:
+            _remember(self.plain, key)
+
+
+def _remember(known: set[str], text: str) -> None:
+    if len(known) >= MOST_REMEMBERED:
+        known.clear()  # what is frequent is there again at once
+    known.add(text)
 
 
 class _Scrubber:
@@ -73,6 +85,13 @@ class _Scrubber:
     def __init__(self, value: "ValueOf", names: Names, looks: Looks, *, cards: bool = True) -> None:
         self._value, self._names, self._looks, self._cards = value, names, looks, cards
         self.harmless: set[str] = set()
+        self.apart: set[str] = set()
+        """Those that tell nothing of what stands behind them in a list either."""
+
+    def remember_apart(self, text: str) -> None:
+        """One that is no option, if it is harmless: a beginning of a private key is not, and an end alone ends nothing."""
+        if text in self.harmless:
+            _remember(self.apart, text)
 
     def __call__(self, text: str) -> str:
         if text in self.harmless:
@@ -87,9 +106,7 @@ class _Scrubber:
             if inner != before:
                 made = inner
         if made == text and len(text) <= REMEMBERED_LETTERS:
-            if len(self.harmless) >= MOST_REMEMBERED:
-                self.harmless.clear()  # what is frequent is there again at once
-            self.harmless.add(text)
+            _remember(self.harmless, text)
         return made
 
     def _scrubbed(self, text: str) -> str:

@@ -37,7 +37,10 @@ _OWN: Mapping[str, Mapping[str, re.Pattern[str]]] = {
 release may be any. A variable of the same name elsewhere is anybody's."""
 _NAMES = ("name", "key", "field", "header", "Name", "Key")
 _VALUES = ("value", "values", "Value", "data", "content")
+_TELLING = frozenset({*_NAMES, "message", "kty"})
+"""Without any of these keys an object has no value whose name stands beside it."""
 _KEY_PARTS = ("d", "p", "q", "dp", "dq", "qi", "k")
+_LEAST_CARD = 10**12
 MOST_PROJECTS = 8
 """Ways to scrub that are remembered, each with what it knows to be harmless."""
 
@@ -86,10 +89,15 @@ class _Values:
         return value
 
     def _object(self, value: Mapping[str, Any], at: str) -> dict[str, Any]:
-        value = self._paired(value, at)
+        if not _TELLING.isdisjoint(value):
+            value = self._paired(value, at)
         made = {}
         own = _OWN.get(at, {})
+        plain = self._texts.plain
         for key, item in value.items():
+            if key in plain and key not in own:
+                made[key] = item if item is None else self._plain(key, item, at)
+                continue
             inner = f"{at}.{key}"[:256]
             if key in own and isinstance(item, str | int | float):
                 made[key] = self._own(own[key], item, inner)
@@ -99,8 +107,18 @@ class _Values:
                 made[self._texts.text(key)] = FILTERED
                 self._note(inner)
             else:
-                made[self._texts.text(key)] = self.scrub(item, inner, source=key in _SOURCE)
+                said = self._texts.text(key)
+                if said == key and not self._names.is_secret(key):
+                    self._texts.remember_plain(key)
+                made[said] = self.scrub(item, inner, source=key in _SOURCE)
         return made
+
+    def _plain(self, key: str, item: Any, at: str) -> Any:
+        """What stands behind a key that tells nothing, and mostly is known to be harmless. Any: JSON."""
+        source = key in _SOURCE
+        if item.__class__ is str and item in (self._texts.source if source else self._texts.text).harmless:
+            return item
+        return self.scrub(item, f"{at}.{key}"[:256], source=source)
 
     def _paired(self, value: Mapping[str, Any], at: str) -> Mapping[str, Any]:
         """Without values whose name stands beside them: a field of a form, an argument of a logged message, a part of a JSON
@@ -144,6 +162,9 @@ class _Values:
             if self._names.is_secret(name) and not _tells_nothing(item):
                 self._note(at)
                 return [self._texts.text(name), FILTERED]
+        look = self._texts.source if source else self._texts.text
+        if all(item.__class__ is str and item in look.apart for item in value):
+            return value.copy()
         made: list[Any] = []
         before, in_key = "", False
         for index, item in enumerate(value):
@@ -163,6 +184,8 @@ class _Values:
                 made.append(self.scrub(item, inner, source=source))
             in_key = (in_key or begins) and not ends
             before = item.strip("\"'")
+            if not _OPTION.fullmatch(before):
+                look.remember_apart(item)
         return made
 
     def _note(self, at: str) -> None:
@@ -172,7 +195,7 @@ class _Values:
 
 def _is_card(value: Any) -> bool:
     """Of a number, also where a program made 4111111111111111.0 of it. Any: JSON."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) < _LEAST_CARD:
         return False
     return (
         is_card_number(str(value))
