@@ -242,7 +242,7 @@ class ErrorIssueMerge(IssueDeed):
     )
     def post(self, request: Request, short_id: str) -> Response:
         def deed(issue: ErrorIssue, said: dict[str, Any], now: dt.datetime) -> Response:
-            others = [find_issue(self, name, Permission.OPERATE) for name in said["others"]]
+            others = self._others(issue, said)
             if said["dry_run"]:
                 plan = joining.plan_merge(into=issue, others=others)
             else:
@@ -253,6 +253,15 @@ class ErrorIssueMerge(IssueDeed):
             return Response({**told, "changed": done[0], "moved": done[1]})
 
         return self.done(request, short_id, errorshapes.ErrorMergeBody, deed)
+
+    def _others(self, issue: ErrorIssue, said: dict[str, Any]) -> list[ErrorIssue]:
+        """Any: as the body says. One more than may be merged where more match, which is refused then."""
+        if "others" in said:
+            return [find_issue(self, name, Permission.OPERATE) for name in said["others"]]
+        rows = selectors.issues(trees=visible_trees(self.principal)).filter(project=issue.project_id)
+        found = _filtered(self, rows, said["filter"], "/filter").filter(merged_into=None)
+        found = found.exclude(pk=joining.issue_now(issue).pk)
+        return list(found.order_by("pk")[: joining.MOST_MERGED + 1])
 
 
 class ErrorIssuePart(IssueDeed):

@@ -317,9 +317,24 @@ class ErrorMergeBody(Body):
     """Issues whose reports are this one's from now on."""
 
     others = serializers.ListField(
-        child=serializers.CharField(max_length=100), min_length=1, max_length=MOST_MERGED
+        child=serializers.CharField(max_length=100),
+        min_length=1,
+        max_length=MOST_MERGED,
+        required=False,
+        help_text="Short ids.",
+    )
+    filter = serializers.CharField(
+        max_length=1000,
+        required=False,
+        help_text=f"Instead: all of this project that it accepts, at most {MOST_MERGED}.",
     )
     dry_run = serializers.BooleanField(default=True, help_text="Only count.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Any: as the fields above say."""
+        if ("others" in attrs) == ("filter" in attrs):
+            raise serializers.ValidationError({"others": "either these or a filter"})
+        return attrs
 
 
 class ErrorMergedShape(serializers.Serializer[Any]):

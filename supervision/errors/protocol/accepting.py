@@ -12,6 +12,7 @@ from typing import Any
 
 from supervision.errors.protocol.attachments import MOST_BYTES as MOST_ATTACHED
 from supervision.errors.protocol.attachments import body_of as attachment_body
+from supervision.errors.protocol.attachments import told_apart
 from supervision.errors.protocol.categories import category_of
 from supervision.errors.protocol.cleaning import NotJsonError, clean, parse
 from supervision.errors.protocol.envelope import Envelope, Item, MalformedEnvelopeError
@@ -50,7 +51,7 @@ def accept(envelope: Envelope, *, now: dt.datetime, scrubbing: Options = NOTHING
     """With the options of the project. MalformedEnvelopeError where an event is no JSON object, which a client is told."""
     own_id = event_id_of(envelope.header.get("event_id"))
     accepted = Accepted(own_id, drift_s=_drift(envelope.header.get("sent_at"), now))
-    attached = 0
+    attached, names = 0, set[str]()
     for item in envelope.items:
         match item.type:
             case "event":
@@ -82,6 +83,8 @@ def accept(envelope: Envelope, *, now: dt.datetime, scrubbing: Options = NOTHING
                 if own_id is None or file is None:
                     accepted.discards["attachment", "too_large" if own_id else "not_stored"] += 1
                 else:
+                    file["name"] = told_apart(file["name"], names)
+                    names.add(file["name"])
                     accepted.reports.append(Report("attachment", own_id, file))
             case _:
                 count = item.header.get("item_count")

@@ -4,6 +4,7 @@ import base64
 import binascii
 import codecs
 import contextlib
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,15 @@ def body_of(item: Item, scrubbing: Options = NOTHING_OWN) -> dict[str, Any] | No
         "content_type": scrubbed(_printable(scrubbed(kind)))[:MOST_TYPE],
         "data": base64.b64encode(data).decode(),
     }
+
+
+def told_apart(name: str, taken: Container[str]) -> str:
+    """The name, or where another file of its event has it one with a number: `(2) core.log`. The same for the same files."""
+    number, made = 1, name
+    while made in taken:
+        number += 1
+        made = f"({number}) {name}"[:MOST_NAME]
+    return made
 
 
 def read(body: dict[str, Any]) -> Attachment:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from controlplane.access.policy import Role, Scope
 from supervision.auditlog.models import AuditEntry
-from supervision.errors.store import issues
+from supervision.errors.store import issues, joining
 from supervision.errors.store.digesting import digest
 from supervision.errors.store.models import ErrorDiscard, ErrorIssue, ErrorIssueStat, ErrorKey, ErrorProject
 from supervision.errors.store.projects import create_project
@@ -192,6 +192,31 @@ def test_a_merge_leads_to_where_the_issue_is_now_and_one_into_itself_names_its_f
     assert (done["moved"], done["issue"]["short_id"]) == (1, "SHOP-1")
     refused = merged("SHOP-2", "SHOP-1")
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/others")
+
+
+def test_what_a_filter_accepts_of_the_same_project_is_merged_and_never_more_than_is_bearable(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _issues("load", "save", "gone", "other")
+    bank = create_project(slug="bank", tree="bank", actor=people.SOMEBODY)
+    accepted(bank, event(function="save"), number=99, at=timezone.now())
+    digest(now=timezone.now())
+
+    def merged(into: str, **said: Any) -> Any:
+        return _change(client, f"error_issues/{into}/merge", said, "post")
+
+    assert merged("SHOP-1", others=["SHOP-4"], dry_run=False).status_code == 200
+    asked = merged("SHOP-4", filter="open:true")
+    assert [asked.json()[name] for name in ("matched", "events", "changed")] == [2, 2, 0]
+    monkeypatch.setattr(joining, "MOST_MERGED", 1)
+    assert merged("SHOP-1", filter="open:true", dry_run=False).status_code == 409
+    monkeypatch.undo()
+    done = merged("SHOP-1", filter="open:true", dry_run=False).json()
+    assert (done["changed"], done["issue"]["count"]) == (2, 4)
+    assert _titles(client, "open:true") == ["BANK-1", "SHOP-1"]
+    for wrong in ({}, {"others": ["SHOP-2"], "filter": "open:true"}):
+        assert merged("SHOP-1", **wrong).json()["errors"][0]["pointer"] == "/others"
+    assert merged("SHOP-1", filter="color:red").json()["errors"][0]["pointer"] == "/filter"
 
 
 def test_many_are_counted_before_they_are_changed_and_only_those_that_may_be(client: Client) -> None:

@@ -6,7 +6,14 @@ import json
 import pytest
 
 from supervision.errors.protocol.accepting import accept
-from supervision.errors.protocol.attachments import MOST_BYTES, TEXT_BYTES, Attachment, body_of, read
+from supervision.errors.protocol.attachments import (
+    MOST_BYTES,
+    MOST_NAME,
+    TEXT_BYTES,
+    Attachment,
+    body_of,
+    read,
+)
 from supervision.errors.protocol.envelope import Item, read_envelope
 
 NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
@@ -68,6 +75,19 @@ def test_what_is_beyond_the_bound_of_an_event_is_counted() -> None:
     found = accept(read_envelope(body), now=NOW)
     assert [report.kind for report in found.reports] == ["attachment", "attachment"]
     assert found.discards == {("attachment", "too_large"): 1}
+
+
+def test_files_of_one_name_are_all_kept_and_named_alike_when_they_come_again() -> None:
+    long = "x" * 300
+    body = json.dumps({"event_id": ID}).encode()
+    for name in ("core.log", "/tmp/core.log", "password=a", "password=b", long, long):
+        body += b"\n" + json.dumps({"type": "attachment", "length": 1, "filename": name}).encode() + b"\nx"
+    names = [
+        [report.body["name"] for report in accept(read_envelope(body), now=NOW).reports] for _ in range(2)
+    ]
+    assert names[0] == names[1]
+    assert names[0][:4] == ["core.log", "(2) core.log", "password=[Filtered]", "(2) password=[Filtered]"]
+    assert names[0][4:] == [long[:MOST_NAME], f"(2) {long}"[:MOST_NAME]]
 
 
 def test_a_file_that_belongs_to_no_event_is_counted() -> None:
