@@ -7,12 +7,15 @@ what was found during the SECONDS after it:
 
     bytes     of each viewer, as they came over the wire, by kind of subscription
     frames    of all viewers together
+    again     how often one was sent away as silent, which happens where this program gets no processor, and came again as a
+              page does
     late_ms   of each row that one viewer of each kind without a filter saw restarted: from the change to the frame that
               shows it (through a filter also rows come whole that were restarted long ago)
 """
 
 import asyncio
 import json
+import random
 import re
 import sys
 import time
@@ -20,6 +23,7 @@ from typing import Any
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
 
 HEAD = re.compile(r'\{"t":"procs","e":"[^"]*","a":\d+,"b":(\d+)')
 KINDS: dict[str, dict[str, Any]] = {
@@ -31,6 +35,9 @@ KINDS: dict[str, dict[str, Any]] = {
 """Half of the viewers look at the whole list as the page *Processes* does, the others share three more subscriptions."""
 OTHERS = tuple(KINDS)[1:]
 BEAT_S = 10.0
+SETTLE_S = 120.0
+SILENT = 4408
+AGAIN_WITHIN_S = 2.0
 
 
 class Counted(ClientConnection):
@@ -51,10 +58,27 @@ class Viewer:
         self.has_rows = asyncio.Event()
         self.connection: Counted | None = None
         self.since_bit = 0
-        self.frames = 0
+        self.frames = self.again = self.taken_before = 0
         self.late_ms: list[float] = []
 
     async def run(self) -> None:
+        while True:
+            try:
+                await self._look_on()
+                return
+            except ConnectionClosedError as error:
+                if error.rcvd is None or error.rcvd.code != SILENT:
+                    raise
+                self.taken_before, self.connection = self.taken, None
+                self.again += 1
+                await asyncio.sleep(random.uniform(0, AGAIN_WITHIN_S))
+
+    @property
+    def taken(self) -> int:
+        """Bytes over the wire since `begin`, over all connections."""
+        return self.taken_before + (self.connection.taken if self.connection is not None else 0)
+
+    async def _look_on(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
         async with connect(
             self.url, additional_headers=headers, create_connection=Counted, max_size=None
@@ -72,7 +96,7 @@ class Viewer:
                 beats.cancel()
 
     async def _beat(self, connection: ClientConnection) -> None:
-        while True:
+        while connection.close_code is None:
             await asyncio.sleep(BEAT_S)
             await connection.send('{"op":"beat"}')
 
@@ -97,9 +121,9 @@ class Viewer:
 
     def begin(self) -> None:
         """From now on it counts."""
-        assert self.connection is not None
-        self.connection.taken = 0
-        self.frames = 0
+        if self.connection is not None:
+            self.connection.taken = 0
+        self.frames = self.again = self.taken_before = 0
         self.late_ms.clear()
 
 
@@ -114,7 +138,7 @@ async def main(url: str, seconds: float, tokens: list[str]) -> None:
         for viewer in viewers:
             await viewer.has_rows.wait()
         print(json.dumps({"viewers": len(viewers)}), flush=True)
-        await asyncio.sleep(seconds / 4)  # what each connection costs once is over by then
+        await asyncio.sleep(min(seconds / 4, SETTLE_S))  # what each connection costs once is over by then
         for viewer in viewers:
             viewer.begin()
         print(json.dumps({"begins": True}), flush=True)
@@ -129,12 +153,12 @@ async def main(url: str, seconds: float, tokens: list[str]) -> None:
 def found(viewers: list[Viewer], seconds: float) -> dict[str, Any]:
     by_kind: dict[str, list[float]] = {}
     for viewer in viewers:
-        assert viewer.connection is not None
-        by_kind.setdefault(viewer.kind, []).append(viewer.connection.taken)
+        by_kind.setdefault(viewer.kind, []).append(viewer.taken)
     return {
         "seconds": seconds,
         "bytes": by_kind,
         "frames": sum(viewer.frames for viewer in viewers),
+        "again": sum(viewer.again for viewer in viewers),
         "late_ms": [round(one, 1) for viewer in viewers for one in viewer.late_ms],
     }
 
