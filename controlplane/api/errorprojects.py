@@ -18,11 +18,10 @@ from controlplane.api.versions import answer, require_match, tag_of_body
 from controlplane.filters.keyset import Order
 from controlplane.intake.dsn import dsn_of
 from supervision.errors.store import projects, selectors
-from supervision.errors.store.lost import lost_hours
+from supervision.errors.store.lost import MOST_HOURS, lost_hours
 from supervision.errors.store.models import ErrorKey, ErrorProject
 from supervision.errors.store.monitor_models import CheckIn, Monitor
 
-MOST_HOURS = 720
 """Of what was not stored, 30 days."""
 
 

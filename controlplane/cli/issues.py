@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from controlplane.cli.exits import CliError, ExitCode
+from controlplane.cli.localerrors import project_called
 from controlplane.cli.remote.address import Address
 from controlplane.cli.remote.http import Api
 from controlplane.cli.storecommand import Body
@@ -38,6 +39,9 @@ class Issues(Protocol):
         """The new issue."""
 
     def monitors(self) -> list[Body]: ...
+
+    def lost(self, project: str, hours: int) -> Body:
+        """What was not stored of its reports."""
 
 
 def issues_of(remote: Address | None) -> Issues:
@@ -92,6 +96,10 @@ class Remote:
 
     def monitors(self) -> list[Body]:
         return list(self._api.pages("monitors"))
+
+    def lost(self, project: str, hours: int) -> Body:
+        found: Body = self._api.get(f"error_projects/{project}/discards", hours=hours).body
+        return found
 
 
 class Local:
@@ -203,6 +211,17 @@ class Local:
         from supervision.errors.store.selectors import monitors
 
         return [render_monitor(monitor) for monitor in monitors(trees=None)]
+
+    def lost(self, project: str, hours: int) -> Body:
+        from django.utils import timezone
+
+        from controlplane.api.errorshapes import ErrorLostHoursShape
+        from supervision.errors.store.lost import MOST_HOURS, lost_hours
+
+        if not 1 <= hours <= MOST_HOURS:
+            raise CliError(f"hours: between 1 and {MOST_HOURS}", code="invalid")
+        found = lost_hours(project_called(project), now=timezone.now(), hours=hours)
+        return dict(ErrorLostHoursShape(found).data)
 
     @staticmethod
     def _user(name: str) -> Any:

@@ -193,6 +193,22 @@ def _monitors(invocation: Invocation, _options: Options) -> None:
     )
 
 
+def _lost(invocation: Invocation, options: Options) -> None:
+    found = issues_of(invocation.remote).lost(options["name"], options["hours"])
+    rows = [
+        [_moment(one["hour"])[:16], str(one["count"]), one["category"], printable(one["words"]),
+         "its SDK" if one["in_sdk"] else "here"]
+        for one in found["items"]
+    ]  # fmt: skip
+    heads = ("HOUR", "COUNT", "CATEGORY", "WHY", "WHERE")
+
+    def lines() -> list[str]:
+        told = table(heads, rows, invocation.terminal, empty="Everything that came was stored.")
+        return [*told] if found["is_whole"] else [*told, "There is more: ask for fewer hours."]
+
+    answer(invocation, found, lines)
+
+
 def _moment(text: str | None) -> str:
     """To the second; "-" for never."""
     return str(text)[:19].replace("T", " ") if text else "-"
@@ -201,7 +217,7 @@ def _moment(text: str | None) -> str:
 class Command(StoreCommand):
     help = (
         "List, show, resolve, archive, mute, open, assign, follow, comment, merge and part issues of the error store; "
-        "events and event show its reports, monitors the scheduled jobs."
+        "events and event show its reports, monitors the scheduled jobs, lost what was not stored of a project."
     )
     example = "manage.py issue list --filter 'open:true child:shop/api last_seen:<1d'"
     noun = "issue"
@@ -222,12 +238,14 @@ class Command(StoreCommand):
         "merge": _merge,
         "part": _part,
         "monitors": _monitors,
+        "lost": _lost,
     }
 
     def arguments(self, parser: CommandParser) -> None:
         super().arguments(parser)
         parser.add_argument("--filter", default="open:true", metavar="FILTER", help="With list.")
         parser.add_argument("--limit", type=int, default=50, metavar="N", help="With list and events.")
+        parser.add_argument("--hours", type=int, default=24, metavar="N", help="With lost: so many.")
         parser.add_argument("--event", metavar="ID", help="With event: which one.")
         parser.add_argument("--release", metavar="NAME", help="With resolve: the release that mends it.")
         parser.add_argument(

@@ -12,6 +12,8 @@ from supervision.errors.store.models import ErrorDiscard, ErrorProject
 MOST_ROWS = 10_000
 """Of a project's hours: programs name reasons and categories as they like."""
 MOST_SUMS = 1000
+MOST_HOURS = 720
+"""That somebody may ask for at a time."""
 
 
 @dataclass(frozen=True, slots=True)

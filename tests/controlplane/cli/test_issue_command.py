@@ -14,7 +14,7 @@ from controlplane.access.policy import Role, Scope
 from controlplane.api import limits
 from controlplane.cli.exits import ExitCode
 from supervision.errors.store.digesting import digest
-from supervision.errors.store.models import ErrorIssue, ErrorProject
+from supervision.errors.store.models import ErrorDiscard, ErrorIssue, ErrorProject
 from tests.controlplane.api import world
 from tests.supervision.errors.store import error_rows
 from tests.support import people
@@ -83,6 +83,25 @@ def test_an_event_is_printed_as_it_was_reported(run: Run) -> None:
     assert raw["data"]["exception"]["values"][0]["type"] == "KeyError"
     assert "needs --event" in run("event", "SHOP-1", code=ExitCode.USAGE)
     assert "nightly" in run("monitors")
+
+
+def test_what_was_not_stored_is_told_with_its_cause(run: Run) -> None:
+    assert "Everything that came was stored." in run("lost", "shop")
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for reason, hours_ago in (("quota", 0), ("client: sample_rate", 5)):
+        ErrorDiscard.objects.create(
+            project=ErrorProject.objects.get(), hour=hour - dt.timedelta(hours=hours_ago), category="error",
+            reason=reason, count=3,
+        )  # fmt: skip
+    told = [" ".join(line.split()[2:]) for line in run("lost", "shop").splitlines()]
+    assert told[1:] == [
+        "3 error more than the project's quota here", "3 error left out by sampling its SDK"
+    ]  # fmt: skip
+    assert "sampling" not in run("lost", "shop", "--hours", "5")
+    assert [one["count"] for one in json.loads(run("lost", "shop", "--json"))["items"]] == [3, 3]
+    run("lost", "none", code=ExitCode.NOT_FOUND)
+    run("lost", code=ExitCode.USAGE)
+    assert "720" in run("lost", "shop", "--hours", "721", code=ExitCode.FAILED)
 
 
 def test_a_hash_is_parted_into_an_issue_of_its_own(run: Run) -> None:
