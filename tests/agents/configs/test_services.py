@@ -145,8 +145,9 @@ def test_a_tree_that_names_what_is_not_there_is_refused(more: dict[str, Any], po
     assert [fault.pointer for fault in refused.value.faults] == [f"/supervisor/children/0/agent/{pointer}"]
 
 
-def test_a_thousand_made_and_deleted_leave_no_row() -> None:
-    for number in range(1000):
+@pytest.mark.parametrize("number_of_them", [50, pytest.param(1000, marks=pytest.mark.soak)])
+def test_many_made_and_deleted_leave_no_row(number_of_them: int) -> None:
+    for number in range(number_of_them):
         put(f"c{number}")
         services.delete_config(namespace="shop", name=f"c{number}", actor=ADA)
     assert not AgentConfig.objects.exists()
