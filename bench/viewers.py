@@ -98,6 +98,7 @@ def report(seen: Seen) -> Result:
     )
     result.figures += [
         Figure(f"to each of {VIEWERS} viewers, most", max(map(max, rates.values())), EACH_LIMIT_KB, " kB/s"),
+        Figure("viewers that were sent away as silent", seen.crowd["again"], 0, ""),
         Figure("web processes together", seen.web_cores, CPU_LIMIT_CORES, " cores"),
         Figure("from a change to the frame that shows it, p95", quantile(late, 0.95), LATE_LIMIT_MS, " ms"),
         Figure(

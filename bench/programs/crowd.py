@@ -14,6 +14,7 @@ what was found during the SECONDS after it:
 """
 
 import asyncio
+import contextlib
 import json
 import random
 import re
@@ -23,7 +24,7 @@ from typing import Any
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosedError
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 HEAD = re.compile(r'\{"t":"procs","e":"[^"]*","a":\d+,"b":(\d+)')
 KINDS: dict[str, dict[str, Any]] = {
@@ -36,6 +37,7 @@ KINDS: dict[str, dict[str, Any]] = {
 OTHERS = tuple(KINDS)[1:]
 BEAT_S = 10.0
 SETTLE_S = 120.0
+"""At most, before it counts."""
 SILENT = 4408
 AGAIN_WITHIN_S = 2.0
 
@@ -96,9 +98,10 @@ class Viewer:
                 beats.cancel()
 
     async def _beat(self, connection: ClientConnection) -> None:
-        while connection.close_code is None:
-            await asyncio.sleep(BEAT_S)
-            await connection.send('{"op":"beat"}')
+        with contextlib.suppress(ConnectionClosed):  # `run` hears of that
+            while True:
+                await asyncio.sleep(BEAT_S)
+                await connection.send('{"op":"beat"}')
 
     async def _take(self, connection: ClientConnection, text: str) -> None:
         head = HEAD.match(text)

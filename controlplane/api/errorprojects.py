@@ -22,8 +22,6 @@ from supervision.errors.store.lost import MOST_HOURS, lost_hours
 from supervision.errors.store.models import ErrorKey, ErrorProject
 from supervision.errors.store.monitor_models import CheckIn, Monitor
 
-"""Of what was not stored, 30 days."""
-
 
 def render_key(key: ErrorKey) -> dict[str, Any]:
     dsn = dsn_of(key.project_id, key.public_key, settings.REACHABLE.public_url)

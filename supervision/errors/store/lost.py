@@ -13,7 +13,7 @@ MOST_ROWS = 10_000
 """Of a project's hours: programs name reasons and categories as they like."""
 MOST_SUMS = 1000
 MOST_HOURS = 720
-"""That somebody may ask for at a time."""
+"""That may be asked for at a time: 30 days."""
 
 
 @dataclass(frozen=True, slots=True)
