@@ -30,12 +30,7 @@ export class VirtualGrid {
 
   listen() {
     this.holder.addEventListener("scroll", () => this.schedule(), { passive: true });
-    new ResizeObserver(() => {
-      const before = this.rowHeight;
-      this.measure();
-      if (before !== this.rowHeight) this.setHeight();
-      this.draw();
-    }).observe(this.holder);
+    new ResizeObserver(() => this.onResized()).observe(this.holder);
     const settle = () => this.pending && !this.isBusy() && this.setOrder(this.pending, { force: true });
     this.holder.addEventListener("pointerleave", settle);
     this.holder.addEventListener("focusout", () => queueMicrotask(settle));
@@ -48,6 +43,21 @@ export class VirtualGrid {
       const row = event.target.closest("[data-row]");
       if (row) this.focused = row.dataset.row;
     });
+  }
+
+  /** The list's own length changes the holder's height too: what was drawn for that is not drawn again. */
+  onResized() {
+    const { clientWidth: width, clientHeight: height } = this.holder;
+    if (this.width !== width) {
+      this.width = width;
+      const before = this.rowHeight;
+      this.measure();
+      if (before !== this.rowHeight) {
+        this.setHeight();
+        this.drawnHeight = null;
+      }
+    }
+    if (this.drawnHeight !== height) this.draw({ sparesLater: true });
   }
 
   /** Rows must not jump under a click. */
@@ -126,6 +136,7 @@ export class VirtualGrid {
   /** sparesLater: of rows that were not shown, those in view are filled now, and those kept ready outside when there is time. */
   draw({ sparesLater = false } = {}) {
     const { scrollTop, clientHeight: height } = this.holder;
+    this.drawnHeight = height;
     const { first, count } = visibleRange({ scrollTop, height, rowHeight: this.rowHeight, total: this.order.length, spare: SPARE });
     this.from = Math.floor(scrollTop / this.rowHeight);
     this.to = Math.ceil((scrollTop + height) / this.rowHeight);

@@ -33,9 +33,17 @@ export class Sparks {
     this.rows = new Map(); // id: {number: the painter's, told: how often its points became others}
     this.free = [];
     this.asked = new Set();
-    new ResizeObserver(() => this.look()).observe(grid.holder);
+    new ResizeObserver(() => this.onResized()).observe(grid.holder);
     matchMedia(FORCED).addEventListener("change", () => this.look());
     document.fonts?.ready.then(() => this.setType());
+  }
+
+  /** The style sheet looks at widths only; of another height the list tells itself (onDrawn). */
+  onResized() {
+    const width = this.grid.holder.clientWidth;
+    if (this.width === width) return;
+    this.width = width;
+    this.look();
   }
 
   /** Whether the style sheet shows tiles here; never in a reader's own colours, which canvases do not know. */
