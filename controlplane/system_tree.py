@@ -26,6 +26,8 @@ from supervision.runtime.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "system"
+MIGRATE = "migrate"
+"""The child that has completed when schema and static files are current."""
 BACKOFF = {"initial": "50ms", "factor": 10, "cap": "10s", "jitter": 0, "reset_after": "30s"}
 """The first restart is at once; the third wait is longer than the period, so that a store whose disk is full, or a port that
 is taken, never uses up the intensity and takes the others down."""
@@ -80,7 +82,7 @@ class SystemTree:
         """The tree document. Any: its values are checked by the tree's own parser."""
         stores = [store.child() for store in (self.postgres, self.redis) if store is not None]
         names = [str(store["id"]) for store in stores]
-        ready = [*names, "migrate"]
+        ready = [*names, MIGRATE]
         children = [
             *stores,
             self._migrate(depends_on=[name for name in names if name == "postgres"]),
@@ -105,7 +107,7 @@ class SystemTree:
     def _migrate(self, depends_on: Sequence[str]) -> dict[str, Any]:
         """A one-shot: it ends when schema and static files are current. Tried again until it succeeds."""
         return {
-            "id": "migrate",
+            "id": MIGRATE,
             "restart": "transient",
             "shutdown": "30s",
             "depends_on": list(depends_on),

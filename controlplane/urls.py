@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from controlplane import errors
 from controlplane.access import views as access
+from controlplane.access.services import LINK_PATH
 from controlplane.assets.preferences import preferences
 from controlplane.dashboard import framework
 from controlplane.dashboard.live.snapshot import live_snapshot
@@ -44,7 +45,7 @@ urlpatterns = [
     path("logtail/<path:name>/<str:channel>", xmlrpc.logtail, name="xmlrpc-logtail"),
     path("mainlogtail", xmlrpc.mainlogtail, name="xmlrpc-mainlogtail"),
     path("login", access.login, name="login"),
-    path("login/link/<str:text>", access.login_link, name="login-link"),
+    path(f"{LINK_PATH}<str:text>", access.login_link, name="login-link"),
     path("logout", access.logout, name="logout"),
     path("api/v1/live/snapshot", live_snapshot, name="live-snapshot"),
     later("api/v1/", "controlplane.api.urls", "api"),

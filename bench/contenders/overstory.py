@@ -15,6 +15,7 @@ class Overstory(Contender):
     on_guardian_death = "stop"
     _client: ControlClient | None = None
     _stop: Pending | None = None
+    _knows = False
 
     def prepare(self) -> None:
         self.engine = Engine(
@@ -24,9 +25,14 @@ class Overstory(Contender):
         self._client = self.engine.client()
 
     def launch(self) -> None:
+        """The first time apply the tree, which starts it; behind a stop start what is known."""
+        if self._knows:
+            self.client.call("start", key=TREE)
+            return
         argvs = [self.room.argv(index) for index in range(self.room.count)]
         spec = tree(TREE, argvs, user=self.room.user, stop=self.room.stop)
         self.client.call("apply", spec=spec, message="bench")
+        self._knows = True
 
     @property
     def client(self) -> ControlClient:

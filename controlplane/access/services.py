@@ -21,6 +21,8 @@ from supervision.auditlog import services as auditlog
 from supervision.auditlog.actor import Actor
 
 LINK_LIFE = timedelta(minutes=10)
+LINK_PATH = "login/link/"
+"""Below the instance's address; the secret part follows."""
 LONGEST_TOKEN_LIFE = timedelta(days=366)
 FIRST_ADMIN = "admin"
 

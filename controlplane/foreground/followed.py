@@ -40,6 +40,11 @@ class Followed:
                 settled = False
         return settled and trees <= {tree.name for tree in observed.trees}
 
+    def has_completed(self, key: str) -> bool:
+        """Whether the child `key` had done its work when last seen."""
+        child = self.seen.get(key)
+        return child is not None and child.state == "completed"
+
     def _tell(self, child: Child) -> None:
         self.progress.step(f"{child.key:<32} {_stands(child)}")
 

@@ -20,6 +20,7 @@ from controlplane.foreground.instance import Instance, PrepareError
 from controlplane.foreground.lock import AlreadyRunningError, lock_instance
 from controlplane.foreground.progress import Progress
 from controlplane.foreground.stop_signals import StopAsked, StopSignals
+from controlplane.system_tree import MIGRATE
 from supervision.exceptions import SupervisionError
 from supervision.runtime import linux
 from supervision.runtime.client import ControlClient, ControlError, NodeUnreachableError
@@ -111,7 +112,7 @@ class Front:
         self.progress.step(f"guardian pid {guardian.pid}, node pid {self.node_pid}")
         self._apply(observed, [self.instance.system_document()])
         self._await_settled(guardian, followed, frozenset({self.instance.system_name}), all_must_run=True)
-        self.link = FirstLink(self.instance.link_environment())
+        self._ask_for_link()
         applied = self._apply(observed, self.instance.example_documents())
         self._remove_examples(observed, keep=applied)
         names = frozenset(tree.name for tree in self._observe().trees)
@@ -166,6 +167,10 @@ class Front:
                 self.client.call("delete", timeout_s=NODE_DEADLINE_S, tree=tree.name)
                 self.progress.step(f"{tree.name}: removed")
 
+    def _ask_for_link(self) -> None:
+        """As soon as the store has its tables: it takes a second or more, while others start."""
+        self.link = self.link or FirstLink(self.instance.link_environment())
+
     def _await_settled(
         self,
         guardian: GuardianProcess,
@@ -175,7 +180,10 @@ class Front:
         all_must_run: bool = False,
     ) -> None:
         deadline = self.progress.elapsed_s + SETTLE_DEADLINE_S
+        migrate = f"{self.instance.system_name}/{MIGRATE}"
         while not followed.starting(self._observe(), trees, all_must_run=all_must_run):
+            if followed.has_completed(migrate):
+                self._ask_for_link()
             status = guardian.wait(LOOK_EVERY_S)
             if status is not None:
                 raise GuardianDiedError(self._obituary(guardian, status))

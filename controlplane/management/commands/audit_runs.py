@@ -21,6 +21,7 @@ MORE = 1
 class Command(BaseCommand):
     """What pages and REST show, for a terminal."""
 
+    requires_system_checks: list[str] = []  # Django's own type; they import every page
     help = (
         "List, scan and compare the runs of an audited project. `compare` exits with 1 for more of any rule."
     )

@@ -15,6 +15,7 @@ from supervision.errors.store.projects import create_project
 
 
 class Command(BaseCommand):
+    requires_system_checks: list[str] = []  # Django's own type; they import every page
     help = "Make a project of the error store, unless there is one of this name, and print its DSN. Needs the store."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -24,6 +24,7 @@ UNMET = 1
 class Command(BaseCommand):
     """The same services as pages and REST."""
 
+    requires_system_checks: list[str] = []  # Django's own type; they import every page
     help = "Plans of remediation: list, show, check (exit 1 while something does not hold), create, start, rollback, report."
 
     def add_arguments(self, parser: CommandParser) -> None:
