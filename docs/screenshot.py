@@ -14,7 +14,11 @@ import subprocess
 import sys
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -101,35 +105,32 @@ def draw_terminal() -> list[Path]:
     return [target]
 
 
-def draw_dashboard(url: str) -> list[Path]:
+def draw_dashboard(url: str, chromium: "Browser") -> list[Path]:
     """The pages of PAGES, as somebody sees them who is logged in."""
-    sys.path.insert(0, str(ROOT))
-    from tests.support.chromium import browser
-
     link = urlsplit(json.loads(manage("login_link", "--json"))["url"]).path
     drawn = []
-    with browser() as chromium:
-        first = chromium.new_context()
-        page = first.new_page()
-        page.goto(url + link)
-        page.click("button[type=submit]")
-        page.wait_for_selector("nav.rail")
-        session = first.storage_state()
-        for name, (path, theme, (width, height), wanted) in PAGES.items():
-            context = chromium.new_context(
-                viewport={"width": width, "height": height},
-                color_scheme="dark" if theme == "dark" else "light",
-                storage_state=session,
-            )
-            page = context.new_page()
-            page.goto(url + path)
-            page.wait_for_selector("[data-live-pill][data-live=live]")
-            page.wait_for_timeout(SETTLE_MS)
-            page.wait_for_selector(wanted, timeout=120_000)
-            target = IMAGES / f"{name}.png"
-            page.screenshot(path=str(target))
-            drawn.append(target)
-            context.close()
+    first = chromium.new_context()
+    page = first.new_page()
+    page.goto(url + link)
+    page.click("button[type=submit]")
+    page.wait_for_selector("nav.rail")
+    session = first.storage_state()
+    first.close()
+    for name, (path, theme, (width, height), wanted) in PAGES.items():
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if theme == "dark" else "light",
+            storage_state=session,
+        )
+        page = context.new_page()
+        page.goto(url + path)
+        page.wait_for_selector("[data-live-pill][data-live=live]")
+        page.wait_for_timeout(SETTLE_MS)
+        page.wait_for_selector(wanted, timeout=120_000)
+        target = IMAGES / f"{name}.png"
+        page.screenshot(path=str(target))
+        drawn.append(target)
+        context.close()
     return drawn
 
 
@@ -138,7 +139,6 @@ def draw_gallery(only: str, look: Path | None) -> list[Path]:
 
     look: draw whole pages as PNG there instead, and nothing else.
     """
-    sys.path.insert(0, str(ROOT))
     from tests.support import gallery
 
     pictures = gallery.Gallery(look or IMAGES / "gallery", for_a_look=look is not None, only=only)
@@ -147,7 +147,8 @@ def draw_gallery(only: str, look: Path | None) -> list[Path]:
         drawn = []
         if look is None and not only:
             os.environ["OVERSTORY_DATA_DIR"] = str(site.data_dir)
-            drawn = draw_terminal() + draw_dashboard(site.origin)
+            drawn = draw_terminal() + draw_dashboard(site.origin, site.browser)
+        pictures.draw_broken(site, gallery.BROKEN)
     if look is None:
         page = ROOT / "docs" / "gallery.md"
         page.write_text(gallery.page_of_all(pictures.directory))
@@ -167,11 +168,15 @@ def main() -> None:
     parser.add_argument("--look", type=Path, help="gallery: whole pages as PNG into this directory")
     arguments = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
+    sys.path.insert(0, str(ROOT))
     match arguments.what:
         case "terminal":
             drawn = draw_terminal()
         case "dashboard":
-            drawn = draw_dashboard(arguments.url.rstrip("/"))
+            from tests.support.chromium import browser
+
+            with browser() as chromium:
+                drawn = draw_dashboard(arguments.url.rstrip("/"), chromium)
         case _:
             drawn = draw_gallery(arguments.only, arguments.look)
     for target in drawn:

@@ -38,6 +38,9 @@ class Started(Record):
     incarnation: int
     extra: tuple[Term, ...] = ()
 
+    def to_json(self) -> list[Any]:
+        return Record.to_json(self) if self.extra else [self.tag, self.key, self.incarnation, []]
+
 
 @record
 class StartFailed(Record):

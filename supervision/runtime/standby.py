@@ -71,7 +71,7 @@ class Standby:
     def note(self, pair: Pair) -> Pair:
         """The same pair, with a word on when the process that takes it began: before it was to be started."""
         name, _, rest = pair.note.partition(" ")
-        return pair._replace(note=f"{name}@{self._since} {rest}")
+        return Pair(*pair[:-1], f"{name}@{self._since} {rest}")
 
     def become(self, program: bytes) -> tuple[int, int] | None:
         """(pid, pidfd) of what was the process that waited, and is what `program` says (the text of a vfork.Prebuilt); None

@@ -26,6 +26,8 @@ RETRY_S = 1.0
 """How often events that could not be recorded (disk full) are tried again."""
 
 
+_ANSWERS = (Started, StartFailed)
+_ENDS = (Exited, StartFailed)
 _TOLD = frozenset({Report, State})
 """Nothing is to be done about these; most of what stands before a start are such."""
 
@@ -103,7 +105,7 @@ class TreeRunner:
         if isinstance(event, StopRoot):
             self._stop_first((event, extra, then))
             return
-        waiting = self._answers if isinstance(event, Started | StartFailed) else self._queue
+        waiting = self._answers if isinstance(event, _ANSWERS) else self._queue
         waiting.append((event, extra, then))
         if not self._busy and self._retry is None and len(self._queue) + len(self._answers) == 1:
             self._drain()
@@ -193,7 +195,7 @@ class TreeRunner:
     def notice(self, event: Event, actions: list[Action]) -> None:
         """Keep what pages show and the kernel does not decide by: when a state began, how the last life ended."""
         wall = self.clock.wall()
-        if isinstance(event, Exited | StartFailed):
+        if isinstance(event, _ENDS):
             self.last_exit[event.key] = {"reason": event.reason, "at": wall, "incarnation": event.incarnation}
         for action in actions:
             if isinstance(action, State):

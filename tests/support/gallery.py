@@ -282,7 +282,8 @@ def instance() -> Iterator[tuple[Site, Path]]:
 
 
 def draw_all(gallery: Gallery, site: Site, directory: Path) -> None:
-    """Empty, then with a fleet, then as somebody who may not, and as nobody."""
+    """Empty, then with a fleet, then as somebody who may not, and as nobody. Not BROKEN: behind those
+    nothing is whole."""
     gallery.draw(site, EMPTY)
     fleet = Fleet(site, directory)
     fleet.make()
@@ -294,7 +295,6 @@ def draw_all(gallery: Gallery, site: Site, directory: Path) -> None:
             gallery.draw(site, HOSTS)
     gallery.draw(site, (FORBIDDEN,), session=fleet.session_of("grace"))
     gallery.draw(site, (LOGIN,), session=None)
-    gallery.draw_broken(site, BROKEN)
 
 
 def page_of_all(directory: Path) -> str:

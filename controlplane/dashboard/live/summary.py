@@ -130,7 +130,8 @@ def verdict(concerns: Sequence[Concern], *, total: int, trees: int, nodes: Seque
     named = frozenset((one.node, one.key) for one in own)
     children = sum(one.covers for one in own) + findings.others(concerns, named)
     unplaced = sum(one.kind == "tree" for one in concerns)
-    others = sum(one.kind in ("node", "stray") for one in concerns)
+    silent = sum(one.kind == "node" for one in concerns)
+    strays = sum(one.covers for one in concerns if one.kind == "stray")
     parked = sum(one.covers for one in concerns if one.kind == "task")
     parts = []
     if children:
@@ -140,11 +141,19 @@ def verdict(concerns: Sequence[Concern], *, total: int, trees: int, nodes: Seque
         parts.append(f"{count(unplaced, 'tree is', 'trees are')} not placed as declared")
     if parked:
         parts.append(f"{count(parked, 'task is', 'tasks are')} parked")
-    if others:
-        parts.append(count(others, "matter of the nodes", "matters of the nodes"))
+    if silent:
+        parts.append(f"{count(silent, 'node is', 'nodes are')} silent")
+    if strays:
+        parts.append(f"{count(strays, 'process is', 'processes are')} stray")
     many = ", worst: " if len(concerns) > 1 else ": "
-    text = f"{' and '.join(parts)}{many}{worst.text}"
+    says_it_all = not parts or (len(concerns) == 1 and worst.kind in ("node", "stray", "tree"))
+    text = worst.text if says_it_all else f"{_listed(parts)}{many}{worst.text}"
     return {"level": worst.level, "text": text[0].upper() + text[1:], "since": worst.since}
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """As a sentence lists them: a, b and c."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 # -- what needs attention ---------------------------------------------------------------------------------------------

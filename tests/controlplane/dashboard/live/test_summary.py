@@ -34,6 +34,19 @@ def test_all_is_well_when_everything_runs() -> None:
     assert found["states"]["failed"] == 0
 
 
+def test_what_needs_attention_is_listed_as_a_sentence_lists_it() -> None:
+    quiet = node("n1", state="down")
+    alone = told(fleet(facts(member("shop/web")), nodes=(node_facts(quiet),)))
+    assert alone["verdict"]["text"] == "Node host-n1 is silent"
+    broken = facts(member("shop/web", state="failed", last_exit_reason="exit(3)"))
+    two = told(fleet(broken, nodes=(node_facts(quiet),)))
+    assert two["verdict"]["text"].startswith("1 of 1 process needs attention and 1 node is silent, worst: ")
+    three = told(fleet(broken, nodes=(node_facts(quiet),), strays={"n1": 2}))
+    assert three["verdict"]["text"].startswith(
+        "1 of 1 process needs attention, 1 node is silent and 2 processes are stray, worst: "
+    )
+
+
 def test_without_anything_it_says_so_and_not_that_all_is_well() -> None:
     assert told(fleet(nodes=()))["verdict"]["text"] == "No node has joined yet."
     assert told(fleet())["verdict"]["level"] == "unknown"
