@@ -183,7 +183,8 @@ def _still_significant(child: Child) -> bool:
 def wake(m: Machine, supervisor: Supervisor, child_id: str) -> None:
     """What a child waited for has come: its dependencies, or the end of a hold.
 
-    A restart that was held is made now, and counted; a start that waited for a dependency was never a restart.
+    A restart that was held is made now, and charged to the intensity. One that waited for a dependency is made, and is none
+    that the intensity limits: what it needs was away, and waiting is no storm.
     """
     child = supervisor.children.get(child_id)
     if child is None or child.state not in (ChildState.WAITING, ChildState.HELD):
@@ -191,6 +192,7 @@ def wake(m: Machine, supervisor: Supervisor, child_id: str) -> None:
     if child.state == ChildState.HELD and child.presence == Presence.RESTARTING:
         restart(m, supervisor, child)
     elif may_start(m, child, child.presence):
+        child.memory.restarts += child.presence == Presence.RESTARTING
         supervisor.steps.append(StartOne(child.id, Purpose.WANTED))
 
 

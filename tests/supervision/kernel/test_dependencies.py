@@ -109,6 +109,22 @@ def test_a_job_that_is_done_is_ready() -> None:
     assert started(fleet.exit("shop/migrate", "normal")) == ["shop/api"]
 
 
+def test_a_restart_that_waited_is_a_restart_and_is_not_charged() -> None:
+    fleet = Fleet.of(supervisor(worker("db", readiness=True), worker("api", depends_on=("db",)), intensity=1))
+    assert started(fleet.ready("shop/db")) == ["shop/api"]
+    assert restarts(fleet) == {"shop/db": 0, "shop/api": 0}, "the first start waited, too"
+    fleet.exit("shop/db")
+    fleet.exit("shop/api")
+    assert fleet.state("shop/api") == "waiting"
+    assert started(fleet.ready("shop/db")) == ["shop/api"]
+    assert restarts(fleet) == {"shop/db": 1, "shop/api": 1}
+    assert fleet.state("shop") == "running"
+
+
+def restarts(fleet: Fleet) -> dict[str, int]:
+    return {view.key: view.restarts for view in fleet.kernel.children() if view.key != "shop"}
+
+
 def test_inside_an_instance_siblings_are_those_of_the_instance() -> None:
     tenant = inner("tenant", worker("db", readiness=True), worker("api", depends_on=("db",)))
     fleet = Fleet.of(supervisor(inner("tenants", tenant, strategy=Strategy.SIMPLE_ONE_FOR_ONE)))
