@@ -203,8 +203,7 @@ def test_agents_of_a_dead_template_live_on_and_how_they_end_is_known(engine: Eng
 def test_agents_outlive_the_node_and_how_they_ended_meanwhile_is_known(engine: Engine) -> None:
     before = engine.views()
     old = engine.node_pid()
-    os.kill(old, signal.SIGSTOP)
-    os.kill(old, signal.SIGKILL)
+    kill(old)
     kill(before[WEB[0]]["pid"], signal.SIGABRT)
     wait_for(lambda: engine.wait_answer()["pid"] != old, timeout=30)
     view = engine.wait_incarnation(WEB[0], before[WEB[0]]["incarnation"])
