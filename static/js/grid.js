@@ -48,16 +48,12 @@ export class VirtualGrid {
   /** The list's own length changes the holder's height too: what was drawn for that is not drawn again. */
   onResized() {
     const { clientWidth: width, clientHeight: height } = this.holder;
-    if (this.width !== width) {
-      this.width = width;
-      const before = this.rowHeight;
-      this.measure();
-      if (before !== this.rowHeight) {
-        this.setHeight();
-        this.drawnHeight = null;
-      }
-    }
-    if (this.drawnHeight !== height) this.draw({ sparesLater: true });
+    if (this.width === width && this.drawnHeight === height) return;
+    this.width = width;
+    const before = this.rowHeight;
+    this.measure();
+    if (before !== this.rowHeight) this.setHeight();
+    this.draw({ sparesLater: true });
   }
 
   /** Rows must not jump under a click. */
